@@ -1,0 +1,191 @@
+//! API keys: the text that a customer's program holds.
+//!
+//! ```text
+//! key      = "bw_" environment "_" lookup secret checksum
+//! lookup   = 8 base-62 characters; public, an index that need not be unique
+//! secret   = 33 base-62 characters, 196 bits
+//! checksum = CRC-32 (ISO-HDLC) of all that stands before it, as 6 base-62 digits, big endian
+//! ```
+//!
+//! The checksum tells a cut, mistyped or made-up key from a real one without asking anybody; it is
+//! no protection. Whoever stores a key stores its SHA-256 and compares that in constant time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use zeroize::Zeroizing;
+
+use crate::environment::Environment;
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Characters of the public index after the prefix.
+pub const LOOKUP_CHARS: usize = 8;
+const SECRET_CHARS: usize = 33;
+const CHECKSUM_CHARS: usize = 6;
+const PREFIX_CHARS: usize = "bw_live_".len();
+/// Characters of a whole key.
+pub const KEY_CHARS: usize = PREFIX_CHARS + LOOKUP_CHARS + SECRET_CHARS + CHECKSUM_CHARS;
+/// Random bytes to offer [`PlainApiKey::from_entropy`].
+pub const ENTROPY_BYTES: usize = 96;
+
+/// A whole key in the clear. Neither `Display` nor `Serialize`: it leaves by [`Self::reveal`] alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlainApiKey {
+    text: Zeroizing<String>,
+    environment: Environment,
+}
+
+/// The text cannot be a key that was ever handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an API key: expected bw_live_ or bw_test_ and {} letters and digits with a good checksum", KEY_CHARS - PREFIX_CHARS)]
+pub struct MalformedApiKey;
+
+impl PlainApiKey {
+    /// Makes a key from random bytes, skipping those that would favour some characters.
+    ///
+    /// Returns `None` when fewer than 41 of the bytes were usable, which for
+    /// [`ENTROPY_BYTES`] uniform bytes happens less than once in 2^100; draw again.
+    #[must_use]
+    pub fn from_entropy(environment: Environment, entropy: &[u8; ENTROPY_BYTES]) -> Option<Self> {
+        let mut text = Zeroizing::new(String::with_capacity(KEY_CHARS));
+        text.push_str("bw_");
+        text.push_str(environment.as_str());
+        text.push('_');
+        let unbiased = entropy.iter().filter(|byte| **byte < 248).map(|byte| usize::from(byte % 62));
+        for digit in unbiased.take(LOOKUP_CHARS + SECRET_CHARS) {
+            text.push(char::from(*BASE62.get(digit)?));
+        }
+        if text.len() != KEY_CHARS - CHECKSUM_CHARS {
+            return None;
+        }
+        let checksum = checksum_digits(text.as_bytes());
+        text.extend(checksum.iter().map(|digit| char::from(*digit)));
+        Some(Self { text, environment })
+    }
+
+    /// The environment that the prefix names.
+    #[must_use]
+    pub const fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// The public index: [`LOOKUP_CHARS`] characters.
+    #[must_use]
+    pub fn lookup(&self) -> &str {
+        self.text.get(PREFIX_CHARS..PREFIX_CHARS + LOOKUP_CHARS).unwrap_or_default()
+    }
+
+    /// The key itself, to hand out once or to hash.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for PlainApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainApiKey([redacted])")
+    }
+}
+
+impl FromStr for PlainApiKey {
+    type Err = MalformedApiKey;
+
+    /// # Errors
+    /// [`MalformedApiKey`] for another length, prefix or alphabet, and for a wrong checksum.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let environment = match text.get(..PREFIX_CHARS) {
+            Some("bw_live_") => Environment::Live,
+            Some("bw_test_") => Environment::Test,
+            _ => return Err(MalformedApiKey),
+        };
+        if text.len() != KEY_CHARS || !text.bytes().skip(PREFIX_CHARS).all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(MalformedApiKey);
+        }
+        let (body, checksum) = text.split_at_checked(KEY_CHARS - CHECKSUM_CHARS).ok_or(MalformedApiKey)?;
+        if checksum_digits(body.as_bytes()) != checksum.as_bytes() {
+            return Err(MalformedApiKey);
+        }
+        Ok(Self { text: Zeroizing::new(text.to_owned()), environment })
+    }
+}
+
+fn checksum_digits(body: &[u8]) -> [u8; CHECKSUM_CHARS] {
+    let mut rest = crc32(body);
+    let mut digits = [b'0'; CHECKSUM_CHARS];
+    for digit in digits.iter_mut().rev() {
+        *digit = usize::try_from(rest % 62).ok().and_then(|i| BASE62.get(i)).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    digits
+}
+
+/// CRC-32/ISO-HDLC, as in zlib and PNG; bitwise, since a key has 55 bytes.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_the_standard_one() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    /// Frozen for ever: keys made by the first release have this shape.
+    #[test]
+    fn a_golden_key() {
+        let entropy = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        let key = PlainApiKey::from_entropy(Environment::Live, &entropy).unwrap();
+        assert_eq!(key.reveal(), "bw_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcde1dg76K");
+        assert_eq!(key.lookup(), "01234567");
+    }
+
+    #[test]
+    fn too_little_entropy_gives_no_key() {
+        assert!(PlainApiKey::from_entropy(Environment::Test, &[255; ENTROPY_BYTES]).is_none());
+    }
+
+    #[test]
+    fn debug_tells_nothing() {
+        let key = PlainApiKey::from_entropy(Environment::Live, &[7; ENTROPY_BYTES]).unwrap();
+        assert_eq!(format!("{key:?}"), "PlainApiKey([redacted])");
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_back(entropy in prop::array::uniform32(0u8..248), test: bool) {
+            let mut bytes = [0; ENTROPY_BYTES];
+            bytes[..32].copy_from_slice(&entropy);
+            let environment = if test { Environment::Test } else { Environment::Live };
+            let key = PlainApiKey::from_entropy(environment, &bytes).unwrap();
+            prop_assert_eq!(key.reveal().len(), KEY_CHARS);
+            prop_assert_eq!(key.reveal().parse::<PlainApiKey>().unwrap().environment(), environment);
+        }
+
+        /// A typo anywhere, a cut, a doubled key and the other environment's prefix are all noticed.
+        #[test]
+        fn a_changed_key_is_refused(entropy in prop::array::uniform32(0u8..248), at in 0usize..KEY_CHARS, letter in "[0-9A-Za-z_]") {
+            let mut bytes = [0; ENTROPY_BYTES];
+            bytes[..32].copy_from_slice(&entropy);
+            let key = PlainApiKey::from_entropy(Environment::Live, &bytes).unwrap();
+            let mut typo = key.reveal().to_owned();
+            typo.replace_range(at..=at, &letter);
+            prop_assert!(typo == key.reveal() || typo.parse::<PlainApiKey>().is_err());
+            prop_assert!(key.reveal()[..at].parse::<PlainApiKey>().is_err());
+            prop_assert!(key.reveal().repeat(2).parse::<PlainApiKey>().is_err());
+            prop_assert!(key.reveal().replace("live", "test").parse::<PlainApiKey>().is_err());
+        }
+
+        #[test]
+        fn anything_else_is_refused_without_a_panic(text in "(bw_live_)?\\PC{0,60}") {
+            prop_assert!(text.parse::<PlainApiKey>().is_err());
+        }
+    }
+}
