@@ -1,0 +1,308 @@
+//! The grammar: every command, option and help text, and nothing that acts on them.
+
+use std::path::PathBuf;
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{ApiKeyId, ProjectId};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::access::WorkspaceRef;
+use crate::lifetime::{self, Lifetime};
+use crate::once;
+use crate::profile::ProfileName;
+use crate::server_url::ServerUrl;
+
+const AFTER_HELP: &str = "\
+Environment:
+  BAILIWICK_TOKEN      an API key or access token to use instead of a profile
+  BAILIWICK_SERVER     the server, like --server
+  BAILIWICK_PROFILE    the profile, like --profile
+  BAILIWICK_WORKSPACE  the workspace, like --workspace
+
+Exit codes:
+  0 ok   1 failure   2 usage   3 not found   4 not signed in or not allowed   5 conflict
+  6 verification failed (reserved)";
+
+const LOGIN_HELP: &str = "\
+The token is an API key (bw_…) or a session's access token. It is checked with the server before
+it is stored in config.toml under $XDG_CONFIG_HOME/bailiwick (or ~/.config/bailiwick), readable by
+you alone.
+
+Examples:
+  bailiwick login --token-stdin --server https://bailiwick.example.com < token
+  pass show bailiwick/prod | bailiwick login --token-stdin --profile prod";
+
+const CREATE_KEY_HELP: &str = "\
+The key is shown once, on standard output. With --secret-file it goes into that file instead and
+appears nowhere else; `-o id` needs it, or the key would be lost.
+
+Examples:
+  bailiwick keys create importer --scope read --scope write --expires-in 30d
+  bailiwick keys create ci --scope read -o id --secret-file ci.key";
+
+/// A client for Bailiwick: workspaces, members, projects and API keys.
+#[derive(Debug, Parser)]
+#[command(name = "bailiwick", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// How the answer is written to standard output
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// The stored profile to use [default: the current one]
+    #[arg(long, global = true, env = "BAILIWICK_PROFILE", hide_env = true, value_name = "NAME")]
+    pub(crate) profile: Option<ProfileName>,
+    /// The server's address, such as https://bailiwick.example.com
+    #[arg(long, global = true, env = "BAILIWICK_SERVER", hide_env = true, value_name = "URL")]
+    pub(crate) server: Option<ServerUrl>,
+    /// The workspace, by id or slug [default: the profile's, or the API key's own]
+    #[arg(short, long, global = true, env = "BAILIWICK_WORKSPACE", hide_env = true, value_name = "ID|SLUG")]
+    pub(crate) workspace: Option<WorkspaceRef>,
+    /// The environment a session works in; an API key has its own
+    #[arg(long, global = true, value_name = "ENVIRONMENT", value_parser = environment_parser())]
+    pub(crate) environment: Option<Environment>,
+    /// Send the token over plain http to a server on another machine
+    #[arg(long, global = true)]
+    pub(crate) insecure_http: bool,
+}
+
+fn environment_parser() -> impl TypedValueParser<Value = Environment> {
+    PossibleValuesParser::new(Environment::ALL.map(Environment::as_str)).try_map(|text| text.parse::<Environment>())
+}
+
+/// The forms of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// What the server said; a list is one array
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Only the id, one a line
+    Id,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a token with the server and store it in a profile
+    #[command(after_help = LOGIN_HELP)]
+    Login(Login),
+    /// Forget a profile and its token
+    Logout,
+    /// Stored servers and tokens
+    #[command(subcommand)]
+    Profiles(Profiles),
+    /// The workspaces you are a member of
+    #[command(subcommand)]
+    Workspaces(Workspaces),
+    /// API keys of a workspace
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Projects of a workspace
+    #[command(subcommand)]
+    Projects(Projects),
+    /// The people in a workspace
+    #[command(subcommand)]
+    Members(Members),
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell that will read it
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// Read the token from standard input (the only way to give it)
+    #[arg(long, required = true)]
+    pub(crate) token_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profiles {
+    /// List the stored profiles, without their tokens
+    List,
+    /// Make a profile the current one
+    Use {
+        /// The profile's name
+        name: ProfileName,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workspaces {
+    /// List your workspaces
+    List(Page),
+    /// Show one workspace
+    Get {
+        /// The workspace [default: --workspace]
+        #[arg(value_name = "ID|SLUG")]
+        workspace: Option<WorkspaceRef>,
+    },
+    /// Make a workspace, with you as its owner
+    Create {
+        /// What people call it
+        name: String,
+        /// The short name for addresses: lower-case letters, digits and hyphens
+        #[arg(long)]
+        slug: String,
+        #[command(flatten)]
+        repeat: Repeat,
+    },
+    /// Remember a workspace as the profile's default
+    Use {
+        /// The workspace to remember
+        #[arg(value_name = "ID|SLUG")]
+        workspace: WorkspaceRef,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key and show it once
+    #[command(after_help = CREATE_KEY_HELP)]
+    Create(CreateKey),
+    /// List the keys of the workspace and environment
+    List(Page),
+    /// Show one key, without its secret
+    Get {
+        /// The key's id
+        #[arg(value_name = "KEY_ID")]
+        id: ApiKeyId,
+    },
+    /// Revoke a key: it stops working everywhere within two seconds, for good
+    Revoke {
+        /// The key's id
+        #[arg(value_name = "KEY_ID")]
+        id: ApiKeyId,
+        /// Do not ask; required where nobody can answer
+        #[arg(short, long)]
+        yes: bool,
+        #[command(flatten)]
+        repeat: Repeat,
+    },
+    /// Show what the key that you are using may do
+    #[command(name = "self")]
+    Itself,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateKey {
+    /// What the key is for
+    pub(crate) name: String,
+    /// What the key may do; repeat for several
+    #[arg(long = "scope", required = true, value_enum, value_delimiter = ',', value_name = "SCOPE")]
+    pub(crate) scopes: Vec<Scope>,
+    /// Confine the key to one project
+    #[arg(long, value_name = "PROJECT_ID")]
+    pub(crate) project: Option<ProjectId>,
+    /// When the key stops working, from now: a number and s, m, h, d or w
+    #[arg(long, value_name = "LIFETIME", conflicts_with = "expires_at")]
+    pub(crate) expires_in: Option<Lifetime>,
+    /// When the key stops working, as an RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse_moment)]
+    pub(crate) expires_at: Option<OffsetDateTime>,
+    /// Write the key into this new file, readable by you alone, and nowhere else
+    #[arg(long, value_name = "FILE", required_if_eq("output", "id"))]
+    pub(crate) secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
+}
+
+/// What a key may do, as the API spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Scope {
+    /// Read what is published
+    Read,
+    /// Read drafts as well
+    ReadDraft,
+    /// Change content
+    Write,
+    /// Manage projects and keys
+    Management,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Projects {
+    /// List the projects of the workspace and environment
+    List(Page),
+    /// Make a project
+    Create {
+        /// What people call it
+        name: String,
+        #[command(flatten)]
+        repeat: Repeat,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Members {
+    /// List the members with their roles
+    List(Page),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Page {
+    /// Stop after this many [default: all there are]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Repeat {
+    /// Name this change, so that repeating the command makes it once [default: a random name]
+    #[arg(long, value_name = "KEY", value_parser = once::parse_key)]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn scopes_are_spelled_as_in_the_api() {
+        for scope in Scope::value_variants() {
+            let name = scope.to_possible_value().unwrap().get_name().to_owned();
+            assert_eq!(serde_json::to_value(scope).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn a_token_is_never_an_argument() {
+        assert!(Cli::try_parse_from(["bailiwick", "login", "--token-stdin", "bw_live_x"]).is_err());
+        assert!(Cli::try_parse_from(["bailiwick", "login", "--token", "bw_live_x"]).is_err());
+    }
+
+    #[test]
+    fn an_id_without_its_key_is_refused() {
+        let parse = |more: &[&str]| {
+            let args = ["bailiwick", "keys", "create", "n", "--scope", "read"];
+            Cli::try_parse_from(args.iter().chain(more))
+        };
+        assert!(parse(&["-o", "id"]).is_err());
+        assert!(parse(&["-o", "id", "--secret-file", "f"]).is_ok());
+        assert!(parse(&["-o", "json"]).is_ok());
+    }
+}

@@ -1,0 +1,31 @@
+//! What each command does: one file for each noun, and nothing here but the way to it.
+
+mod completion;
+mod keys;
+mod login;
+mod members;
+mod profiles;
+mod projects;
+mod workspaces;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+
+/// Carries out the command and writes its answer.
+///
+/// # Errors
+/// Whatever the command met, and that its answer could not be written.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    let global = cli.global;
+    let answer = match cli.command {
+        Command::Login(_) => login::login(&global).await?,
+        Command::Logout => login::logout(&global)?,
+        Command::Profiles(command) => profiles::run(command)?,
+        Command::Workspaces(command) => workspaces::run(&global, command).await?,
+        Command::Keys(command) => keys::run(&global, command).await?,
+        Command::Projects(command) => projects::run(&global, command).await?,
+        Command::Members(command) => members::run(&global, command).await?,
+        Command::Completion { shell } => completion::run(shell)?,
+    };
+    answer.write(global.output)
+}
