@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::args::Global;
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
-use crate::profile::Store;
+use crate::profile::{ProfileName, Store};
 use crate::surroundings;
 use crate::token::Token;
 
@@ -67,6 +67,7 @@ impl From<WorkspaceRef> for String {
 pub(crate) struct Access {
     /// Speaks to the server as the chosen principal.
     pub(crate) client: Client,
+    profile: Option<ProfileName>,
     workspace: Option<WorkspaceRef>,
     by_key: bool,
 }
@@ -92,7 +93,7 @@ impl Access {
         })?;
         let by_key = matches!(token, Token::ApiKey(_));
         let client = Client::new(server, token, global)?;
-        Ok(Self { client, workspace: global.workspace.clone(), by_key })
+        Ok(Self { client, profile: None, workspace: global.workspace.clone(), by_key })
     }
 
     fn by_profile(global: &Global, store: &Store) -> Result<Self, Failure> {
@@ -107,7 +108,18 @@ impl Access {
         }
         let by_key = matches!(profile.token, Token::ApiKey(_));
         let client = Client::new(profile.server, profile.token, global)?;
-        Ok(Self { client, workspace: global.workspace.clone().or(profile.workspace), by_key })
+        let workspace = global.workspace.clone().or(profile.workspace);
+        Ok(Self { client, profile: Some(name), workspace, by_key })
+    }
+
+    /// The profile whose token is used.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when the token comes from the environment and belongs to no profile.
+    pub(crate) fn profile(&self) -> Result<&ProfileName, Failure> {
+        self.profile.as_ref().ok_or_else(|| {
+            Failure::usage("BAILIWICK_TOKEN is used, and no profile").hint("set BAILIWICK_WORKSPACE instead")
+        })
     }
 
     /// The workspace: the one named, the profile's default, or the API key's own.

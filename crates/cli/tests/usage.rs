@@ -220,6 +220,8 @@ fn a_token_from_the_environment_mixes_with_no_profile() {
     assert_eq!(code(&alone), 2);
     assert!(stderr(&alone).contains("BAILIWICK_SERVER"), "{}", stderr(&alone));
     assert_eq!(code(&run(&["keys", "list", "--profile", "p"], KEY)), 2);
+    let remember = run(&["workspaces", "use", "acme", "--server", "http://localhost:1"], KEY);
+    assert!(stderr(&remember).contains("BAILIWICK_WORKSPACE"), "no profile is changed: {}", stderr(&remember));
     assert_eq!(code(&run(&["keys", "list", "--server", "http://localhost:1"], "bw_live_typo")), 4);
     let empty = run(&["keys", "list", "--server", "http://localhost:2"], "");
     assert!(stderr(&empty).contains("profile p"), "an empty variable is as good as none: {}", stderr(&empty));

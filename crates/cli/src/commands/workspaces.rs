@@ -30,21 +30,20 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
             let body = json!({ "name": name, "slug": slug });
             Ok(Answer::one(access.client.post(&["v1", "workspaces"], &body, &once).await?))
         }
-        Command::Use { workspace } => remember(global, &access, &workspace).await,
+        Command::Use { workspace } => remember(&access, &workspace).await,
     }
 }
 
 /// Stores the workspace's id, which stays when its slug changes.
-async fn remember(global: &Global, access: &Access, named: &WorkspaceRef) -> Result<Answer, Failure> {
+async fn remember(access: &Access, named: &WorkspaceRef) -> Result<Answer, Failure> {
+    let name = access.profile()?;
     let workspace = find_workspace(&access.client, named).await?;
-    let profile = Store::of_this_user()?.update(|profiles| {
-        let name = profiles.chosen(global.profile.as_ref())?;
-        profiles.get(&name)?;
-        if let Some(profile) = profiles.profiles.get_mut(&name) {
-            profile.workspace = Some(workspace.clone());
-        }
-        Ok(name)
+    let told = json!({ "id": workspace.as_str(), "profile": name.to_string() });
+    Store::of_this_user()?.update(|profiles| {
+        // It may have been forgotten in the meantime.
+        profiles.get(name)?;
+        profiles.profiles.entry(name.clone()).and_modify(|profile| profile.workspace = Some(workspace));
+        Ok(())
     })?;
-    let note = format!("profile {profile} uses this workspace unless another is named");
-    Ok(Answer::one(json!({ "id": workspace.as_str(), "profile": profile.to_string() })).note(note))
+    Ok(Answer::one(told).note(format!("profile {name} uses this workspace unless another is named")))
 }
