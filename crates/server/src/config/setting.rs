@@ -1,0 +1,209 @@
+//! The one table of settings. The documentation, `config show`, the names of environment variables and the check for
+//! unknown keys all come from it.
+
+use std::fmt::Write as _;
+
+/// What a setting's value is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// A whole number, not negative.
+    Number,
+    /// Several texts: an array in TOML, separated by commas elsewhere.
+    List,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its dotted key in TOML.
+    pub key: &'static str,
+    /// What its value is made of.
+    pub kind: Kind,
+    /// Its value when nobody gives one.
+    pub default: Option<&'static str>,
+    /// Whether its value is never shown, and may also come from a file (`…_file`).
+    pub secret: bool,
+    /// What it is, in a sentence or two.
+    pub about: &'static str,
+}
+
+/// Every setting there is, in the order of the reference.
+pub const SETTINGS: &[Setting] = &[
+    text("listen", Some("127.0.0.1:8080"), "Address and port of the public listener: API, sign-in and console."),
+    text(
+        "private_listen",
+        Some("127.0.0.1:8081"),
+        "Address and port of the private listener: health, metrics and `/internal`. Only the operator's own networks \
+         may reach it.",
+    ),
+    text(
+        "public_url",
+        None,
+        "Where people and clients reach the public listener, such as `https://bailiwick.example`. Links in mail are \
+         built from it, and nothing else.",
+    ),
+    Setting {
+        key: "allowed_hosts",
+        kind: Kind::List,
+        default: None,
+        secret: false,
+        about: "Further `Host` values that the public listener answers to, beside the public URL's own. Any other \
+                gets 421.",
+    },
+    secret("database.runtime_url", "Connection URL of the role `bailiwick_runtime`, which serves requests."),
+    secret("database.system_url", "Connection URL of the role `bailiwick_system`, which serves the operational paths."),
+    secret(
+        "database.migrate_url",
+        "Connection URL of the role `bailiwick_owner`. Only `bailiwickd migrate` uses it; `serve` never needs it.",
+    ),
+    Setting {
+        key: "database.pool_size",
+        kind: Kind::Number,
+        default: Some("16"),
+        secret: false,
+        about: "Connections in each of the two pools, 1 to 1000.",
+    },
+    Setting {
+        key: "database.pooler",
+        kind: Kind::Choice(&["none", "transaction"]),
+        default: Some("none"),
+        secret: false,
+        about: "What stands between the server and PostgreSQL: nothing, or PgBouncer in transaction mode.",
+    },
+    text("mail.from", None, "Sender of all mail, such as `Bailiwick <no-reply@bailiwick.example>`."),
+    secret(
+        "mail.smtp_url",
+        "Server that takes the mail: `smtps://user:password@host:465`, or `smtp://user:password@host:587?tls=required`.",
+    ),
+    secret(
+        "secrets.token_key",
+        "Private key that signs access tokens: P-256, PKCS#8, PEM. \
+         `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`",
+    ),
+    secret(
+        "secrets.sealing_key",
+        "Key under which shown-once secrets wait for a replay: 32 bytes in base64. `openssl rand -base64 32`",
+    ),
+    secret(
+        "secrets.internal_key",
+        "Credential that the operator's services present to `/internal`: at least 32 characters. \
+         `openssl rand -hex 32`",
+    ),
+    Setting {
+        key: "log.format",
+        kind: Kind::Choice(&["text", "json"]),
+        default: Some("json"),
+        secret: false,
+        about: "How log lines are written to stderr.",
+    },
+    text(
+        "log.filter",
+        Some("info,sqlx=warn"),
+        "Which events are logged, as a list of `target=level` in the syntax of tracing's `EnvFilter`.",
+    ),
+];
+
+const fn text(key: &'static str, default: Option<&'static str>, about: &'static str) -> Setting {
+    Setting { key, kind: Kind::Text, default, secret: false, about }
+}
+
+const fn secret(key: &'static str, about: &'static str) -> Setting {
+    Setting { key, kind: Kind::Text, default: None, secret: true, about }
+}
+
+impl Setting {
+    /// The setting of this key.
+    #[must_use]
+    pub fn by_key(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// Its environment variable, `BAILIWICK_DATABASE_POOL_SIZE`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("BAILIWICK_{}", self.key.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+/// The reference page of all settings, in Markdown: a table, and a file with every default.
+#[must_use]
+pub fn reference_markdown() -> String {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         `bailiwickd serve` and `bailiwickd migrate` read a TOML file (`--config FILE` or `BAILIWICK_CONFIG`), then \
+         the environment, then flags; the later wins. Each secret may also come from a file: `…_file` in TOML, \
+         `…_FILE` in the environment. Unknown keys, and unknown variables that begin with `BAILIWICK_`, are errors. \
+         `bailiwickd config show` prints what is in force and where each value comes from.\n\n\
+         `bailiwickd dev` makes its own database, secrets and mailbox, and takes the rest from the environment and \
+         its flags.\n\n\
+         This page is generated by `bailiwickd reference config`.\n\n\
+         | setting | environment variable | default | meaning |\n\
+         |---|---|---|---|\n",
+    );
+    for setting in SETTINGS {
+        let variable = setting.variable();
+        let file = if setting.secret { format!(", `{variable}_FILE`") } else { String::new() };
+        let default = setting.default.map_or_else(String::new, |value| format!("`{value}`"));
+        let choices = match setting.kind {
+            Kind::Choice(words) => format!(" One of `{}`.", words.join("`, `")),
+            Kind::Text | Kind::Number | Kind::List => String::new(),
+        };
+        let _infallible =
+            writeln!(page, "| `{}` | `{variable}`{file} | {default} | {}{choices} |", setting.key, setting.about);
+    }
+    page.push_str("\n## A file with every default\n\n```toml\n");
+    page.push_str(&default_file());
+    page.push_str("```\n");
+    page
+}
+
+/// A configuration file that changes nothing: defaults are set, the rest stands in comments.
+fn default_file() -> String {
+    let mut file = String::new();
+    let mut section = "";
+    for setting in SETTINGS {
+        let (in_section, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        if in_section != section {
+            section = in_section;
+            let _infallible = writeln!(file, "\n[{section}]");
+        }
+        let line = match (setting.kind, setting.default) {
+            (Kind::Number, Some(value)) => format!("{name} = {value}"),
+            (_, Some(value)) => format!("{name} = {value:?}"),
+            (Kind::List, None) => format!("{name} = []"),
+            (_, None) if setting.secret => format!("# {name}_file = \"/run/secrets/{name}\""),
+            (_, None) => format!("# {name} = \"\""),
+        };
+        let _infallible = writeln!(file, "{line}");
+    }
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_belongs_to_one_setting() {
+        let mut names: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
+        names.extend(SETTINGS.iter().filter(|setting| setting.secret).map(|s| format!("{}_FILE", s.variable())));
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn the_default_file_is_toml() {
+        let file = default_file();
+        let table: figment::value::Dict =
+            figment::Figment::from(<figment::providers::Toml as figment::providers::Format>::string(&file))
+                .extract()
+                .unwrap();
+        assert!(table.contains_key("database") && table.contains_key("log"), "{file}");
+    }
+}
