@@ -1,0 +1,103 @@
+//! Logging: events with fields, as text for people or JSON for machines, on stderr.
+//!
+//! # Invariants
+//! - No event holds a body, a query string, a person's address, a key, a token, a code or a link. The filter cannot
+//!   change that: statements and requests are not logged by the libraries either, at any level that it opens.
+//! - Stdout belongs to the command's own output.
+
+use std::io;
+
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::config::{Log, LogFormat};
+
+/// Targets that may never speak below `warn`, for their debug lines quote what they carry.
+const SILENCED: [&str; 7] = ["hyper", "hyper_util", "h2", "lettre", "rustls", "sqlx", "tower_http"];
+
+/// Makes the process log to stderr.
+///
+/// # Errors
+/// When the process has a subscriber already.
+pub fn install(log: &Log) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
+    tracing::subscriber::set_global_default(subscriber(log, io::stderr))
+}
+
+/// A subscriber that writes to `writer`.
+pub fn subscriber<W>(log: &Log, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    Registry::default().with(filter).with(lines(log.format, writer).with_filter(filter_fn(may_speak)))
+}
+
+/// What the operator's filter cannot open.
+fn may_speak(metadata: &Metadata<'_>) -> bool {
+    let crate_name = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::WARN || !SILENCED.contains(&crate_name)
+}
+
+fn lines<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    match format {
+        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).compact().boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, filter: &str, events: impl FnOnce()) -> String {
+        let page = Page::default();
+        let writer = page.clone();
+        let log = Log { format, filter: filter.to_owned() };
+        tracing::subscriber::with_default(subscriber(&log, move || writer.clone()), events);
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_an_object_with_its_fields() {
+        let line = logged(LogFormat::Json, "info", || tracing::info!(event = "server.ready", duration_ms = 7));
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&object["event"], &object["duration_ms"]), (&"server.ready".into(), &7.into()));
+        assert_eq!(object["level"], "INFO");
+    }
+
+    #[test]
+    fn no_filter_opens_what_quotes_its_cargo() {
+        let text = logged(LogFormat::Text, "trace,sqlx::query=trace,lettre=debug", || {
+            tracing::debug!(target: "bailiwick_server::x", event = "ours");
+            tracing::info!(target: "sqlx::query", "SELECT 'secret'");
+            tracing::debug!(target: "lettre::transport", "RCPT TO:<a@b.example>");
+            tracing::warn!(target: "sqlx::pool", event = "kept");
+        });
+        assert!(text.contains("ours") && text.contains("kept"), "{text}");
+        assert!(!text.contains("secret") && !text.contains("a@b"), "{text}");
+    }
+}
