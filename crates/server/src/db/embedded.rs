@@ -35,9 +35,14 @@ use self::postmaster::{Launch, Postmaster};
 use self::socket::{PORT, SocketDir};
 use crate::entropy::Entropy;
 
+/// The `cluster_name` of a database that `bailiwickd dev` runs.
+pub const DEV_CLUSTER_NAME: &str = "bailiwickd-dev";
+
 /// What differs between the database of a person and that of a test run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
+    /// PostgreSQL's `cluster_name`: any role may ask for it, and so `boot` knows an embedded database.
+    pub cluster_name: &'static str,
     /// PostgreSQL's `max_connections`.
     pub max_connections: u16,
     /// Whether what was committed survives a power cut. Only a cluster that is thrown away may do without.
@@ -46,7 +51,7 @@ pub struct Tuning {
 
 impl Tuning {
     /// For `bailiwickd dev`.
-    pub const DEV: Self = Self { max_connections: 60, durable: true };
+    pub const DEV: Self = Self { cluster_name: DEV_CLUSTER_NAME, max_connections: 60, durable: true };
 }
 
 /// The connection URLs of the three roles, each with its password.

@@ -86,6 +86,7 @@ impl Launch {
             ("unix_socket_directories", self.socket_dir.display().to_string()),
             ("unix_socket_permissions", "0700".to_owned()),
             ("port", PORT.to_string()),
+            ("cluster_name", self.tuning.cluster_name.to_owned()),
             ("max_connections", self.tuning.max_connections.to_string()),
             ("shared_buffers", "32MB".to_owned()),
             ("fsync", durable.to_owned()),

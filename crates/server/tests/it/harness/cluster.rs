@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use super::run_dir::{run_dir, variable};
 
 const TEMPLATE: &str = "bailiwick_template";
-const TUNING: Tuning = Tuning { max_connections: 300, durable: false };
+const TUNING: Tuning = Tuning { cluster_name: "bailiwick-tests", max_connections: 300, durable: false };
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(1);
