@@ -1,0 +1,146 @@
+//! Keys of one workspace and environment. The digest goes in and never comes out here.
+
+use bailiwick_proof::id::{ApiKeyId, Id, UserId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::model::{ApiKey, Status};
+use crate::authn::TokenDigest;
+use crate::authz::{Principal, ScopeSet};
+use crate::db::{DbError, WorkspaceTx};
+
+struct Row {
+    id: Uuid,
+    name: String,
+    lookup: String,
+    scopes: Vec<String>,
+    project_id: Option<Uuid>,
+    created_by_user: Option<Uuid>,
+    created_by_key: Option<Uuid>,
+    created_at: OffsetDateTime,
+    expires_at: Option<OffsetDateTime>,
+    revoked_at: Option<OffsetDateTime>,
+    last_used_at: Option<OffsetDateTime>,
+}
+
+impl Row {
+    fn into_key(self, tx: &WorkspaceTx) -> ApiKey {
+        let by_user = self.created_by_user.map(|id| UserId::from_uuid(id).to_string());
+        let by_key = self.created_by_key.map(|id| ApiKeyId::from_uuid(id).to_string());
+        ApiKey {
+            id: Id::from_uuid(self.id),
+            name: self.name,
+            environment: tx.environment(),
+            scopes: ScopeSet::from_words(&self.scopes).iter().collect(),
+            project_id: self.project_id.map(Id::from_uuid),
+            lookup: self.lookup,
+            status: Status::at(tx.context().received_at, self.expires_at, self.revoked_at),
+            created_by: by_user.or(by_key).unwrap_or_default(),
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+            last_used_at: self.last_used_at,
+        }
+    }
+}
+
+pub(super) async fn insert(
+    tx: &mut WorkspaceTx,
+    key: &ApiKey,
+    digest: &TokenDigest,
+    maker: &Principal,
+) -> Result<(), DbError> {
+    let workspace = tx.workspace().uuid();
+    let scopes: Vec<String> = key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+    let (by_user, by_key) = match maker {
+        Principal::Session(person) => (Some(person.user().uuid()), None),
+        Principal::Key(holder) => (None, Some(holder.id.uuid())),
+    };
+    sqlx::query!(
+        "INSERT INTO api_keys (workspace_id, environment, project_id, id, name, lookup, digest, scopes,
+             created_by_user, created_by_key, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        workspace,
+        key.environment.as_str(),
+        key.project_id.map(Id::uuid),
+        key.id.uuid(),
+        key.name,
+        key.lookup,
+        digest.bytes().as_slice(),
+        &scopes,
+        by_user,
+        by_key,
+        key.created_at,
+        key.expires_at
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}
+
+/// Keys from the newest, one more than `limit`; those with this status, if one is named.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn list(
+    tx: &mut WorkspaceTx,
+    after: Option<Uuid>,
+    limit: u16,
+    status: Option<Status>,
+) -> Result<Vec<ApiKey>, DbError> {
+    let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, name, lookup, scopes, project_id, created_by_user, created_by_key, created_at, expires_at,
+             revoked_at, last_used_at
+         FROM api_keys WHERE workspace_id = $1 AND environment = $2 AND ($3::uuid IS NULL OR id < $3)
+           AND ($5::text IS NULL OR $5 = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+                WHEN expires_at <= $6 THEN 'expired' ELSE 'active' END)
+         ORDER BY id DESC LIMIT $4",
+        workspace,
+        environment,
+        after,
+        i64::from(limit) + 1,
+        status.map(Status::as_str),
+        now
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_key(tx)).collect())
+}
+
+/// One key.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn get(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, DbError> {
+    let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, name, lookup, scopes, project_id, created_by_user, created_by_key, created_at, expires_at,
+             revoked_at, last_used_at
+         FROM api_keys WHERE workspace_id = $1 AND environment = $2 AND id = $3",
+        workspace,
+        environment,
+        key.uuid()
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(row.map(|row| row.into_key(tx)))
+}
+
+/// True if it worked until now.
+pub(super) async fn revoke(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<bool, DbError> {
+    let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);
+    let done = sqlx::query!(
+        "UPDATE api_keys SET revoked_at = $4
+         WHERE workspace_id = $1 AND environment = $2 AND id = $3 AND revoked_at IS NULL",
+        workspace,
+        environment,
+        key.uuid(),
+        now
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,22 @@
+//! From a credential to a principal.
+//!
+//! # Invariants
+//! - Only this module attests a [`crate::authz::SignedIn`] or a [`crate::authz::KeyHolder`], and only after
+//!   every check: signature, times, revocation; digest, expiry.
+//! - Secrets are compared by their SHA-256 in constant time; only digests are stored.
+//! - The API takes the `Authorization` header alone, the console the session's cookie alone: a page of
+//!   another site has no credential to lend.
+
+mod access_token;
+mod api_key;
+pub mod cookie;
+mod digest;
+mod internal;
+mod session;
+mod sql;
+
+pub use access_token::{ACCESS_TOKEN_TTL, AccessTokens, TokenKeyError};
+pub use api_key::{KeyRefusal, authenticate_key};
+pub use digest::TokenDigest;
+pub use internal::InternalKey;
+pub use session::{SessionRefusal, authenticate_session};

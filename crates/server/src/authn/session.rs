@@ -1,0 +1,44 @@
+//! A person by their access token.
+
+use super::access_token::{AccessTokens, TokenRefusal};
+use super::sql;
+use crate::authz::SignedIn;
+use crate::context::RequestContext;
+use crate::db::{Db, DbError, OperationalPath};
+
+/// Why an access token signs nobody in.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionRefusal {
+    /// Not a token of ours.
+    #[error("not an access token of this server")]
+    Invalid,
+    /// Its five minutes are over.
+    #[error("the access token has expired")]
+    Expired,
+    /// Its session was ended, or its person suspended.
+    #[error("the session has ended")]
+    Ended,
+    /// The lookup failed, so the answer is no.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Checks the token, then that its session still lives.
+///
+/// # Errors
+/// See [`SessionRefusal`].
+pub async fn authenticate_session(
+    db: &Db,
+    tokens: &AccessTokens,
+    token: &str,
+    context: &RequestContext,
+) -> Result<SignedIn, SessionRefusal> {
+    let (user, session) = tokens.verify(token, context.received_at).map_err(|refusal| match refusal {
+        TokenRefusal::Invalid => SessionRefusal::Invalid,
+        TokenRefusal::Expired => SessionRefusal::Expired,
+    })?;
+    let mut tx = db.system_tx(OperationalPath::AuthenticateSession).await?;
+    let email = sql::live_session_email(&mut tx, user, session, context.received_at).await?;
+    tx.finish_reading().await?;
+    email.map(|email| SignedIn::attested(user, session, email)).ok_or(SessionRefusal::Ended)
+}

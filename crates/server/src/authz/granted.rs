@@ -1,0 +1,156 @@
+//! The decision: may this principal do that, there?
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{UserId, WorkspaceId};
+
+use super::may::Needs;
+use super::{Permission, PermissionSet, Principal, Role, ScopeSet, SignedIn, WorkspaceRef, sql};
+use crate::context::RequestContext;
+use crate::db::{Authority, Db, DbError, ProjectWall, WorkspaceTx, sealed};
+
+/// The proof that the principal of a request has permission `P` in a workspace and environment.
+///
+/// Only [`grant`] makes one; handlers take it as an argument and the data layer as an authority.
+pub struct Granted<P> {
+    principal: Principal,
+    workspace: WorkspaceId,
+    environment: Environment,
+    project: ProjectWall,
+    role: Option<Role>,
+    context: RequestContext,
+    permission: PhantomData<fn() -> P>,
+}
+
+/// What is asked for, apart from the permission.
+pub struct Request<'a> {
+    /// The workspace as the path names it.
+    pub workspace: &'a str,
+    /// The environment that was chosen, if one was.
+    pub environment: Option<Environment>,
+    /// The request at hand.
+    pub context: &'a RequestContext,
+}
+
+/// Why not.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// There is no such workspace, as far as this principal can tell.
+    #[error("no such workspace")]
+    NotFound,
+    /// Several of the person's workspaces have this slug.
+    #[error("several workspaces have this slug")]
+    AmbiguousSlug(Vec<WorkspaceId>),
+    /// The principal can see the workspace and may not do this in it.
+    #[error("permission {} is missing", .0.name())]
+    Forbidden(Permission),
+    /// The key belongs to the other environment.
+    #[error("the key belongs to {0}")]
+    OtherEnvironment(Environment),
+    /// The lookup failed, so the answer is no.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Decides, from the principal's memberships or the key's own facts.
+///
+/// # Errors
+/// See [`Denied`].
+pub async fn grant<P: Needs>(db: &Db, principal: Principal, request: Request<'_>) -> Result<Granted<P>, Denied> {
+    let named = WorkspaceRef::parse(request.workspace).ok_or(Denied::NotFound)?;
+    let (workspace, environment, project, role, permissions) = match &principal {
+        Principal::Session(person) => {
+            let (workspace, role) = membership(db, person, &named).await?;
+            let environment = request.environment.unwrap_or_default();
+            (workspace, environment, ProjectWall::Unconfined, Some(role), role.permissions())
+        }
+        Principal::Key(key) => {
+            let own = match &named {
+                WorkspaceRef::Id(id) => *id == key.workspace,
+                WorkspaceRef::Slug(slug) => slug.as_str() == key.workspace_slug,
+            };
+            if !own {
+                return Err(Denied::NotFound);
+            }
+            if request.environment.is_some_and(|chosen| chosen != key.environment) {
+                return Err(Denied::OtherEnvironment(key.environment));
+            }
+            (key.workspace, key.environment, key.project, None, key.permissions())
+        }
+    };
+    if !permissions.contains(P::PERMISSION) {
+        return Err(Denied::Forbidden(P::PERMISSION));
+    }
+    let context = request.context.clone();
+    Ok(Granted { principal, workspace, environment, project, role, context, permission: PhantomData })
+}
+
+async fn membership(db: &Db, person: &SignedIn, named: &WorkspaceRef) -> Result<(WorkspaceId, Role), Denied> {
+    let mut tx = db.account_tx(person).await?;
+    let found = sql::memberships(&mut tx, named).await?;
+    tx.finish_reading().await?;
+    match found.as_slice() {
+        [] => Err(Denied::NotFound),
+        [(workspace, role)] => Ok((*workspace, role.parse().map_err(|_| Denied::NotFound)?)),
+        several => Err(Denied::AmbiguousSlug(several.iter().map(|(workspace, _)| *workspace).collect())),
+    }
+}
+
+impl<P> Granted<P> {
+    /// Who asks.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// A member's role; `None` for a key.
+    #[must_use]
+    pub const fn role(&self) -> Option<Role> {
+        self.role
+    }
+
+    /// What the principal can do at this moment, read again in the transaction that hands some of it
+    /// on: a member's role may have changed since the request was let in.
+    ///
+    /// # Errors
+    /// [`Denied::NotFound`] when the membership is gone.
+    pub async fn ceiling(&self, tx: &mut WorkspaceTx) -> Result<(PermissionSet, ScopeSet), Denied> {
+        match &self.principal {
+            Principal::Session(person) => {
+                let role = sql::role_for_share(tx, person.user()).await?.ok_or(Denied::NotFound)?;
+                Ok((role.permissions(), ScopeSet::ALL))
+            }
+            Principal::Key(key) => Ok((key.permissions(), key.scopes)),
+        }
+    }
+}
+
+impl<P> fmt::Debug for Granted<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Granted").field("workspace", &self.workspace).finish_non_exhaustive()
+    }
+}
+
+impl<P> sealed::Sealed for Granted<P> {}
+impl<P> Authority for Granted<P> {
+    fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+    fn environment(&self) -> Environment {
+        self.environment
+    }
+    fn project(&self) -> ProjectWall {
+        self.project
+    }
+    fn founder(&self) -> Option<UserId> {
+        None
+    }
+    fn actor(&self) -> serde_json::Value {
+        self.principal.actor()
+    }
+    fn context(&self) -> &RequestContext {
+        &self.context
+    }
+}

@@ -1,0 +1,46 @@
+//! The permissions as types, so that a handler's signature says what it needs: `Granted<may::CreateKey>`.
+
+use super::Permission;
+
+/// A type that stands for a permission.
+pub trait Needs: Send + Sync + 'static {
+    /// Which one.
+    const PERMISSION: Permission;
+}
+
+/// See [`Permission::ReadWorkspace`].
+pub enum ReadWorkspace {}
+/// See [`Permission::ReadMembers`].
+pub enum ReadMembers {}
+/// See [`Permission::ReadProjects`].
+pub enum ReadProjects {}
+/// See [`Permission::CreateProject`].
+pub enum CreateProject {}
+/// See [`Permission::ReadKeys`].
+pub enum ReadKeys {}
+/// See [`Permission::CreateKey`].
+pub enum CreateKey {}
+/// See [`Permission::RevokeKey`].
+pub enum RevokeKey {}
+
+impl Needs for ReadWorkspace {
+    const PERMISSION: Permission = Permission::ReadWorkspace;
+}
+impl Needs for ReadMembers {
+    const PERMISSION: Permission = Permission::ReadMembers;
+}
+impl Needs for ReadProjects {
+    const PERMISSION: Permission = Permission::ReadProjects;
+}
+impl Needs for CreateProject {
+    const PERMISSION: Permission = Permission::CreateProject;
+}
+impl Needs for ReadKeys {
+    const PERMISSION: Permission = Permission::ReadKeys;
+}
+impl Needs for CreateKey {
+    const PERMISSION: Permission = Permission::CreateKey;
+}
+impl Needs for RevokeKey {
+    const PERMISSION: Permission = Permission::RevokeKey;
+}

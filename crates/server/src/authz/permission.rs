@@ -1,0 +1,105 @@
+//! The closed list of what may be done in a workspace.
+
+/// One thing that may be done. The discriminant is its bit in a [`PermissionSet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// See the workspace itself.
+    ReadWorkspace,
+    /// See who belongs to it, with which role.
+    ReadMembers,
+    /// See projects.
+    ReadProjects,
+    /// Make projects.
+    CreateProject,
+    /// See API keys (never their secrets).
+    ReadKeys,
+    /// Make API keys, none beyond oneself.
+    CreateKey,
+    /// Revoke API keys.
+    RevokeKey,
+}
+
+impl Permission {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 7] = [
+        Self::ReadWorkspace,
+        Self::ReadMembers,
+        Self::ReadProjects,
+        Self::CreateProject,
+        Self::ReadKeys,
+        Self::CreateKey,
+        Self::RevokeKey,
+    ];
+
+    /// The name in answers and in the documentation: `noun.verb`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReadWorkspace => "workspace.read",
+            Self::ReadMembers => "members.read",
+            Self::ReadProjects => "projects.read",
+            Self::CreateProject => "projects.create",
+            Self::ReadKeys => "keys.read",
+            Self::CreateKey => "keys.create",
+            Self::RevokeKey => "keys.revoke",
+        }
+    }
+
+    const fn bit(self) -> u64 {
+        1 << (self as u32)
+    }
+}
+
+/// A set of permissions, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PermissionSet(u64);
+
+impl PermissionSet {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Everything there is.
+    pub const ALL: Self = Self::of(&Permission::ALL);
+    /// What is left to a key that is confined to a project: its project, and nothing of the workspace.
+    pub const WITHIN_PROJECT: Self = Self::of(&[Permission::ReadProjects]);
+
+    /// The set of these.
+    #[must_use]
+    pub const fn of(permissions: &[Permission]) -> Self {
+        let mut bits = 0;
+        let mut rest = permissions;
+        while let [first, others @ ..] = rest {
+            bits |= first.bit();
+            rest = others;
+        }
+        Self(bits)
+    }
+
+    /// Is it in?
+    #[must_use]
+    pub const fn contains(self, permission: Permission) -> bool {
+        self.0 & permission.bit() != 0
+    }
+
+    /// Is every permission of the other in this one?
+    #[must_use]
+    pub const fn includes(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// In either.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// In both.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The permissions in it, in the order of [`Permission::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.into_iter().filter(move |permission| self.contains(*permission))
+    }
+}

@@ -1,0 +1,148 @@
+//! Who is asking.
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{ApiKeyId, SessionId, UserId, WorkspaceId};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{PermissionSet, ScopeSet};
+use crate::db::{AccountAuthority, ProjectWall, sealed};
+
+/// A person whose session was checked. `authn` alone attests it.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    user: UserId,
+    session: SessionId,
+    email: String,
+}
+
+impl SignedIn {
+    /// For `authn`, after it has checked the token's signature and that the session lives
+    /// (`cargo xtask tidy` holds everybody else off).
+    pub(crate) fn attested(user: UserId, session: SessionId, email: String) -> Self {
+        Self { user, session, email }
+    }
+
+    /// The person.
+    #[must_use]
+    pub const fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// Their session.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Their address, to show to themselves.
+    #[must_use]
+    pub fn email(&self) -> &str {
+        &self.email
+    }
+}
+
+impl sealed::Sealed for SignedIn {}
+impl AccountAuthority for SignedIn {
+    fn user(&self) -> UserId {
+        self.user
+    }
+}
+
+/// The holder of an API key that was checked. `authn` alone attests it.
+#[derive(Clone, Debug)]
+pub struct KeyHolder {
+    /// The key.
+    pub id: ApiKeyId,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Its workspace's slug, by which a path may name it too.
+    pub workspace_slug: String,
+    /// Its environment, which no header changes.
+    pub environment: Environment,
+    /// Its project wall.
+    pub project: ProjectWall,
+    /// Its name, for `GET /v1/key`.
+    pub name: String,
+    /// Its scopes.
+    pub scopes: ScopeSet,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it ends, if it does.
+    pub expires_at: Option<OffsetDateTime>,
+    /// Keeps the struct from being built elsewhere.
+    _attested: (),
+}
+
+/// What `authn` found out about a key, to be attested.
+pub(crate) struct KeyFacts {
+    pub(crate) id: ApiKeyId,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) workspace_slug: String,
+    pub(crate) environment: Environment,
+    pub(crate) project: ProjectWall,
+    pub(crate) name: String,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) expires_at: Option<OffsetDateTime>,
+}
+
+impl KeyHolder {
+    /// For `authn`, after it has compared digests and looked at expiry and revocation.
+    pub(crate) fn attested(facts: KeyFacts) -> Self {
+        let KeyFacts { id, workspace, workspace_slug, environment, project, name, scopes, created_at, expires_at } =
+            facts;
+        Self {
+            id,
+            workspace,
+            workspace_slug,
+            environment,
+            project,
+            name,
+            scopes,
+            created_at,
+            expires_at,
+            _attested: (),
+        }
+    }
+
+    /// What it may do: what its scopes allow, less all that a project wall keeps out.
+    #[must_use]
+    pub fn permissions(&self) -> PermissionSet {
+        match self.project {
+            ProjectWall::Unconfined => self.scopes.permissions(),
+            ProjectWall::Within(_) => self.scopes.permissions().intersection(PermissionSet::WITHIN_PROJECT),
+        }
+    }
+}
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// A person, by their session.
+    Session(SignedIn),
+    /// A program, by its key.
+    Key(KeyHolder),
+}
+
+impl Principal {
+    /// The user's or the key's id, under which idempotency keys are kept apart.
+    #[must_use]
+    pub const fn id(&self) -> uuid::Uuid {
+        match self {
+            Self::Session(person) => person.user.uuid(),
+            Self::Key(key) => key.id.uuid(),
+        }
+    }
+
+    /// As the ledger writes it.
+    #[must_use]
+    pub fn actor(&self) -> serde_json::Value {
+        match self {
+            Self::Session(person) => {
+                json!({"kind": "user", "id": person.user.to_string(), "session": person.session.to_string()})
+            }
+            Self::Key(key) => json!({"kind": "api_key", "id": key.id.to_string()}),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The one place that asks what time it is; everybody else is told.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+/// Where the time comes from: the system, or a test.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> OffsetDateTime + Send + Sync>);
+
+impl Clock {
+    /// The system's clock.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock's home")]
+    pub fn system() -> Self {
+        Self::from_fn(OffsetDateTime::now_utc)
+    }
+
+    /// A clock that a test winds.
+    #[must_use]
+    pub fn from_fn(now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// Now, in UTC, cut to the microseconds that the database keeps.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        let now = (self.0)();
+        now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now)
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}

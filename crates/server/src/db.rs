@@ -1,0 +1,29 @@
+//! The database, and the only ways to it.
+//!
+//! # Invariants
+//! - No row without a transaction, no transaction without an authority: [`Db::workspace_tx`] wants an
+//!   [`Authority`], [`Db::account_tx`] an [`AccountAuthority`], [`Db::system_tx`] a named
+//!   [`OperationalPath`]. The pools are private to this module.
+//! - Each kind of transaction sets its own settings and empties the others', in the same round trip
+//!   as `BEGIN`, and only for the transaction (`SET LOCAL`).
+//! - A writing transaction ends by [`WorkspaceTx::commit`] with a [`Recorded`], which staging a ledger
+//!   entry makes, or by one of the short list of [`Unrecorded`] reasons.
+//! - A request that is cancelled anywhere returns no connection with a transaction open (see `tx`).
+
+mod account_tx;
+mod authority;
+pub mod embedded;
+mod error;
+mod migrations;
+mod pools;
+mod system_tx;
+mod tx;
+mod workspace_tx;
+
+pub use account_tx::AccountTx;
+pub use authority::{AccountAuthority, Authority, ProjectWall, Recorded, Unrecorded, sealed};
+pub use error::DbError;
+pub use migrations::{MIGRATOR, SchemaState, schema_state};
+pub use pools::Db;
+pub use system_tx::{OperationalPath, SystemTx, reference_markdown};
+pub use workspace_tx::WorkspaceTx;

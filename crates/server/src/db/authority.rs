@@ -1,0 +1,77 @@
+//! Who may open a transaction, and what a writing one must show at its end.
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{ProjectId, UserId, WorkspaceId};
+
+use crate::context::RequestContext;
+
+/// Keeps [`Authority`] and [`AccountAuthority`] to this crate; inside it `cargo xtask tidy` lets only
+/// `authz` implement them, where the constructors of the implementing types are private.
+pub mod sealed {
+    /// Nobody outside can name this.
+    pub trait Sealed {}
+}
+
+/// The third, optional wall: everything in the environment, or one project's rows alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProjectWall {
+    /// No wall: rows of every project and of none.
+    Unconfined,
+    /// Only this project's rows; rows without a project are out of sight.
+    Within(ProjectId),
+}
+
+impl ProjectWall {
+    /// The project that confines, if one does.
+    #[must_use]
+    pub const fn project(self) -> Option<ProjectId> {
+        match self {
+            Self::Unconfined => None,
+            Self::Within(project) => Some(project),
+        }
+    }
+}
+
+/// The proof that somebody may act in a workspace: [`super::Db::workspace_tx`] takes nothing less.
+pub trait Authority: sealed::Sealed {
+    /// The tenant.
+    fn workspace(&self) -> WorkspaceId;
+    /// Live or test.
+    fn environment(&self) -> Environment;
+    /// The project that confines, if any.
+    fn project(&self) -> ProjectWall;
+    /// The person who founds this very workspace. Only then does the transaction also see that
+    /// person's own rows, since the answer to be replayed is theirs and not yet the workspace's.
+    fn founder(&self) -> Option<UserId>;
+    /// Who acts, as the ledger writes it: a JSON object with `kind` and `id`.
+    fn actor(&self) -> serde_json::Value;
+    /// The request at hand.
+    fn context(&self) -> &RequestContext;
+}
+
+/// The proof that a person has signed in.
+pub trait AccountAuthority: sealed::Sealed {
+    /// The person.
+    fn user(&self) -> UserId;
+}
+
+/// The proof that a ledger entry was staged in this transaction; `ledger::stage` alone makes it.
+#[must_use = "a change is committed with its entry"]
+#[derive(Debug)]
+pub struct Recorded(());
+
+impl Recorded {
+    /// For `ledger::stage` alone (`cargo xtask tidy` holds everybody else off).
+    pub(crate) fn staged() -> Self {
+        Self(())
+    }
+}
+
+/// Why a writing transaction leaves no entry. Every use is a decision; the list stays short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unrecorded {
+    /// A key was used; the request that used it is what gets recorded.
+    LastUsed,
+    /// Rows past their time were dropped, with nothing in them that an entry had not said.
+    Expired,
+}

@@ -1,0 +1,88 @@
+//! Two pools: one for the role that serves tenants, one for the operational paths.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
+
+use super::authority::{AccountAuthority, Authority};
+use super::{AccountTx, DbError, OperationalPath, SystemTx, WorkspaceTx};
+use crate::config::Pooler;
+
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The handle to the database. It lends no connection: see the module's invariants.
+#[derive(Clone)]
+pub struct Db {
+    runtime: PgPool,
+    system: PgPool,
+}
+
+impl Db {
+    /// Makes the pools; connections are opened when they are needed, so a database that is away for a
+    /// moment does not keep the server from starting.
+    ///
+    /// # Errors
+    /// [`DbError::Statement`] for a URL that cannot be read.
+    pub fn connect(
+        runtime_url: &SecretString,
+        system_url: &SecretString,
+        pool_size: u32,
+        pooler: Pooler,
+    ) -> Result<Self, DbError> {
+        Ok(Self { runtime: pool(runtime_url, pool_size, pooler)?, system: pool(system_url, pool_size, pooler)? })
+    }
+
+    /// A tenant's transaction.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when no connection is to be had within five seconds.
+    pub async fn workspace_tx(&self, authority: &impl Authority) -> Result<WorkspaceTx, DbError> {
+        WorkspaceTx::open(&self.runtime, authority).await
+    }
+
+    /// A signed-in person's transaction.
+    ///
+    /// # Errors
+    /// As [`Self::workspace_tx`].
+    pub async fn account_tx(&self, authority: &impl AccountAuthority) -> Result<AccountTx, DbError> {
+        AccountTx::open(&self.runtime, authority).await
+    }
+
+    /// The server's own transaction on a named path.
+    ///
+    /// # Errors
+    /// As [`Self::workspace_tx`].
+    pub async fn system_tx(&self, path: OperationalPath) -> Result<SystemTx, DbError> {
+        SystemTx::open(&self.system, path).await
+    }
+
+    /// Closes every connection, waiting for those in use.
+    pub async fn close(&self) {
+        self.runtime.close().await;
+        self.system.close().await;
+    }
+}
+
+fn pool(url: &SecretString, size: u32, pooler: Pooler) -> Result<PgPool, DbError> {
+    let mut options =
+        PgConnectOptions::from_str(url.expose_secret())?.disable_statement_logging().application_name("bailiwickd");
+    if pooler == Pooler::Transaction {
+        options = options.statement_cache_capacity(0);
+    } else {
+        options = options.options([
+            ("statement_timeout", "15s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ]);
+    }
+    Ok(PgPoolOptions::new()
+        .max_connections(size)
+        .min_connections(0)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(Duration::from_secs(300))
+        .test_before_acquire(false)
+        .connect_lazy_with(options))
+}

@@ -1,0 +1,191 @@
+//! The documented paths that see across tenants, and nothing but them.
+//!
+//! `bailiwick_system` has no BYPASSRLS. Each path sets `app.operational_path`, the policies name the
+//! paths that reach a table, and the grants name the columns: the catalog lists what a path can do, and
+//! a test holds [`OperationalPath::reaches`] against it.
+
+use std::fmt::Write as _;
+
+use sqlx::{PgConnection, PgPool};
+
+use super::DbError;
+use super::authority::{Recorded, Unrecorded};
+use super::tx::{Settings, Tx};
+
+/// A piece of the server's own work that no tenant's authority covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationalPath {
+    /// Somebody asks for a sign-in link.
+    RequestSignIn,
+    /// A link or code comes back: find the challenge, find or make the person, open a session.
+    RedeemSignIn,
+    /// Is this access token's session still alive?
+    AuthenticateSession,
+    /// A refresh token is exchanged for its successor.
+    RefreshSession,
+    /// A session is ended.
+    EndSession,
+    /// Whose API key is this?
+    AuthenticateKey,
+    /// Kept answers older than a day go.
+    ExpireReplays,
+    /// Partitions are made ahead and dropped behind.
+    PartitionUpkeep,
+    /// Is the database there, and is it migrated?
+    CheckReadiness,
+}
+
+impl OperationalPath {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 9] = [
+        Self::RequestSignIn,
+        Self::RedeemSignIn,
+        Self::AuthenticateSession,
+        Self::RefreshSession,
+        Self::EndSession,
+        Self::AuthenticateKey,
+        Self::ExpireReplays,
+        Self::PartitionUpkeep,
+        Self::CheckReadiness,
+    ];
+
+    /// The word in `app.operational_path`, in the policies and in the metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestSignIn => "request_sign_in",
+            Self::RedeemSignIn => "redeem_sign_in",
+            Self::AuthenticateSession => "authenticate_session",
+            Self::RefreshSession => "refresh_session",
+            Self::EndSession => "end_session",
+            Self::AuthenticateKey => "authenticate_key",
+            Self::ExpireReplays => "expire_replays",
+            Self::PartitionUpkeep => "partition_upkeep",
+            Self::CheckReadiness => "check_readiness",
+        }
+    }
+
+    /// Why it exists, for the documentation.
+    #[must_use]
+    pub const fn purpose(self) -> &'static str {
+        match self {
+            Self::RequestSignIn => "keeps the digest of a challenge before anybody is known",
+            Self::RedeemSignIn => "finds a challenge by its digest, finds or makes the person, opens a session",
+            Self::AuthenticateSession => "asks whether an access token's session is neither ended nor expired",
+            Self::RefreshSession => {
+                "exchanges a refresh token for its successor, or ends the sessions of a replayed one"
+            }
+            Self::EndSession => "ends a session at sign-out",
+            Self::AuthenticateKey => "finds an API key by its public index, and notes that it was used",
+            Self::ExpireReplays => "drops answers that were kept for a retry and are a day old",
+            Self::PartitionUpkeep => "calls the one SECURITY DEFINER function, `partition_upkeep()`",
+            Self::CheckReadiness => "asks whether the database answers and is migrated",
+        }
+    }
+
+    /// The tables that its policies let it reach, with the commands; a test compares this with the catalog.
+    #[must_use]
+    pub const fn reaches(self) -> &'static [(&'static str, &'static [&'static str])] {
+        match self {
+            Self::RequestSignIn => &[("cell_ledger_staged", &["INSERT"]), ("sign_in_challenges", &["INSERT"])],
+            Self::RedeemSignIn => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("refresh_tokens", &["INSERT"]),
+                ("sessions", &["INSERT"]),
+                ("sign_in_challenges", &["SELECT", "UPDATE"]),
+                ("users", &["INSERT", "SELECT"]),
+            ],
+            Self::AuthenticateSession => &[("sessions", &["SELECT"]), ("users", &["SELECT"])],
+            Self::RefreshSession => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("refresh_tokens", &["INSERT", "SELECT", "UPDATE"]),
+                ("sessions", &["SELECT", "UPDATE"]),
+                ("users", &["SELECT"]),
+            ],
+            Self::EndSession => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("refresh_tokens", &["SELECT"]),
+                ("sessions", &["SELECT", "UPDATE"]),
+            ],
+            Self::AuthenticateKey => &[("api_keys", &["SELECT", "UPDATE"]), ("workspaces", &["SELECT"])],
+            Self::ExpireReplays => &[
+                ("account_idempotency_records", &["DELETE", "SELECT"]),
+                ("idempotency_records", &["DELETE", "SELECT"]),
+            ],
+            Self::PartitionUpkeep | Self::CheckReadiness => &[],
+        }
+    }
+}
+
+/// A transaction on one operational path. Dropped, it rolls back.
+pub struct SystemTx {
+    tx: Tx,
+    path: OperationalPath,
+}
+
+impl SystemTx {
+    pub(super) async fn open(pool: &PgPool, path: OperationalPath) -> Result<Self, DbError> {
+        metrics::counter!("bailiwick_operational_path_total", "path" => path.as_str()).increment(1);
+        let settings = Settings { operational_path: path.as_str(), ..Settings::default() };
+        Ok(Self { tx: Tx::open(pool, &settings).await?, path })
+    }
+
+    /// The path that was named.
+    #[must_use]
+    pub const fn path(&self) -> OperationalPath {
+        self.path
+    }
+
+    /// For the statements of a `sql` module.
+    ///
+    /// # Errors
+    /// [`DbError::Aborted`] when the transaction has ended.
+    pub fn connection(&mut self) -> Result<&mut PgConnection, DbError> {
+        self.tx.connection()
+    }
+
+    /// Commits a change together with its entry in the cell's log.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
+        self.tx.commit().await
+    }
+
+    /// Commits a change that leaves no entry, for a stated reason.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn commit_unrecorded(self, _reason: Unrecorded) -> Result<(), DbError> {
+        self.tx.commit().await
+    }
+
+    /// Ends a transaction that only read.
+    ///
+    /// # Errors
+    /// [`DbError::Aborted`] if one of its statements had failed.
+    pub async fn finish_reading(self) -> Result<(), DbError> {
+        self.tx.commit().await
+    }
+}
+
+/// `docs/reference/operational-paths.md`, generated.
+#[must_use]
+pub fn reference_markdown() -> String {
+    let mut page = String::from(
+        "# Operational paths\n\n\
+         Generated by `cargo xtask generate` from `OperationalPath`; a test compares it with the database's catalog.\n\n\
+         Everything that a customer asks for runs in one workspace. What cannot, because no workspace is known yet or \
+         none is concerned, runs as the role `bailiwick_system` on one of these paths. The role owns nothing and bypasses \
+         nothing: a policy for each table names the paths that reach it, and grants name the columns. Each use is counted \
+         in the metric `bailiwick_operational_path_total{path=\"…\"}`.\n\n\
+         | path | what it does | tables and commands |\n|---|---|---|\n",
+    );
+    for path in OperationalPath::ALL {
+        let tables: Vec<String> =
+            path.reaches().iter().map(|(table, commands)| format!("`{table}` {}", commands.join(", "))).collect();
+        let tables = if tables.is_empty() { "none".to_owned() } else { tables.join("; ") };
+        let _ = writeln!(page, "| `{}` | {} | {tables} |", path.as_str(), path.purpose());
+    }
+    page
+}

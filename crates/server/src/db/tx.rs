@@ -1,0 +1,130 @@
+//! A transaction that no cancelled request can leak.
+//!
+//! A connection goes back to the pool only after its transaction has ended. sqlx's own
+//! `Pool::begin_with` does not promise that: a future that is dropped while `BEGIN; SET LOCAL …` is
+//! in flight returns the connection with the transaction open, and the next borrower reads as the
+//! former tenant (sqlx 0.9.0, #4385). So:
+//!
+//! - `BEGIN` and the settings run in a task of their own, which a dropped request does not interrupt;
+//!   what it makes is then dropped, and that ends the transaction;
+//! - [`Tx`]'s `Drop` ends it in such a task too, waiting for a statement that was interrupted;
+//! - a connection on which `BEGIN`, `COMMIT` or `ROLLBACK` failed is closed, never reused.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres};
+
+use super::DbError;
+
+/// How many dead connections in a row are replaced before the database counts as unavailable.
+const STALE_CONNECTIONS: usize = 32;
+
+/// An open transaction with its settings in force. Dropped without a commit, it is rolled back.
+pub(super) struct Tx {
+    /// `None` only while it is being ended.
+    connection: Option<PoolConnection<Postgres>>,
+}
+
+/// The settings that the policies read. A value that is left out is emptied.
+#[derive(Default)]
+pub(super) struct Settings {
+    pub(super) workspace_id: String,
+    pub(super) environment: &'static str,
+    pub(super) project_id: String,
+    pub(super) user_id: String,
+    pub(super) operational_path: &'static str,
+}
+
+impl Settings {
+    /// One round trip: `BEGIN` and every setting. The values are formatted from parsed uuids and words
+    /// of ours, never from input, for `SET` takes no parameters.
+    fn begin(&self) -> String {
+        let Self { workspace_id, environment, project_id, user_id, operational_path } = self;
+        format!(
+            "BEGIN; SET LOCAL app.workspace_id = '{workspace_id}'; SET LOCAL app.environment = '{environment}'; \
+             SET LOCAL app.project_id = '{project_id}'; SET LOCAL app.user_id = '{user_id}'; \
+             SET LOCAL app.operational_path = '{operational_path}'"
+        )
+    }
+}
+
+impl Tx {
+    /// Takes a connection and opens a transaction on it.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when there is no connection to be had.
+    pub(super) async fn open(pool: &PgPool, settings: &Settings) -> Result<Self, DbError> {
+        let (pool, begin) = (pool.clone(), settings.begin());
+        let opening = tokio::spawn(async move {
+            let mut stale = 0;
+            loop {
+                #[expect(clippy::disallowed_methods, reason = "the one place that takes connections")]
+                let mut connection = pool.acquire().await?;
+                match connection.execute(AssertSqlSafe(begin.clone())).await {
+                    Ok(_) => return Ok(Self { connection: Some(connection) }),
+                    Err(error) => {
+                        connection.close_on_drop();
+                        stale += 1;
+                        // Connections that died with a restarted database are found out here, at no cost
+                        // to the others; nothing has happened yet, so the next one may be tried.
+                        match DbError::from(error) {
+                            DbError::Unavailable(_) if stale < STALE_CONNECTIONS => {}
+                            error => return Err(error),
+                        }
+                    }
+                }
+            }
+        });
+        match opening.await {
+            Ok(opened) => opened,
+            Err(_) => Err(DbError::Unavailable(sqlx::Error::WorkerCrashed)),
+        }
+    }
+
+    /// The connection, for the statements of this transaction.
+    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, DbError> {
+        self.connection.as_deref_mut().ok_or(DbError::Aborted)
+    }
+
+    /// Commits. `SELECT 1` fails in a transaction that has failed before, where a bare `COMMIT` would
+    /// report success and roll back.
+    ///
+    /// # Errors
+    /// [`DbError::Aborted`] as said; [`DbError::Unavailable`] when the connection broke, and then nobody
+    /// knows whether the commit happened.
+    pub(super) async fn commit(self) -> Result<(), DbError> {
+        // In a task of its own as well, so that a caller who leaves does not turn a commit into a guess.
+        let committing = tokio::spawn(async move { self.end("SELECT 1; COMMIT").await });
+        match committing.await {
+            Ok(committed) => committed,
+            Err(_) => Err(DbError::Unavailable(sqlx::Error::WorkerCrashed)),
+        }
+    }
+
+    async fn end(mut self, statement: &'static str) -> Result<(), DbError> {
+        let mut connection = self.connection.take().ok_or(DbError::Aborted)?;
+        match connection.execute(statement).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                connection.close_on_drop();
+                Err(DbError::from(error))
+            }
+        }
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    // Waits first for the end of a statement whose caller has left.
+                    if connection.ping().await.is_err() || connection.execute("ROLLBACK").await.is_err() {
+                        connection.close_on_drop();
+                    }
+                });
+            }
+            Err(_) => connection.close_on_drop(),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A tenant's transaction: everything in it happens in one workspace, environment and project wall.
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{UserId, WorkspaceId};
+use sqlx::{PgConnection, PgPool};
+
+use super::DbError;
+use super::authority::{Authority, ProjectWall, Recorded};
+use super::tx::{Settings, Tx};
+use crate::context::RequestContext;
+
+/// Every tenant statement takes a `&mut WorkspaceTx`. Dropped, it rolls back.
+pub struct WorkspaceTx {
+    tx: Tx,
+    workspace: WorkspaceId,
+    environment: Environment,
+    project: ProjectWall,
+    founder: Option<UserId>,
+    actor: serde_json::Value,
+    context: RequestContext,
+}
+
+impl WorkspaceTx {
+    pub(super) async fn open(pool: &PgPool, authority: &impl Authority) -> Result<Self, DbError> {
+        let project = authority.project();
+        let settings = Settings {
+            workspace_id: authority.workspace().uuid().to_string(),
+            environment: authority.environment().as_str(),
+            project_id: project.project().map_or_else(|| "*".to_owned(), |id| id.uuid().to_string()),
+            user_id: authority.founder().map(|user| user.uuid().to_string()).unwrap_or_default(),
+            ..Settings::default()
+        };
+        Ok(Self {
+            tx: Tx::open(pool, &settings).await?,
+            workspace: authority.workspace(),
+            environment: authority.environment(),
+            project,
+            founder: authority.founder(),
+            actor: authority.actor(),
+            context: authority.context().clone(),
+        })
+    }
+
+    /// The tenant whose rows are visible.
+    #[must_use]
+    pub const fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// The environment whose rows are visible.
+    #[must_use]
+    pub const fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// The project wall in force.
+    #[must_use]
+    pub const fn project(&self) -> ProjectWall {
+        self.project
+    }
+
+    /// The person who founds this very workspace, whose own rows are visible too.
+    #[must_use]
+    pub const fn founder(&self) -> Option<UserId> {
+        self.founder
+    }
+
+    /// Who acts, as the ledger writes it.
+    #[must_use]
+    pub const fn actor(&self) -> &serde_json::Value {
+        &self.actor
+    }
+
+    /// The request that this transaction serves.
+    #[must_use]
+    pub const fn context(&self) -> &RequestContext {
+        &self.context
+    }
+
+    /// For the statements of a feature's `sql` module.
+    ///
+    /// # Errors
+    /// [`DbError::Aborted`] when the transaction has ended.
+    pub fn connection(&mut self) -> Result<&mut PgConnection, DbError> {
+        self.tx.connection()
+    }
+
+    /// Commits a change together with its ledger entry.
+    ///
+    /// # Errors
+    /// See [`DbError`]; on [`DbError::Unavailable`] nobody knows whether it happened, and an
+    /// idempotency key is what tells.
+    pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
+        self.tx.commit().await
+    }
+
+    /// Ends a transaction that only read.
+    ///
+    /// # Errors
+    /// [`DbError::Aborted`] if one of its statements had failed.
+    pub async fn finish_reading(self) -> Result<(), DbError> {
+        self.tx.commit().await
+    }
+}

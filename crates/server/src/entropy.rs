@@ -1,0 +1,36 @@
+//! The one place that draws random bytes: the operating system's generator, through aws-lc.
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A source of randomness, handed to whoever makes ids, tokens or nonces.
+#[derive(Clone, Debug)]
+pub struct Entropy(SystemRandom);
+
+impl Entropy {
+    /// The operating system's generator.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(SystemRandom::new())
+    }
+
+    /// `N` uniform bytes.
+    ///
+    /// # Panics
+    /// When the operating system has no randomness to give: nothing that follows could be secret.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "without randomness no token may be made, and no caller could mend it")]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.fill(&mut bytes).expect("the operating system gives randomness");
+        bytes
+    }
+
+    /// A `UUIDv7` (RFC 9562, section 5.7) of that moment; ids sort by it.
+    #[must_use]
+    pub fn uuid_v7(&self, at: OffsetDateTime) -> Uuid {
+        let unix_ms = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(unix_ms, &self.bytes()).into_uuid()
+    }
+}

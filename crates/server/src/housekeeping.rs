@@ -1,0 +1,52 @@
+//! What has to be done now and then, by every node alike: each piece is safe to do twice.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use time::Duration as Span;
+
+use crate::clock::Clock;
+use crate::db::{Db, DbError, OperationalPath, Unrecorded};
+
+const HOURLY: Duration = Duration::from_secs(3600);
+const REPLAYS_LIVE: Span = Span::days(1);
+
+/// Runs until it is dropped. A failure is logged and tried again an hour later.
+pub async fn run(db: Db, clock: Clock, metrics: PrometheusHandle) {
+    let mut hours = tokio::time::interval(HOURLY);
+    hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        hours.tick().await;
+        metrics.run_upkeep();
+        if let Err(error) = partitions(&db).await {
+            tracing::error!(event = "housekeeping_failed", piece = "partitions", cause = %error);
+        }
+        if let Err(error) = expire_replays(&db, &clock).await {
+            tracing::error!(event = "housekeeping_failed", piece = "replays", cause = %error);
+        }
+    }
+}
+
+/// Makes partitions ahead and drops them behind.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn partitions(db: &Db) -> Result<(), DbError> {
+    let mut tx = db.system_tx(OperationalPath::PartitionUpkeep).await?;
+    sqlx::query!("SELECT made, dropped FROM partition_upkeep()").fetch_one(tx.connection()?).await?;
+    tx.commit_unrecorded(Unrecorded::Expired).await
+}
+
+/// Drops kept answers that are a day old.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn expire_replays(db: &Db, clock: &Clock) -> Result<(), DbError> {
+    let before = clock.now() - REPLAYS_LIVE;
+    let mut tx = db.system_tx(OperationalPath::ExpireReplays).await?;
+    sqlx::query!("DELETE FROM idempotency_records WHERE created_at < $1", before).execute(tx.connection()?).await?;
+    sqlx::query!("DELETE FROM account_idempotency_records WHERE created_at < $1", before)
+        .execute(tx.connection()?)
+        .await?;
+    tx.commit_unrecorded(Unrecorded::Expired).await
+}

@@ -1,0 +1,27 @@
+//! How requests come in and answers go out: strict, uniform, and telling nothing that they should not.
+//!
+//! # Invariants
+//! - [`Problem`] is the only error that becomes an answer; 404, 405, 413, 415, bad JSON and panics too.
+//! - A 5xx says nothing but its code and the request's id; the cause is logged once, here.
+//! - Extractors give a handler what it may rely on: [`crate::authz::Granted`] for the right to act,
+//!   [`Json`] and [`Mutation`] for a body that was read strictly.
+
+mod cursor;
+mod extract;
+pub mod health;
+mod idempotency;
+mod json;
+mod layers;
+mod openapi;
+mod operation;
+mod problem;
+mod strict_json;
+
+pub use cursor::{ListQuery, Page};
+pub use extract::{ChosenEnvironment, InternalCaller, PathId, Query, Surface};
+pub use idempotency::{Begun, Idempotency, Reply, Slot};
+pub use json::{Form, Json, Mutation, Nothing};
+pub use layers::{Edge, Hosts, apply as apply_layers};
+pub use openapi::document as openapi_document;
+pub use operation::{Access, Operation, Routes};
+pub use problem::{Code, FieldError, Problem, reference_markdown};

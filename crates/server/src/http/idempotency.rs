@@ -1,0 +1,267 @@
+//! `Idempotency-Key`: sent twice, done once, answered alike.
+//!
+//! # Invariants
+//! - The key belongs to one principal in one workspace and environment (for founding a workspace: to
+//!   one person), and to one request: method, path and body by their digest. Another request under the
+//!   same key is refused.
+//! - Only a success is kept, by the very transaction of the change; so there is never a kept answer
+//!   without its change or the other way round.
+//! - A replay passes authorization again, for it comes after the extractors.
+//! - Kept answers are sealed (one may hold a secret that is shown once), bound to their place, and go
+//!   after a day.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::json::request_digest;
+use super::problem::{Code, Problem};
+use crate::authn::TokenDigest;
+use crate::db::{DbError, WorkspaceTx};
+use crate::vault::LocalSeal;
+
+const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed");
+const SEAL_LABEL: &str = "idempotent-reply/v1";
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+
+/// What makes a change safe to send twice; without a key it does nothing.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    key: Option<[u8; 32]>,
+    request: [u8; 32],
+}
+
+/// A successful answer, as it is sent and kept.
+#[derive(Serialize, Deserialize)]
+pub struct Reply {
+    status: u16,
+    location: Option<String>,
+    body: String,
+    #[serde(skip)]
+    replayed: bool,
+}
+
+/// What [`Idempotency::begin`] found.
+pub enum Begun {
+    /// It was done before; this was the answer.
+    Replay(Reply),
+    /// It is to be done now, and the answer to be kept.
+    Fresh(Slot),
+}
+
+/// Where the answer goes. Holds the key's lock until the transaction ends.
+pub struct Slot {
+    kept_at: Option<Place>,
+}
+
+struct Place {
+    principal: Uuid,
+    key: [u8; 32],
+    request: [u8; 32],
+    seal: LocalSeal,
+}
+
+impl Idempotency {
+    /// # Errors
+    /// `invalid_header` for a key that is not 1 to 255 visible ASCII characters, or sent twice.
+    pub(super) fn from_headers(headers: &HeaderMap, target: &str, body: &[u8]) -> Result<Self, Problem> {
+        let mut sent = headers.get_all(KEY_HEADER).iter();
+        let (first, second) = (sent.next(), sent.next());
+        let good =
+            |value: &HeaderValue| (1..=255).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
+        match (first, second) {
+            (None, _) => Ok(Self { key: None, request: request_digest(target, body) }),
+            (Some(value), None) if good(value) => Ok(Self::keyed(value.as_bytes(), target, body)),
+            _ => Err(Problem::new(Code::InvalidHeader)
+                .detail("Idempotency-Key is one value of 1 to 255 visible ASCII characters.")),
+        }
+    }
+
+    /// The same for a form of the console, whose hidden field is the key.
+    #[must_use]
+    pub fn from_form(key: &str, target: &str, body: &[u8]) -> Self {
+        Self::keyed(key.as_bytes(), target, body)
+    }
+
+    fn keyed(key: &[u8], target: &str, body: &[u8]) -> Self {
+        Self { key: Some(*TokenDigest::of(key).bytes()), request: request_digest(target, body) }
+    }
+
+    /// Takes the key's lock and looks whether the request was answered before.
+    ///
+    /// # Errors
+    /// `idempotency_in_flight` while another request holds the key for longer than a second,
+    /// `idempotency_key_reused` when the key came with another request.
+    pub async fn begin(self, tx: &mut WorkspaceTx, principal: Uuid, seal: &LocalSeal) -> Result<Begun, Problem> {
+        let Some(key) = self.key else { return Ok(Begun::Fresh(Slot { kept_at: None })) };
+        lock(tx, principal, &key).await?;
+        let place = Place { principal, key, request: self.request, seal: seal.clone() };
+        match find(tx, principal, &key).await? {
+            None => Ok(Begun::Fresh(Slot { kept_at: Some(place) })),
+            Some((request, _)) if request != self.request => Err(Problem::new(Code::IdempotencyKeyReused)),
+            Some((_, sealed)) => {
+                let text = seal.open(SEAL_LABEL, &place.bytes(tx), &sealed)?;
+                let mut reply: Reply =
+                    serde_json::from_slice(&text).map_err(|error| Problem::internal("kept reply", &error))?;
+                reply.replayed = true;
+                Ok(Begun::Replay(reply))
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Where the answer stands, as associated data. A founder's answer is not yet the workspace's.
+    fn bytes(&self, tx: &WorkspaceTx) -> Vec<u8> {
+        let workspace = if tx.founder().is_some() { Uuid::nil() } else { tx.workspace().uuid() };
+        [workspace.as_bytes().as_slice(), tx.environment().as_str().as_bytes(), self.principal.as_bytes(), &self.key]
+            .concat()
+    }
+}
+
+impl Slot {
+    /// Keeps the answer; it stands when the transaction commits.
+    ///
+    /// # Errors
+    /// A problem when it cannot be sealed or written.
+    pub async fn keep(self, tx: &mut WorkspaceTx, reply: &Reply) -> Result<(), Problem> {
+        let Some(place) = self.kept_at else { return Ok(()) };
+        let text = serde_json::to_vec(reply).map_err(|error| Problem::internal("reply", &error))?;
+        let sealed = place.seal.seal(SEAL_LABEL, &place.bytes(tx), &zeroize::Zeroizing::new(text))?;
+        Ok(insert(tx, &place, &sealed).await?)
+    }
+}
+
+impl Reply {
+    /// 201 with the new thing and where it is.
+    ///
+    /// # Errors
+    /// A problem when the body is no JSON, which is a fault of ours.
+    pub fn created<T: Serialize>(location: String, body: &T) -> Result<Self, Problem> {
+        let body = serde_json::to_string(body).map_err(|error| Problem::internal("reply", &error))?;
+        Ok(Self { status: 201, location: Some(location), body, replayed: false })
+    }
+
+    /// 204.
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self { status: 204, location: None, body: String::new(), replayed: false }
+    }
+
+    /// The body, for the console, which shows it as a page.
+    ///
+    /// # Errors
+    /// A problem when it is not what is expected, which is a fault of ours.
+    pub fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_str(&self.body).map_err(|error| Problem::internal("kept reply", &error))
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        let mut response =
+            if self.body.is_empty() { status.into_response() } else { (status, self.body).into_response() };
+        let headers = response.headers_mut();
+        if status == StatusCode::NO_CONTENT {
+            headers.remove(header::CONTENT_TYPE);
+        } else {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(location) = self.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
+            headers.insert(header::LOCATION, location);
+        }
+        if self.replayed {
+            headers.insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// Waits a little for whoever holds the key; never in the database, where it would hold up a shutdown.
+async fn lock(tx: &mut WorkspaceTx, principal: Uuid, key: &[u8; 32]) -> Result<(), Problem> {
+    let scope = if tx.founder().is_some() { Uuid::nil() } else { tx.workspace().uuid() };
+    let digest = TokenDigest::of(&[scope.as_bytes().as_slice(), principal.as_bytes(), key].concat());
+    let lock = digest.bytes().first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes));
+    for tried in 0..TRIES {
+        let taken = sqlx::query_scalar!("SELECT pg_try_advisory_xact_lock($1) AS \"taken!\"", lock)
+            .fetch_one(tx.connection()?)
+            .await
+            .map_err(DbError::from)?;
+        if taken {
+            return Ok(());
+        }
+        if tried + 1 < TRIES {
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+    Err(Problem::new(Code::IdempotencyInFlight).header(header::RETRY_AFTER, HeaderValue::from_static("1")))
+}
+
+async fn find(tx: &mut WorkspaceTx, principal: Uuid, key: &[u8; 32]) -> Result<Option<([u8; 32], Vec<u8>)>, DbError> {
+    let (workspace, environment, founder) = (tx.workspace().uuid(), tx.environment().as_str(), tx.founder());
+    let found = if founder.is_some() {
+        sqlx::query!(
+            "SELECT request_digest, reply_sealed FROM account_idempotency_records WHERE user_id = $1 AND key_digest = $2",
+            principal,
+            key.as_slice()
+        )
+        .fetch_optional(tx.connection()?)
+        .await?
+        .map(|row| (row.request_digest, row.reply_sealed))
+    } else {
+        sqlx::query!(
+            "SELECT request_digest, reply_sealed FROM idempotency_records
+             WHERE workspace_id = $1 AND environment = $2 AND principal_id = $3 AND key_digest = $4",
+            workspace,
+            environment,
+            principal,
+            key.as_slice()
+        )
+        .fetch_optional(tx.connection()?)
+        .await?
+        .map(|row| (row.request_digest, row.reply_sealed))
+    };
+    // A digest of another length fits no request.
+    Ok(found.map(|(request, sealed)| (request.try_into().unwrap_or([0; 32]), sealed)))
+}
+
+async fn insert(tx: &mut WorkspaceTx, place: &Place, sealed: &[u8]) -> Result<(), DbError> {
+    let (workspace, environment, founder) = (tx.workspace().uuid(), tx.environment().as_str(), tx.founder());
+    let at = tx.context().received_at;
+    if founder.is_some() {
+        sqlx::query!(
+            "INSERT INTO account_idempotency_records (user_id, key_digest, request_digest, reply_sealed, created_at)
+             VALUES ($1, $2, $3, $4, $5)",
+            place.principal,
+            place.key.as_slice(),
+            place.request.as_slice(),
+            sealed,
+            at
+        )
+        .execute(tx.connection()?)
+        .await?;
+    } else {
+        sqlx::query!(
+            "INSERT INTO idempotency_records
+                 (workspace_id, environment, principal_id, key_digest, request_digest, reply_sealed, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            workspace,
+            environment,
+            place.principal,
+            place.key.as_slice(),
+            place.request.as_slice(),
+            sealed,
+            at
+        )
+        .execute(tx.connection()?)
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Bodies, read strictly and within bounds of size and time.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::problem::{Code, Problem};
+use super::{Idempotency, strict_json};
+
+/// The most bytes that are read of a body.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How long a whole body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A JSON body that was read strictly into a type that parses; as an answer, JSON that nobody caches.
+pub struct Json<T>(pub T);
+
+impl<S, T> FromRequest<S> for Json<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        demand_media_type(request.headers(), "application/json")?;
+        let bytes = read_body(request).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        ([(header::CACHE_CONTROL, "no-store")], axum::Json(self.0)).into_response()
+    }
+}
+
+/// The body of a change, together with what makes it safe to send twice.
+pub struct Mutation<T> {
+    /// The body.
+    pub body: T,
+    /// The key, if one came, bound to this very request.
+    pub idempotency: Idempotency,
+}
+
+/// No body at all.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl<S, T> FromRequest<S> for Mutation<T>
+where
+    S: Send + Sync,
+    T: MutationBody,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let headers = request.headers().clone();
+        let target = format!("{} {}", request.method(), request.uri().path());
+        let bytes = read_body(request).await?;
+        let idempotency = Idempotency::from_headers(&headers, &target, &bytes)?;
+        Ok(Self { body: T::read(&headers, &bytes)?, idempotency })
+    }
+}
+
+/// What the body of a change can be: JSON, or [`Nothing`].
+pub trait MutationBody: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    fn read(headers: &HeaderMap, bytes: &Bytes) -> Result<Self, Problem>;
+}
+
+impl MutationBody for Nothing {
+    fn read(_headers: &HeaderMap, bytes: &Bytes) -> Result<Self, Problem> {
+        if bytes.is_empty() {
+            Ok(Self)
+        } else {
+            Err(Problem::new(Code::InvalidRequest).detail("This request takes no body."))
+        }
+    }
+}
+
+impl<T: DeserializeOwned> MutationBody for T {
+    fn read(headers: &HeaderMap, bytes: &Bytes) -> Result<Self, Problem> {
+        demand_media_type(headers, "application/json")?;
+        parse(bytes)
+    }
+}
+
+/// A form of the console, read as strictly as JSON: unknown and doubled fields are refused.
+pub struct Form<T>(pub T);
+
+impl<S, T> FromRequest<S> for Form<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        demand_media_type(request.headers(), "application/x-www-form-urlencoded")?;
+        let bytes = read_body(request).await?;
+        if bytes.windows(3).any(|triple| triple == b"%00") || bytes.contains(&0) {
+            return Err(Problem::new(Code::InvalidRequest).detail("The form contains a NUL."));
+        }
+        // The message names a field of ours or a position, never what was typed.
+        serde_html_form::from_bytes(&bytes).map(Self).map_err(|error| {
+            Problem::new(Code::InvalidRequest).detail(format!("The form is not one of this page's: {error}."))
+        })
+    }
+}
+
+fn demand_media_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(wanted) {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::UnsupportedMediaType).detail(format!("Send Content-Type: {wanted}.")))
+    }
+}
+
+/// Reads a body within [`MAX_BODY_BYTES`] and [`BODY_DEADLINE`].
+async fn read_body(request: Request) -> Result<Bytes, Problem> {
+    let body = Limited::new(request.into_body(), MAX_BODY_BYTES);
+    match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
+        Err(_) => Err(Problem::new(Code::RequestTimeout)),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(Code::BodyTooLarge)),
+        Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest).detail("The body broke off.")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(Problem::new(Code::MalformedJson).detail("The body is not UTF-8."));
+    }
+    let value = strict_json::parse(bytes).map_err(|error| {
+        let why = if error.is_data() {
+            error.to_string()
+        } else {
+            format!("syntax, line {} column {}", error.line(), error.column())
+        };
+        Problem::new(Code::MalformedJson).detail(format!("The body is no JSON that is taken here: {why}."))
+    })?;
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer = pointer(error.path());
+        Problem::field(pointer, "invalid", error.into_inner().to_string())
+    })
+}
+
+/// A JSON pointer (RFC 6901) from serde's path.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |mut pointer, segment| {
+        pointer.push('/');
+        match segment {
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Seq { index } => pointer.push_str(&index.to_string()),
+            Segment::Unknown => pointer.push('?'),
+        }
+        pointer
+    })
+}
+
+/// The digest by which a request with an idempotency key is recognised.
+pub(super) fn request_digest(target: &str, body: &[u8]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(target.as_bytes());
+    context.update(&[0]);
+    context.update(body);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(context.finish().as_ref());
+    bytes
+}

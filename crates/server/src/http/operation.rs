@@ -1,0 +1,199 @@
+//! The route table: method, path, who may, handler; and what the contract says about it.
+//!
+//! A route enters the router and the OpenAPI document by the same line, so they cannot differ. Its
+//! [`Access`] is no option: a route without one does not compile, and a handler that asks for another
+//! than was declared answers nothing (see `extract`).
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::Code;
+use crate::authz::Permission;
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody; the handler decides by what is sent.
+    Anyone,
+    /// A person with a session.
+    SignedIn,
+    /// The holder of any API key.
+    AnyKey,
+    /// Whoever has this permission in the workspace that the path names.
+    Permission(Permission),
+    /// A service of the operator's, by its internal credential.
+    InternalCredential,
+}
+
+/// Named schemas that a body needs.
+pub(super) type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// A body's schema, and those it refers to.
+#[derive(Clone, Copy)]
+pub(super) struct Body {
+    pub(super) name: fn() -> String,
+    pub(super) schema: fn() -> RefOr<Schema>,
+    pub(super) referred: fn(&mut Schemas),
+}
+
+impl Body {
+    fn of<T: ToSchema>() -> Self {
+        Self { name: || T::name().into_owned(), schema: <T as PartialSchema>::schema, referred: T::schemas }
+    }
+}
+
+/// One operation of the API, as the contract describes it.
+pub struct Operation {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) access: Access,
+    pub(super) takes: Option<Body>,
+    pub(super) status: u16,
+    pub(super) answers: Option<Body>,
+    pub(super) query: &'static [(&'static str, &'static str)],
+    pub(super) changes: bool,
+    pub(super) codes: &'static [Code],
+}
+
+impl Operation {
+    fn new(method: Method, path: &'static str, id: &'static str, access: Access, summary: &'static str) -> Self {
+        let changes = method != Method::GET;
+        Self {
+            method,
+            path,
+            id,
+            summary,
+            access,
+            takes: None,
+            status: 200,
+            answers: None,
+            query: &[],
+            changes,
+            codes: &[],
+        }
+    }
+
+    /// A reading operation.
+    #[must_use]
+    pub fn get(path: &'static str, id: &'static str, access: Access, summary: &'static str) -> Self {
+        Self::new(Method::GET, path, id, access, summary)
+    }
+
+    /// A changing operation.
+    #[must_use]
+    pub fn post(path: &'static str, id: &'static str, access: Access, summary: &'static str) -> Self {
+        Self::new(Method::POST, path, id, access, summary)
+    }
+
+    /// A removing operation.
+    #[must_use]
+    pub fn delete(path: &'static str, id: &'static str, access: Access, summary: &'static str) -> Self {
+        Self::new(Method::DELETE, path, id, access, summary)
+    }
+
+    /// With this body.
+    #[must_use]
+    pub fn takes<T: ToSchema>(mut self) -> Self {
+        self.takes = Some(Body::of::<T>());
+        self
+    }
+
+    /// Answered so.
+    #[must_use]
+    pub fn answers<T: ToSchema>(mut self, status: u16) -> Self {
+        (self.status, self.answers) = (status, Some(Body::of::<T>()));
+        self
+    }
+
+    /// Answered without a body.
+    #[must_use]
+    pub fn answers_nothing(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// With these query parameters: name and meaning.
+    #[must_use]
+    pub fn query(mut self, parameters: &'static [(&'static str, &'static str)]) -> Self {
+        self.query = parameters;
+        self
+    }
+
+    /// A POST that takes no idempotency key: it changes nothing, or must never be replayed.
+    #[must_use]
+    pub fn without_idempotency(mut self) -> Self {
+        self.changes = false;
+        self
+    }
+
+    /// With these codes beside those that every operation can answer.
+    #[must_use]
+    pub fn problems(mut self, codes: &'static [Code]) -> Self {
+        self.codes = codes;
+        self
+    }
+}
+
+/// Routes that enter the router and the contract together.
+pub struct Routes<S> {
+    router: Router<S>,
+    operations: Vec<Operation>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
+    fn default() -> Self {
+        Self { router: Router::new(), operations: Vec::new() }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// An operation of the API.
+    #[must_use]
+    pub fn operation<H, T>(mut self, operation: Operation, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let route = method_router(&operation.method, handler, operation.access);
+        self.router = self.router.route(operation.path, route);
+        self.operations.push(operation);
+        self
+    }
+
+    /// A page or asset, which the contract does not describe.
+    #[must_use]
+    pub fn page<H, T>(mut self, method: &Method, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        self.router = self.router.route(path, method_router(method, handler, access));
+        self
+    }
+
+    /// The router and the operations in it.
+    #[must_use]
+    pub fn into_parts(self) -> (Router<S>, Vec<Operation>) {
+        (self.router, self.operations)
+    }
+}
+
+fn method_router<H, T, S>(method: &Method, handler: H, access: Access) -> MethodRouter<S>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    let filter = match *method {
+        Method::POST => MethodFilter::POST,
+        Method::DELETE => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    };
+    on(filter, handler).layer(axum::Extension(access))
+}

@@ -1,0 +1,286 @@
+//! The closed list of what can be wrong.
+
+use axum::http::StatusCode;
+
+/// A stable code. Clients decide by it, so a code is never renamed or given another meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// Not HTTP as we read it.
+    InvalidRequest,
+    /// The body is no JSON, or JSON that we do not take.
+    MalformedJson,
+    /// A query parameter is unknown, doubled or wrong.
+    InvalidParameter,
+    /// The cursor is not one of ours, or of another list.
+    InvalidCursor,
+    /// A header has a value that it cannot have.
+    InvalidHeader,
+    /// No credential, or none that we know.
+    Unauthenticated,
+    /// The access token's time is over.
+    TokenExpired,
+    /// The session was ended.
+    SessionEnded,
+    /// The API key was revoked.
+    KeyRevoked,
+    /// The API key's time is over.
+    KeyExpired,
+    /// A link or code that does not sign in.
+    SignInFailed,
+    /// The link was opened in a browser that did not ask for it.
+    OtherBrowser,
+    /// The refresh token is unknown, used or expired.
+    RefreshTokenInvalid,
+    /// A permission is missing.
+    Forbidden,
+    /// The request comes from another site's page.
+    CrossOrigin,
+    /// The key belongs to the other environment.
+    EnvironmentMismatch,
+    /// Nobody hands out more than they have.
+    BeyondOwnAuthority,
+    /// Not there, as far as the caller can tell.
+    NotFound,
+    /// Not with this method.
+    MethodNotAllowed,
+    /// The request took too long to arrive.
+    RequestTimeout,
+    /// Several workspaces of the caller have this slug.
+    AmbiguousSlug,
+    /// The caller has a workspace with this slug.
+    SlugTaken,
+    /// The name is in use here.
+    NameTaken,
+    /// The same request is still being worked on.
+    IdempotencyInFlight,
+    /// The body is larger than we read.
+    BodyTooLarge,
+    /// The body's media type is not one we read.
+    UnsupportedMediaType,
+    /// The Host header names somebody else.
+    MisdirectedRequest,
+    /// The JSON is fine and its content is not.
+    InvalidBody,
+    /// The idempotency key came with another request before.
+    IdempotencyKeyReused,
+    /// A fault of ours.
+    Internal,
+    /// Something we need is away.
+    Unavailable,
+}
+
+impl Code {
+    /// All of them, by status.
+    pub const ALL: [Self; 31] = [
+        Self::InvalidRequest,
+        Self::MalformedJson,
+        Self::InvalidParameter,
+        Self::InvalidCursor,
+        Self::InvalidHeader,
+        Self::Unauthenticated,
+        Self::TokenExpired,
+        Self::SessionEnded,
+        Self::KeyRevoked,
+        Self::KeyExpired,
+        Self::SignInFailed,
+        Self::OtherBrowser,
+        Self::RefreshTokenInvalid,
+        Self::Forbidden,
+        Self::CrossOrigin,
+        Self::EnvironmentMismatch,
+        Self::BeyondOwnAuthority,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::AmbiguousSlug,
+        Self::SlugTaken,
+        Self::NameTaken,
+        Self::IdempotencyInFlight,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::MisdirectedRequest,
+        Self::InvalidBody,
+        Self::IdempotencyKeyReused,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// The word, the status, the title and the advice of each code: the one table.
+    const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
+        match self {
+            Self::InvalidRequest => {
+                ("invalid_request", 400, "Invalid request", "Check the request against the API reference.")
+            }
+            Self::MalformedJson => (
+                "malformed_json",
+                400,
+                "Malformed JSON",
+                "Send one JSON value in UTF-8, without doubled keys, without NUL, nested at most 32 deep.",
+            ),
+            Self::InvalidParameter => (
+                "invalid_parameter",
+                400,
+                "Invalid query parameter",
+                "Check the names and values of the query parameters; unknown ones are refused.",
+            ),
+            Self::InvalidCursor => (
+                "invalid_cursor",
+                400,
+                "Invalid cursor",
+                "Pass `next_cursor` of the same list unchanged, or start without one.",
+            ),
+            Self::InvalidHeader => {
+                ("invalid_header", 400, "Invalid header", "Correct the header that the detail names.")
+            }
+            Self::Unauthenticated => (
+                "unauthenticated",
+                401,
+                "Not signed in",
+                "Send `Authorization: Bearer` with an access token or an API key that is known here.",
+            ),
+            Self::TokenExpired => (
+                "token_expired",
+                401,
+                "The access token has expired",
+                "Exchange the refresh token at `POST /auth/refresh`, or sign in again.",
+            ),
+            Self::SessionEnded => ("session_ended", 401, "The session has ended", "Sign in again."),
+            Self::KeyRevoked => {
+                ("key_revoked", 401, "The API key was revoked", "Use another key; a revoked one never works again.")
+            }
+            Self::KeyExpired => ("key_expired", 401, "The API key has expired", "Make a new key."),
+            Self::SignInFailed => (
+                "sign_in_failed",
+                401,
+                "The link or code does not sign in",
+                "Ask for a new mail: links and codes are valid for 15 minutes, work once, and a code has five tries.",
+            ),
+            Self::OtherBrowser => (
+                "other_browser",
+                401,
+                "The link was asked for in another browser",
+                "Open the link in the browser that asked for it, or type the mail's code there.",
+            ),
+            Self::RefreshTokenInvalid => {
+                ("refresh_token_invalid", 401, "The refresh token is not valid", "Sign in again.")
+            }
+            Self::Forbidden => (
+                "forbidden",
+                403,
+                "Not allowed",
+                "Ask an owner of the workspace for the permission that `permission` names.",
+            ),
+            Self::CrossOrigin => (
+                "cross_origin",
+                403,
+                "Refused from another site",
+                "Send the request from this server's own pages, or from a program with a bearer token.",
+            ),
+            Self::EnvironmentMismatch => (
+                "environment_mismatch",
+                403,
+                "The key belongs to the other environment",
+                "Use a key of that environment, or leave the header `Bailiwick-Environment` out.",
+            ),
+            Self::BeyondOwnAuthority => (
+                "beyond_own_authority",
+                403,
+                "Nobody hands out more than they have",
+                "Choose scopes, a project and an environment that the maker has.",
+            ),
+            Self::NotFound => {
+                ("not_found", 404, "Not found", "Check the path and the id; what one may not see is not found either.")
+            }
+            Self::MethodNotAllowed => {
+                ("method_not_allowed", 405, "Method not allowed", "Use a method that the header `Allow` names.")
+            }
+            Self::RequestTimeout => (
+                "request_timeout",
+                408,
+                "The request took too long to arrive",
+                "Send the whole body within ten seconds.",
+            ),
+            Self::AmbiguousSlug => {
+                ("ambiguous_slug", 409, "Several workspaces have this slug", "Use one of the ids in `workspaces`.")
+            }
+            Self::SlugTaken => ("slug_taken", 409, "One of your workspaces has this slug", "Choose another slug."),
+            Self::NameTaken => ("name_taken", 409, "The name is in use", "Choose another name."),
+            Self::IdempotencyInFlight => (
+                "idempotency_in_flight",
+                409,
+                "The same request is still being worked on",
+                "Wait a moment and send it again with the same `Idempotency-Key`.",
+            ),
+            Self::BodyTooLarge => ("body_too_large", 413, "The body is too large", "Send at most 64 KiB."),
+            Self::UnsupportedMediaType => {
+                ("unsupported_media_type", 415, "Unsupported media type", "Send `Content-Type: application/json`.")
+            }
+            Self::MisdirectedRequest => (
+                "misdirected_request",
+                421,
+                "Not this server",
+                "Use the server's configured address; the operator adds others with `allowed_hosts`.",
+            ),
+            Self::InvalidBody => {
+                ("invalid_body", 422, "Some of the input is not right", "Correct the fields that `errors` names.")
+            }
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                422,
+                "The idempotency key came with another request",
+                "Use a new `Idempotency-Key` for a new request.",
+            ),
+            Self::Internal => (
+                "internal",
+                500,
+                "Something went wrong on our side",
+                "Try again, and tell the operator the request id if it stays.",
+            ),
+            Self::Unavailable => {
+                ("unavailable", 503, "Not available right now", "Try again after the time that `Retry-After` names.")
+            }
+        }
+    }
+
+    /// The code in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What happened, in a few words.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        self.row().3
+    }
+
+    /// Does it say no more than its status does? Such a code may stand for an answer that a library made.
+    pub(super) const fn is_general(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidRequest
+                | Self::Unauthenticated
+                | Self::Forbidden
+                | Self::NotFound
+                | Self::MethodNotAllowed
+                | Self::RequestTimeout
+                | Self::BodyTooLarge
+                | Self::UnsupportedMediaType
+                | Self::InvalidBody
+                | Self::Internal
+                | Self::Unavailable
+        )
+    }
+}

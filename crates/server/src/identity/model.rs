@@ -1,0 +1,179 @@
+//! Addresses, challenges, and what redeems them.
+
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer};
+use time::Duration;
+use uuid::Uuid;
+
+use crate::authn::TokenDigest;
+use crate::db::DbError;
+use crate::entropy::Entropy;
+
+/// How long a link and a code are good for.
+pub(super) const CHALLENGE_TTL: Duration = Duration::minutes(15);
+/// How often a challenge's code may be tried.
+pub(super) const CODE_TRIES: i16 = 5;
+
+/// An address to which mail is sent, as it was typed.
+///
+/// ASCII only: addresses that differ by Unicode case folding or look-alikes cannot be taken for each other
+/// when there are none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmailAddress(String);
+
+/// The text is no address that we send mail to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an e-mail address of the form name@host, in ASCII")]
+pub struct InvalidEmail;
+
+impl EmailAddress {
+    /// As typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As it is compared: lower case.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl FromStr for EmailAddress {
+    type Err = InvalidEmail;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let plain = |b: u8| b.is_ascii_graphic() && !b"\"(),:;<>[]\\".contains(&b);
+        let (name, host) = text.rsplit_once('@').ok_or(InvalidEmail)?;
+        let labels = host.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        });
+        let dots = !name.starts_with('.') && !name.ends_with('.') && !name.contains("..");
+        let sized = (1..=64).contains(&name.len()) && text.len() <= 254;
+        if sized && labels && dots && !name.contains('@') && name.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidEmail)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EmailAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// An opaque text that finds its row and proves that one has it: base64url of the row's uuid and a secret.
+pub(super) struct Opaque {
+    pub(super) row: Uuid,
+    pub(super) text: String,
+}
+
+impl Opaque {
+    /// A new one for this row, with 128 or more random bits.
+    pub(super) fn new<const N: usize>(row: Uuid, entropy: &Entropy) -> Self {
+        let mut bytes = row.as_bytes().to_vec();
+        bytes.extend_from_slice(&entropy.bytes::<N>());
+        Self { row, text: URL_SAFE_NO_PAD.encode(bytes) }
+    }
+
+    /// Reads one; `None` for what was never handed out.
+    pub(super) fn parse<const N: usize>(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (row, secret) = bytes.split_first_chunk::<16>()?;
+        (secret.len() == N).then(|| Self { row: Uuid::from_bytes(*row), text: text.to_owned() })
+    }
+
+    pub(super) fn digest(&self) -> TokenDigest {
+        TokenDigest::of(self.text.as_bytes())
+    }
+}
+
+/// Random bytes of a challenge's text.
+pub(super) const CHALLENGE_BYTES: usize = 16;
+/// Random bytes of a link's token.
+pub(super) const TOKEN_BYTES: usize = 32;
+
+/// Six digits, uniform.
+pub(super) fn new_code(entropy: &Entropy) -> String {
+    loop {
+        // 2^32 is no multiple of a million: draw again above the largest one.
+        let drawn = u32::from_be_bytes(entropy.bytes());
+        if drawn < 4_294_000_000 {
+            return format!("{:06}", drawn % 1_000_000);
+        }
+    }
+}
+
+/// What is stored of a code: it says nothing without the challenge's text, which is not stored.
+pub(super) fn code_digest(challenge: &Opaque, code: &str) -> TokenDigest {
+    TokenDigest::of(format!("sign-in-code/v1\0{}\0{code}", challenge.text).as_bytes())
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInRefusal {
+    /// Unknown, expired, used, or wrong; which of them is nobody's business.
+    #[error("the link or code does not sign in")]
+    Failed,
+    /// The link is good and this browser did not ask for it. Nothing was consumed.
+    #[error("the link was asked for in another browser")]
+    OtherBrowser,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The access token cannot be signed.
+    #[error("cannot sign an access token")]
+    Sign(#[source] jsonwebtoken::errors::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in ["a@b", "Ada.Lovelace+x@example.com", "a@localhost", " a@b.c "] {
+            assert!(good.parse::<EmailAddress>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a b@c",
+            "a@b c",
+            "a@-b",
+            "a@b..c",
+            "a..b@c",
+            "a@b@c",
+            "ä@b.c",
+            "a@b\r\nBcc: x",
+            "\"a\"@b",
+            "a@[127.0.0.1]",
+            "K@b",
+        ] {
+            assert!(bad.parse::<EmailAddress>().is_err(), "{bad:?}");
+        }
+        assert_eq!("Ada@Example.COM".parse::<EmailAddress>().unwrap().key(), "ada@example.com");
+    }
+
+    #[test]
+    fn opaque_texts_have_one_length() {
+        let made = Opaque::new::<32>(Uuid::from_u128(7), &Entropy::system());
+        let read = Opaque::parse::<32>(&made.text).unwrap();
+        assert_eq!((read.row, read.digest().bytes()), (made.row, made.digest().bytes()));
+        assert!(Opaque::parse::<16>(&made.text).is_none());
+        assert!(Opaque::parse::<32>("").is_none());
+        assert!(Opaque::parse::<32>(&made.text[1..]).is_none());
+    }
+}

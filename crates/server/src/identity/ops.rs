@@ -1,0 +1,189 @@
+//! Ask for a link, redeem it.
+
+use bailiwick_proof::id::{Id, UserId};
+use serde_json::json;
+
+use super::model::{
+    CHALLENGE_BYTES, CHALLENGE_TTL, CODE_TRIES, EmailAddress, Opaque, SignInRefusal, TOKEN_BYTES, code_digest, new_code,
+};
+use super::sql;
+use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
+use crate::context::RequestContext;
+use crate::db::{Db, DbError, OperationalPath, SystemTx};
+use crate::entropy::Entropy;
+use crate::ledger::{self, Action, Entry};
+use crate::sessions::{self, TokenPair};
+
+/// What a person has in hand after asking: the challenge for the browser, the rest for the mail.
+pub struct Asked {
+    /// Opaque; also the browser's cookie.
+    pub challenge: String,
+    /// For the mail's link.
+    pub token: String,
+    /// For the mail's text.
+    pub code: String,
+}
+
+/// What is shown to sign in.
+pub enum Proof<'a> {
+    /// The link's token, and the challenge from the browser's cookie.
+    Link {
+        /// From the link.
+        token: &'a str,
+        /// From the cookie, if there is one.
+        challenge: Option<&'a str>,
+    },
+    /// The challenge and the mail's code.
+    Code {
+        /// From the answer to the asking.
+        challenge: &'a str,
+        /// From the mail.
+        code: &'a str,
+    },
+}
+
+/// Everything that a redemption needs.
+pub struct SigningIn<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// Signs the access token.
+    pub tokens: &'a AccessTokens,
+    /// Makes ids and tokens.
+    pub entropy: &'a Entropy,
+    /// The request at hand.
+    pub context: &'a RequestContext,
+}
+
+/// Makes a challenge for an address, whoever it belongs to, if to anybody.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn request(
+    db: &Db,
+    entropy: &Entropy,
+    context: &RequestContext,
+    email: &EmailAddress,
+) -> Result<Asked, DbError> {
+    let now = context.received_at;
+    let row = entropy.uuid_v7(now);
+    let challenge = Opaque::new::<CHALLENGE_BYTES>(row, entropy);
+    let token = Opaque::new::<TOKEN_BYTES>(row, entropy);
+    let code = new_code(entropy);
+    let digests =
+        sql::Digests { challenge: challenge.digest(), token: token.digest(), code: code_digest(&challenge, &code) };
+    let mut tx = db.system_tx(OperationalPath::RequestSignIn).await?;
+    sql::insert_challenge(&mut tx, row, email, &digests, now, now + CHALLENGE_TTL).await?;
+    let entry = Entry::about(Action::SignInRequested, "challenge", row);
+    let nobody = json!({"kind": "anonymous"});
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &nobody, &entry).await?;
+    tx.commit(recorded).await?;
+    Ok(Asked { challenge: challenge.text, token: token.text, code })
+}
+
+/// Signs in whoever shows a good link or code, and makes the person at their first sign-in.
+///
+/// # Errors
+/// See [`SignInRefusal`].
+pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, SignInRefusal> {
+    let SigningIn { db, tokens, entropy, context } = with;
+    let now = context.received_at;
+    let row = proof.row().ok_or(SignInRefusal::Failed)?;
+    let mut tx = db.system_tx(OperationalPath::RedeemSignIn).await?;
+    let found = sql::lock_challenge(&mut tx, row).await?;
+    let Some(challenge) = found.filter(|found| found.redeemed_at.is_none() && found.expires_at > now) else {
+        return Err(SignInRefusal::Failed);
+    };
+    if let Err(refusal) = proof.check(&challenge) {
+        if matches!(refusal, Mismatch::WrongCode) {
+            sql::count_try(&mut tx, row).await?;
+            let entry =
+                Entry::about(Action::SignInFailed, "challenge", row).with(json!({"try": challenge.code_tries + 1}));
+            let nobody = json!({"kind": "anonymous"});
+            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &nobody, &entry).await?;
+            tx.commit(recorded).await?;
+        }
+        return Err(refusal.into());
+    }
+    sql::mark_redeemed(&mut tx, row, now).await?;
+    let (user, first) = find_or_make_user(&mut tx, entropy, &challenge, context).await?;
+    let opened = sessions::open(&mut tx, entropy, user, now).await?;
+    let entry =
+        Entry::about(Action::SignedIn, "session", opened.session).with(json!({"by": proof.word(), "first": first}));
+    let actor = json!({"kind": "user", "id": user.to_string()});
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor, &entry).await?;
+    tx.commit(recorded).await?;
+    let access_token = tokens.issue(user, opened.session, now).map_err(SignInRefusal::Sign)?;
+    Ok(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
+}
+
+enum Mismatch {
+    Unknown,
+    OtherBrowser,
+    WrongCode,
+}
+
+impl From<Mismatch> for SignInRefusal {
+    fn from(mismatch: Mismatch) -> Self {
+        match mismatch {
+            Mismatch::Unknown | Mismatch::WrongCode => Self::Failed,
+            Mismatch::OtherBrowser => Self::OtherBrowser,
+        }
+    }
+}
+
+impl Proof<'_> {
+    fn row(&self) -> Option<uuid::Uuid> {
+        match self {
+            Self::Link { token, .. } => Opaque::parse::<TOKEN_BYTES>(token).map(|token| token.row),
+            Self::Code { challenge, .. } => Opaque::parse::<CHALLENGE_BYTES>(challenge).map(|challenge| challenge.row),
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Link { .. } => "link",
+            Self::Code { .. } => "code",
+        }
+    }
+
+    fn check(&self, stored: &sql::ChallengeRow) -> Result<(), Mismatch> {
+        let holds = |text: &str| {
+            Opaque::parse::<CHALLENGE_BYTES>(text).filter(|held| held.digest().matches(&stored.challenge_digest))
+        };
+        match self {
+            Self::Link { token, challenge } => {
+                let token = Opaque::parse::<TOKEN_BYTES>(token).ok_or(Mismatch::Unknown)?;
+                if !token.digest().matches(&stored.token_digest) {
+                    return Err(Mismatch::Unknown);
+                }
+                challenge.and_then(holds).map(|_| ()).ok_or(Mismatch::OtherBrowser)
+            }
+            Self::Code { challenge, code } => {
+                let challenge = holds(challenge).ok_or(Mismatch::Unknown)?;
+                if stored.code_tries >= CODE_TRIES {
+                    return Err(Mismatch::Unknown);
+                }
+                if code_digest(&challenge, code.trim()).matches(&stored.code_digest) {
+                    Ok(())
+                } else {
+                    Err(Mismatch::WrongCode)
+                }
+            }
+        }
+    }
+}
+
+/// The person of the challenge's address; made now if nobody has it. A suspended one fails like a wrong link.
+async fn find_or_make_user(
+    tx: &mut SystemTx,
+    entropy: &Entropy,
+    challenge: &sql::ChallengeRow,
+    context: &RequestContext,
+) -> Result<(UserId, bool), SignInRefusal> {
+    let fresh: UserId = Id::from_uuid(entropy.uuid_v7(context.received_at));
+    let first = sql::insert_user(tx, fresh, challenge, context.received_at).await?;
+    match sql::user_by_email_key(tx, &challenge.email_key).await? {
+        Some((user, None)) => Ok((user, first)),
+        _ => Err(SignInRefusal::Failed),
+    }
+}

@@ -1,0 +1,70 @@
+//! Names that people give to things.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The most characters of a name.
+const MAX_CHARS: usize = 80;
+
+/// A name of 1 to 80 characters without line breaks, other controls or bidirectional overrides, and
+/// without white space at its ends: it stands as it is in lists, mails and logs of a terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+/// The text is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a name has 1 to {MAX_CHARS} characters, no line breaks or invisible controls")]
+pub struct InvalidName;
+
+impl Name {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let hidden = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        };
+        if text.is_empty() || text.chars().count() > MAX_CHARS || text.chars().any(hidden) {
+            return Err(InvalidName);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_on_one_line() {
+        assert_eq!("  Acme, Inc. ".parse::<Name>().unwrap().as_str(), "Acme, Inc.");
+        assert!("ü".repeat(80).parse::<Name>().is_ok());
+        for bad in ["", "   ", "a\nb", "a\u{202e}b", "a\u{200b}b", "a\u{7}b", "\0", &"x".repeat(81)] {
+            assert!(bad.parse::<Name>().is_err(), "{bad:?}");
+        }
+    }
+}

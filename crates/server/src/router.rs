@@ -1,0 +1,107 @@
+//! Every route on one page: method, path, who may, handler.
+//!
+//! What is an operation of the API stands in the contract (`api/openapi.json`) by the same line.
+
+use axum::Router;
+use axum::http::Method;
+use serde_json::Value;
+
+use crate::api_keys::verify::{Verdict, VerifyKey};
+use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey};
+use crate::app::App;
+use crate::authz::Permission as P;
+use crate::http::Access::{AnyKey, Anyone, InternalCredential, Permission, SignedIn};
+use crate::http::health::{self, Health};
+use crate::http::{Code, Operation, Page, Routes, Surface, apply_layers, openapi_document};
+use crate::identity::http::{Challenge, SignInRequest, VerifyRequest};
+use crate::members::Member;
+use crate::projects::{CreateProject, Project};
+use crate::sessions::TokenPair;
+use crate::sessions::http::RefreshRequest;
+use crate::workspaces::{CreateWorkspace, Workspace};
+use crate::{api_keys, identity, members, projects, sessions, workspaces};
+
+const PAGING: &[(&str, &str)] =
+    &[("limit", "1 to 100; 50 if nothing is said."), ("cursor", "The next_cursor of the page before.")];
+const KEY_PAGING: &[(&str, &str)] = &[
+    ("limit", "1 to 100; 50 if nothing is said."),
+    ("cursor", "The next_cursor of the page before."),
+    ("status", "active, expired or revoked."),
+];
+
+/// The public listener's API.
+#[rustfmt::skip]
+fn api() -> Routes<App> {
+    Routes::default()
+        .operation(Operation::post("/auth/request", "requestSignIn", Anyone, "Send a sign-in link and code")
+            .takes::<SignInRequest>().answers::<Challenge>(202).without_idempotency(), identity::http::request)
+        .operation(Operation::post("/auth/verify", "verifySignIn", Anyone, "Sign in by link or code")
+            .takes::<VerifyRequest>().answers::<TokenPair>(200).without_idempotency()
+            .problems(&[Code::SignInFailed, Code::OtherBrowser]), identity::http::verify)
+        .operation(Operation::post("/auth/refresh", "refreshSession", Anyone, "Exchange a refresh token for its successor")
+            .takes::<RefreshRequest>().answers::<TokenPair>(200).without_idempotency()
+            .problems(&[Code::RefreshTokenInvalid]), sessions::http::refresh)
+        .operation(Operation::post("/auth/sign-out", "signOut", Anyone, "End the session at hand")
+            .answers_nothing(204).without_idempotency(), sessions::http::sign_out)
+        .operation(Operation::post("/v1/workspaces", "createWorkspace", SignedIn, "Found a workspace")
+            .takes::<CreateWorkspace>().answers::<Workspace>(201).problems(&[Code::SlugTaken]), workspaces::http::create)
+        .operation(Operation::get("/v1/workspaces", "listWorkspaces", SignedIn, "List one's own workspaces")
+            .answers::<Page<Workspace>>(200).query(PAGING), workspaces::http::list)
+        .operation(Operation::get("/v1/workspaces/{workspace}", "getWorkspace", Permission(P::ReadWorkspace), "Get a workspace")
+            .answers::<Workspace>(200), workspaces::http::get)
+        .operation(Operation::get("/v1/workspaces/{workspace}/members", "listMembers", Permission(P::ReadMembers), "List members")
+            .answers::<Page<Member>>(200).query(PAGING), members::http::list)
+        .operation(Operation::post("/v1/workspaces/{workspace}/projects", "createProject", Permission(P::CreateProject), "Make a project")
+            .takes::<CreateProject>().answers::<Project>(201).problems(&[Code::NameTaken]), projects::http::create)
+        .operation(Operation::get("/v1/workspaces/{workspace}/projects", "listProjects", Permission(P::ReadProjects), "List projects")
+            .answers::<Page<Project>>(200).query(PAGING), projects::http::list)
+        .operation(Operation::post("/v1/workspaces/{workspace}/api-keys", "createApiKey", Permission(P::CreateKey), "Make an API key; shows it once")
+            .takes::<CreateApiKey>().answers::<CreatedApiKey>(201).problems(&[Code::BeyondOwnAuthority]), api_keys::http::create)
+        .operation(Operation::get("/v1/workspaces/{workspace}/api-keys", "listApiKeys", Permission(P::ReadKeys), "List API keys, the newest first")
+            .answers::<Page<ApiKey>>(200).query(KEY_PAGING), api_keys::http::list)
+        .operation(Operation::get("/v1/workspaces/{workspace}/api-keys/{id}", "getApiKey", Permission(P::ReadKeys), "Get an API key, without its secret")
+            .answers::<ApiKey>(200), api_keys::http::get)
+        .operation(Operation::delete("/v1/workspaces/{workspace}/api-keys/{id}", "revokeApiKey", Permission(P::RevokeKey), "Revoke an API key")
+            .answers_nothing(204), api_keys::http::revoke)
+        .operation(Operation::get("/v1/key", "getOwnKey", AnyKey, "What the calling key is and may do")
+            .answers::<api_keys::http::OwnKey>(200), api_keys::http::own)
+}
+
+/// The private listener: for the operator alone.
+#[rustfmt::skip]
+fn internal() -> Routes<App> {
+    Routes::default()
+        .operation(Operation::post("/internal/v1/keys/verify", "verifyApiKey", InternalCredential, "Is this key good, now?")
+            .takes::<VerifyKey>().answers::<Verdict>(200).without_idempotency(), api_keys::verify::verify)
+        .operation(Operation::get("/livez", "live", Anyone, "Does the process run?").answers::<Health>(200), health::livez)
+        .operation(Operation::get("/readyz", "ready", Anyone, "Can it serve?").answers::<Health>(200), health::readyz)
+        .page(&Method::GET, "/metrics", Anyone, health::metrics)
+}
+
+/// The public listener.
+#[must_use]
+pub fn public(app: &App) -> Router {
+    let (api, _) = api().into_parts();
+    let router = Router::new().merge(api.layer(axum::Extension(Surface::Api)));
+    apply_layers(router, &app.edge).with_state(app.clone())
+}
+
+/// The private listener.
+#[must_use]
+pub fn private(app: &App) -> Router {
+    let (router, _) = internal().into_parts();
+    apply_layers(router.layer(axum::Extension(Surface::Api)), &app.private_edge).with_state(app.clone())
+}
+
+/// The contract of both listeners.
+#[must_use]
+pub fn openapi() -> Value {
+    let operations: Vec<Operation> = [api(), internal()].into_iter().flat_map(|routes| routes.into_parts().1).collect();
+    openapi_document(env!("CARGO_PKG_VERSION"), &operations)
+}
+
+/// `api/openapi.json`, as it is committed.
+#[must_use]
+pub fn openapi_json() -> String {
+    format!("{:#}\n", openapi())
+}

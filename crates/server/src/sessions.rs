@@ -1,0 +1,16 @@
+//! Sessions: what a sign-in leaves behind, how it is kept alive and how it ends.
+//!
+//! # Invariants
+//! - A refresh token has 256 random bits, is stored by its SHA-256, and is used once. Parallel uses give
+//!   one successor: losers get the winner's for ten seconds. A use after that is a replay, and ends every
+//!   session of its person.
+//! - Rotation never extends the absolute expiry; a session that is not refreshed for two weeks is over.
+//! - The session's row is locked while it is refreshed, so a refresh that races its end does not survive.
+
+pub mod http;
+mod model;
+mod ops;
+mod sql;
+
+pub use model::{OpenedSession, RefreshRefusal, TokenPair};
+pub use ops::{Refreshing, end_by_tokens, open, refresh};

@@ -1,0 +1,104 @@
+//! `POST /auth/refresh`, `POST /auth/sign-out`, and the session's cookies.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use serde::Deserialize;
+
+use super::model::{ABSOLUTE_LIFETIME, RefreshRefusal, TokenPair};
+use super::ops::{self, Refreshing};
+use crate::authn::cookie::{Cookie, CookieStyle};
+use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
+use crate::context::RequestContext;
+use crate::db::Db;
+use crate::http::{Code, Edge, Json, Problem};
+use crate::vault::LocalSeal;
+
+/// `{"refresh_token": …}`
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    refresh_token: String,
+}
+
+/// Exchanges a refresh token for its successor.
+///
+/// # Errors
+/// `refresh_token_invalid`.
+pub async fn refresh(
+    context: RequestContext,
+    State(db): State<Db>,
+    State(tokens): State<AccessTokens>,
+    State(seal): State<LocalSeal>,
+    State(edge): State<Edge>,
+    Json(body): Json<RefreshRequest>,
+) -> Result<Response, Problem> {
+    let with = Refreshing { db: &db, tokens: &tokens, seal: &seal, entropy: &edge.entropy, context: &context };
+    let pair = ops::refresh(with, &body.refresh_token).await?;
+    Ok((set_cookies(edge.cookies, &pair), Json(pair)).into_response())
+}
+
+/// Ends the session of the access token or of the cookies, and removes the cookies. Always 204.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn sign_out(
+    context: RequestContext,
+    headers: HeaderMap,
+    State(db): State<Db>,
+    State(tokens): State<AccessTokens>,
+    State(edge): State<Edge>,
+) -> Result<Response, Problem> {
+    end_session(&context, &headers, &db, &tokens, &edge).await?;
+    Ok((StatusCode::NO_CONTENT, clear_cookies(edge.cookies)).into_response())
+}
+
+/// Ends the session that the request's credentials name; for the API and the console.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn end_session(
+    context: &RequestContext,
+    headers: &HeaderMap,
+    db: &Db,
+    tokens: &AccessTokens,
+    edge: &Edge,
+) -> Result<(), Problem> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let cookie = edge.cookies.get(headers, Cookie::Access);
+    let access = bearer.or(cookie.as_deref()).and_then(|token| tokens.session_of(token, context.received_at));
+    let refresh = edge.cookies.get(headers, Cookie::Refresh);
+    Ok(ops::end_by_tokens(db, &edge.entropy, context, access, refresh.as_deref()).await?)
+}
+
+/// Both cookies of a session.
+#[must_use]
+pub fn set_cookies(
+    style: CookieStyle,
+    pair: &TokenPair,
+) -> AppendHeaders<[(header::HeaderName, header::HeaderValue); 2]> {
+    AppendHeaders([
+        (header::SET_COOKIE, style.set(Cookie::Access, &pair.access_token, ACCESS_TOKEN_TTL)),
+        (header::SET_COOKIE, style.set(Cookie::Refresh, &pair.refresh_token, ABSOLUTE_LIFETIME)),
+    ])
+}
+
+/// Removes both.
+#[must_use]
+pub fn clear_cookies(style: CookieStyle) -> AppendHeaders<[(header::HeaderName, header::HeaderValue); 2]> {
+    AppendHeaders([
+        (header::SET_COOKIE, style.clear(Cookie::Access)),
+        (header::SET_COOKIE, style.clear(Cookie::Refresh)),
+    ])
+}
+
+impl From<RefreshRefusal> for Problem {
+    fn from(refusal: RefreshRefusal) -> Self {
+        match refusal {
+            RefreshRefusal::Invalid | RefreshRefusal::Reused => Self::new(Code::RefreshTokenInvalid),
+            RefreshRefusal::Db(error) => error.into(),
+            RefreshRefusal::Seal(error) => error.into(),
+            RefreshRefusal::Sign(error) => Self::internal("sign access token", &error),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Open, refresh, end.
+
+use bailiwick_proof::id::{Id, SessionId, UserId};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::model::{ABSOLUTE_LIFETIME, IDLE_LIFETIME, OpenedSession, PARALLEL_GRACE, RefreshRefusal, TokenPair};
+use super::sql;
+use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
+use crate::context::RequestContext;
+use crate::db::{Db, DbError, OperationalPath, SystemTx};
+use crate::entropy::Entropy;
+use crate::ledger::{self, Action, Entry};
+use crate::vault::LocalSeal;
+
+const SEAL_LABEL: &str = "refresh-successor/v1";
+
+/// Opens a session in the transaction that redeems the sign-in.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn open(
+    tx: &mut SystemTx,
+    entropy: &Entropy,
+    user: UserId,
+    now: OffsetDateTime,
+) -> Result<OpenedSession, DbError> {
+    let session: SessionId = Id::from_uuid(entropy.uuid_v7(now));
+    sql::insert_session(tx, session, user, now, now + ABSOLUTE_LIFETIME).await?;
+    let refresh_token = new_token(entropy);
+    sql::insert_refresh(tx, &digest(&refresh_token), session, now, now + IDLE_LIFETIME).await?;
+    Ok(OpenedSession { user, session, refresh_token })
+}
+
+/// Everything that a refresh needs.
+pub struct Refreshing<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// Signs the access token.
+    pub tokens: &'a AccessTokens,
+    /// Keeps the successor for losers of a parallel refresh.
+    pub seal: &'a LocalSeal,
+    /// Makes the successor.
+    pub entropy: &'a Entropy,
+    /// The request at hand.
+    pub context: &'a RequestContext,
+}
+
+/// Exchanges a refresh token for its successor and an access token.
+///
+/// # Errors
+/// See [`RefreshRefusal`].
+pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, RefreshRefusal> {
+    let Refreshing { db, tokens, seal, entropy, context } = with;
+    let (now, digest_of_used) = (context.received_at, digest(token));
+    let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
+    let Some(row) = sql::lock_refresh(&mut tx, &digest_of_used).await? else { return Err(RefreshRefusal::Invalid) };
+    if row.session_over || row.session_expires_at <= now || row.expires_at <= now {
+        return Err(RefreshRefusal::Invalid);
+    }
+    let successor = match (row.used_at, row.successor_sealed) {
+        (None, _) => {
+            let successor = new_token(entropy);
+            let sealed = seal.seal(SEAL_LABEL, digest_of_used.bytes(), successor.as_bytes())?;
+            sql::mark_used(&mut tx, &digest_of_used, now, &sealed).await?;
+            let expires_at = row.session_expires_at.min(now + IDLE_LIFETIME);
+            sql::insert_refresh(&mut tx, &digest(&successor), row.session, now, expires_at).await?;
+            let entry = Entry::about(Action::SessionRefreshed, "session", row.session);
+            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor(row.user), &entry).await?;
+            tx.commit(recorded).await?;
+            successor
+        }
+        (Some(used_at), Some(sealed)) if now < used_at + PARALLEL_GRACE => {
+            tx.finish_reading().await?;
+            let text = seal.open(SEAL_LABEL, digest_of_used.bytes(), &sealed)?;
+            String::from_utf8(text.to_vec()).map_err(|_| RefreshRefusal::Invalid)?
+        }
+        _ => {
+            let ended = sql::end_all_of(&mut tx, row.user, now).await?;
+            let entry =
+                Entry::about(Action::RefreshTokenReused, "user", row.user).with(json!({"sessions_ended": ended}));
+            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor(row.user), &entry).await?;
+            tx.commit(recorded).await?;
+            tracing::warn!(event = "refresh_token_reused", user_id = %row.user, sessions_ended = ended);
+            return Err(RefreshRefusal::Reused);
+        }
+    };
+    let access_token = tokens.issue(row.user, row.session, now).map_err(RefreshRefusal::Sign)?;
+    Ok(TokenPair { access_token, refresh_token: successor, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
+}
+
+/// Ends the session that either token names. Tokens that name none are no error: it is over either way.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end_by_tokens(
+    db: &Db,
+    entropy: &Entropy,
+    context: &RequestContext,
+    access: Option<SessionId>,
+    refresh: Option<&str>,
+) -> Result<(), DbError> {
+    let mut tx = db.system_tx(OperationalPath::EndSession).await?;
+    let session = match (access, refresh) {
+        (Some(session), _) => Some(session),
+        (None, Some(token)) => sql::session_of_refresh(&mut tx, &digest(token)).await?,
+        (None, None) => None,
+    };
+    let Some(session) = session else { return tx.finish_reading().await };
+    match sql::end(&mut tx, session, context.received_at).await? {
+        Some(user) => {
+            let entry = Entry::about(Action::SignedOut, "session", session);
+            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor(user), &entry).await?;
+            tx.commit(recorded).await
+        }
+        None => tx.finish_reading().await,
+    }
+}
+
+fn actor(user: UserId) -> serde_json::Value {
+    json!({"kind": "user", "id": user.to_string()})
+}
+
+fn new_token(entropy: &Entropy) -> String {
+    URL_SAFE_NO_PAD.encode(entropy.bytes::<32>())
+}
+
+fn digest(token: &str) -> TokenDigest {
+    TokenDigest::of(token.as_bytes())
+}

@@ -1,0 +1,83 @@
+//! Found, list, get.
+
+use bailiwick_proof::id::Id;
+
+use super::model::{CreateWorkspace, Workspace};
+use super::sql;
+use crate::authz::may;
+use crate::authz::{Founding, Granted, Role, SignedIn};
+use crate::context::RequestContext;
+use crate::db::{AccountTx, DbError, Recorded, WorkspaceTx};
+use crate::entropy::Entropy;
+use crate::ledger::{self, Action, Entry};
+
+/// Why no workspace was founded.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The founder has a workspace with this slug.
+    #[error("one of the founder's workspaces has this slug")]
+    SlugTaken,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// A workspace and the proof that its founding was recorded.
+pub struct Created {
+    /// The workspace.
+    pub workspace: Workspace,
+    /// For the commit.
+    pub recorded: Recorded,
+}
+
+/// The authority to found one workspace, under an id that nobody can know yet.
+#[must_use]
+pub fn founding(person: SignedIn, context: RequestContext, entropy: &Entropy) -> Founding {
+    let fresh = Id::from_uuid(entropy.uuid_v7(context.received_at));
+    Founding::of(fresh, person, context)
+}
+
+/// Makes the workspace and its founder's membership as owner.
+///
+/// # Errors
+/// See [`CreateError`].
+pub async fn create(
+    tx: &mut WorkspaceTx,
+    founding: &Founding,
+    entropy: &Entropy,
+    new: &CreateWorkspace,
+) -> Result<Created, CreateError> {
+    let user = founding.founder().user();
+    if sql::founder_has_slug(tx, user, &new.slug).await? {
+        return Err(CreateError::SlugTaken);
+    }
+    let created_at = tx.context().received_at;
+    sql::insert_workspace(tx, new, created_at).await?;
+    sql::insert_member(tx, user, Role::Owner, created_at).await?;
+    let entry = Entry::about(Action::WorkspaceCreated, "workspace", tx.workspace());
+    let recorded = ledger::stage(tx, entropy, &entry).await?;
+    let workspace = Workspace {
+        id: tx.workspace(),
+        name: new.name.to_string(),
+        slug: new.slug.to_string(),
+        role: Some(Role::Owner),
+        created_at,
+    };
+    Ok(Created { workspace, recorded })
+}
+
+/// The person's workspaces by id, which is the order of their making: one more than `limit`, to tell whether there are more.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn list(tx: &mut AccountTx, after: Option<uuid::Uuid>, limit: u16) -> Result<Vec<Workspace>, DbError> {
+    sql::list(tx, after, i64::from(limit) + 1).await
+}
+
+/// The workspace at hand.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn get(tx: &mut WorkspaceTx, granted: &Granted<may::ReadWorkspace>) -> Result<Option<Workspace>, DbError> {
+    sql::get(tx, granted.role()).await
+}
