@@ -1,46 +1,62 @@
 //! `cargo xtask`: everything that one does in the repository besides editing it.
 //!
-//! The commands stand each in a module of their own and share three small ones: [`repo`] (where things are),
-//! [`process`] (running other programs) and [`postgres`] (finding the server's binaries, and a throw-away cluster).
+//! Each command stands in a module of its own. They share four small ones: [`repo`] (where things are), [`process`]
+//! (running other programs), [`postgres`] (finding the server's binaries, and a throw-away cluster) and [`apt`].
 //! Dependencies are std and `anyhow`, so that the first `cargo xtask run` on a new machine starts within seconds.
 #![allow(
     clippy::disallowed_methods,
     reason = "a build tool reads its environment and the wall clock; the rules are the server's"
 )]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails says where"))]
 
+mod apt;
+mod browser;
+mod generate;
+mod leaks;
 mod postgres;
 mod process;
 mod repo;
+mod run;
+mod setup;
 mod sqlx;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  sqlx [--check|--serve]  make crates/server/.sqlx anew; compare it; or keep its database up
+  run [args...]                  install what is missing, build, and start `bailiwickd dev args...`
+  test [filter | --quick]        install what is missing, then all checks and tests; or the tests that
+                                 match; or without lints, generated documents and leak scan
+  tidy                           layers, names, lengths, words, links and dependencies
+  generate [--check]             write (or compare) the documents that the server prints
+  sqlx [--check | --serve]       write (or compare) crates/server/.sqlx; or keep its database up
+  setup [--for run | test]       only install what is missing
 ";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match dispatch(&args) {
-        Ok(code) => code,
+    let Some((command, rest)) = args.split_first() else {
+        return usage();
+    };
+    let outcome = match command.as_str() {
+        "generate" => generate::main(rest),
+        "run" => run::main(rest),
+        "setup" => setup::main(rest),
+        "sqlx" => sqlx::main(rest),
+        "test" => test::main(rest),
+        "tidy" => tidy::main(rest),
+        _ => return usage(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
         }
     }
-}
-
-fn dispatch(args: &[String]) -> anyhow::Result<ExitCode> {
-    let Some((command, rest)) = args.split_first() else {
-        return Ok(usage());
-    };
-    match command.as_str() {
-        "sqlx" => sqlx::main(rest)?,
-        _ => return Ok(usage()),
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn usage() -> ExitCode {

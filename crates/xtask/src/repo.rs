@@ -15,3 +15,8 @@ pub(crate) fn target_dir() -> PathBuf {
         None => root().join("target"),
     }
 }
+
+/// A binary of the workspace, as the development profile builds it.
+pub(crate) fn built(name: &str) -> PathBuf {
+    target_dir().join("debug").join(name)
+}

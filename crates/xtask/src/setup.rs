@@ -1,0 +1,84 @@
+//! `cargo xtask setup`: finds what this machine lacks and installs it through its ordinary package clients.
+//!
+//! What is there already is left alone, so that a second call does nothing and needs neither network nor root.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+use crate::{apt, browser, postgres, process};
+
+const POSTGRES_TO_RUN: [&str; 3] = ["initdb", "postgres", "pg_ctl"];
+const POSTGRES_TO_TEST: [&str; 6] = ["initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_dumpall"];
+
+/// Where the tests find what they need.
+pub(crate) struct TestTools {
+    pub(crate) pg_bin: PathBuf,
+    pub(crate) chromium: PathBuf,
+    pub(crate) axe_core: PathBuf,
+}
+
+/// # Errors
+/// When an argument is unknown, or something is missing and cannot be installed.
+pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["--for", "run"] => {
+            eprintln!("xtask: PostgreSQL in {}", for_run()?.display());
+        }
+        [] | ["--for", "test"] => {
+            let tools = for_test()?;
+            eprintln!("xtask: PostgreSQL in {}", tools.pg_bin.display());
+            eprintln!("xtask: Chromium is {}", tools.chromium.display());
+            eprintln!("xtask: axe-core is {}", tools.axe_core.display());
+        }
+        _ => bail!("usage: cargo xtask setup [--for run|test]"),
+    }
+    Ok(())
+}
+
+/// The folder of PostgreSQL's binaries, installed if need be.
+///
+/// # Errors
+/// When PostgreSQL is missing and cannot be installed, or is too old.
+pub(crate) fn for_run() -> anyhow::Result<PathBuf> {
+    if let Some(dir) = postgres::find_bin_dir(&POSTGRES_TO_RUN) {
+        return Ok(dir);
+    }
+    apt::install(&["postgresql"])?;
+    postgres::find_bin_dir(&POSTGRES_TO_RUN).with_context(too_old)
+}
+
+/// Everything that the tests need, installed if need be.
+///
+/// # Errors
+/// When something is missing and cannot be installed.
+pub(crate) fn for_test() -> anyhow::Result<TestTools> {
+    let mut packages = Vec::new();
+    if postgres::find_bin_dir(&POSTGRES_TO_TEST).is_none() {
+        packages.push("postgresql");
+    }
+    if browser::find_chromium().is_none() {
+        packages.push("chromium");
+    }
+    if browser::find_axe_core().is_none() && process::on_path("npm").is_none() {
+        packages.push("npm");
+    }
+    apt::install(&packages)?;
+    Ok(TestTools {
+        pg_bin: postgres::find_bin_dir(&POSTGRES_TO_TEST).with_context(too_old)?,
+        chromium: browser::find_chromium()
+            .context("no Chromium that starts: install one, and name it in the variable CHROMIUM")?,
+        axe_core: match browser::find_axe_core() {
+            Some(script) => script,
+            None => browser::install_axe_core()?,
+        },
+    })
+}
+
+fn too_old() -> String {
+    format!(
+        "no PostgreSQL {} or later found; install one, and name the folder of its programs in the variable PG_BIN",
+        postgres::OLDEST_MAJOR
+    )
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask test`: all that must hold before a change is submitted, in the order in which it fails fastest.
+//!
+//! The order of the steps is also the order of cost: format and layout take a second, lints and tests minutes. The
+//! leak scan comes last because it reads what the tests left in their folder: logs, databases, and the secrets that
+//! must not be in them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::setup::{self, TestTools};
+use crate::{generate, leaks, process, repo, tidy};
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Extent {
+    /// Everything.
+    Full,
+    /// Format, layout and all tests; no lints, no generated documents, no leak scan.
+    Quick,
+    /// The tests whose name contains this, and nothing else.
+    Only(String),
+}
+
+/// # Errors
+/// When the machine cannot be set up, or at the first step that fails.
+pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
+    let extent = parse(args)?;
+    let mut run = Run { tools: setup::for_test()?, dir: repo::target_dir().join("test-run"), done: Vec::new() };
+    empty(&run.dir)?;
+    let outcome = run.all(&extent);
+    run.summarize(outcome.is_ok());
+    outcome
+}
+
+fn parse(args: &[String]) -> anyhow::Result<Extent> {
+    match args {
+        [] => Ok(Extent::Full),
+        [flag] if flag == "--quick" => Ok(Extent::Quick),
+        [filter] if !filter.starts_with('-') => Ok(Extent::Only(filter.clone())),
+        _ => bail!("usage: cargo xtask test [filter | --quick]"),
+    }
+}
+
+struct Run {
+    tools: TestTools,
+    /// The harness finds it in `BAILIWICK_TEST_RUN_DIR` and leaves `secrets.txt`, `logs/` and `clusters/` there.
+    dir: PathBuf,
+    done: Vec<(&'static str, Duration)>,
+}
+
+impl Run {
+    fn all(&mut self, extent: &Extent) -> anyhow::Result<()> {
+        if let Extent::Only(filter) = extent {
+            return self.cargo("tests", &["test", "--workspace", "--", filter]);
+        }
+        let full = *extent == Extent::Full;
+        self.cargo("format", &["fmt", "--all", "--check"])?;
+        self.step("layout", |_| tidy::check())?;
+        if full {
+            self.cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+        }
+        self.cargo("build", &["build", "--workspace", "--all-targets"])?;
+        self.cargo("tests", &["test", "--workspace"])?;
+        if full {
+            self.step("generated documents", |_| generate::check())?;
+            self.step("leak scan", |run| leaks::check(&run.dir))?;
+        }
+        Ok(())
+    }
+
+    fn cargo(&mut self, name: &'static str, args: &[&str]) -> anyhow::Result<()> {
+        self.step(name, |run| process::run(run.environment(process::cargo().args(args))))
+    }
+
+    fn step(&mut self, name: &'static str, act: impl FnOnce(&Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        eprintln!("\nxtask: {name}");
+        let start = Instant::now();
+        let outcome = act(self).with_context(|| format!("{name} failed"));
+        self.done.push((name, start.elapsed()));
+        outcome
+    }
+
+    /// The environment that every step is started with; the tests read the last four.
+    fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        if std::env::var_os("CI").is_some() {
+            command.env("CARGO_INCREMENTAL", "0");
+        }
+        let variables: [(&str, &OsStr); 5] = [
+            ("SQLX_OFFLINE", "true".as_ref()),
+            ("PG_BIN", self.tools.pg_bin.as_ref()),
+            ("CHROMIUM", self.tools.chromium.as_ref()),
+            ("AXE_CORE_JS", self.tools.axe_core.as_ref()),
+            ("BAILIWICK_TEST_RUN_DIR", self.dir.as_ref()),
+        ];
+        command.envs(variables)
+    }
+
+    fn summarize(&self, passed: bool) {
+        eprintln!();
+        for (position, (name, duration)) in self.done.iter().enumerate() {
+            let failed = !passed && position + 1 == self.done.len();
+            let mark = if failed { "FAILED" } else { "ok" };
+            eprintln!("{mark:>6}  {:>7.1} s  {name}", duration.as_secs_f64());
+        }
+        let total: Duration = self.done.iter().map(|(_, duration)| *duration).sum();
+        eprintln!("{:>6}  {:>7.1} s  in all", "", total.as_secs_f64());
+    }
+}
+
+fn empty(dir: &PathBuf) -> anyhow::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot empty {}", dir.display()));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Extent, parse};
+
+    #[test]
+    fn reads_the_command_line() {
+        let parse = |args: &[&str]| parse(&args.iter().map(ToString::to_string).collect::<Vec<_>>()).ok();
+        for (args, extent) in [
+            (&[][..], Some(Extent::Full)),
+            (&["--quick"], Some(Extent::Quick)),
+            (&["isolation"], Some(Extent::Only("isolation".to_owned()))),
+            (&["--fast"], None),
+            (&["isolation", "--quick"], None),
+        ] {
+            assert_eq!(parse(args), extent, "{args:?}");
+        }
+    }
+}
