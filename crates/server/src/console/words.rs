@@ -1,0 +1,22 @@
+//! What permissions are called where people read them.
+
+use crate::authz::{Permission, PermissionSet};
+
+/// One permission, as the object of "may".
+pub(crate) const fn in_words(permission: Permission) -> &'static str {
+    match permission {
+        Permission::ReadWorkspace => "see the workspace",
+        Permission::ReadMembers => "see who belongs to it",
+        Permission::ReadProjects => "see projects",
+        Permission::CreateProject => "create projects",
+        Permission::ReadKeys => "see keys, never their secrets",
+        Permission::CreateKey => "create keys",
+        Permission::RevokeKey => "revoke keys",
+    }
+}
+
+/// Several, as a list.
+pub(crate) fn all_in_words(permissions: PermissionSet) -> String {
+    let words: Vec<&str> = permissions.iter().map(in_words).collect();
+    if words.is_empty() { String::from("nothing") } else { words.join("; ") }
+}
