@@ -5,6 +5,7 @@
 //! whoever wants to get around them can.
 
 mod dependencies;
+mod homes;
 mod layers;
 mod links;
 mod naming;
@@ -33,7 +34,7 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
 pub(crate) fn check() -> anyhow::Result<()> {
     let tree = Tree::read(&crate::repo::root())?;
     let mut findings: Vec<Finding> = Vec::new();
-    for rule in [layers::check, naming::check, shape::check, words::check, links::check] {
+    for rule in [layers::check, homes::check, naming::check, shape::check, words::check, links::check] {
         findings.extend(rule(&tree));
     }
     findings.extend(dependencies::check(&tree)?);
@@ -42,7 +43,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         eprintln!("{finding}");
     }
     if !findings.is_empty() {
-        bail!("{} findings", findings.len());
+        bail!("tidy found {} broken rules", findings.len());
     }
     Ok(())
 }

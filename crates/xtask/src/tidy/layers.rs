@@ -8,7 +8,7 @@ use super::paths::crate_paths;
 use super::tree::{Finding, Tree};
 
 /// The server's modules, from the lowest row up.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["clock", "entropy", "config", "context", "name", "telemetry"],
     &["db", "vault", "anchor", "authz"],
     &["authn", "http"],
@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 9] = [
     &[FEATURE],
     &["router", "housekeeping"],
     &["app", "boot"],
+    &["command"],
     &["main", "lib"],
 ];
 
