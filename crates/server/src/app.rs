@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::FromRef;
 use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
 
@@ -144,7 +145,8 @@ fn listen(
 ) -> std::io::Result<impl Future<Output = std::io::Result<()>> + Send + 'static> {
     listener.set_nonblocking(true)?;
     let mut server = axum_server::from_tcp(listener)?.handle(handle);
-    server.http_builder().http1().header_read_timeout(HEADER_DEADLINE);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(Some(HEADER_DEADLINE));
     Ok(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()))
 }
 

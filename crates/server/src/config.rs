@@ -195,6 +195,12 @@ impl Draft {
         &self.log
     }
 
+    /// The addresses of the public and the private listener, if both are well-formed.
+    #[must_use]
+    pub fn listeners(&self) -> Option<(SocketAddr, SocketAddr)> {
+        Some((self.listen?, self.private_listen?))
+    }
+
     /// The owner's URL, if one was given.
     #[must_use]
     pub fn migrate_url(&self) -> Option<&SecretString> {

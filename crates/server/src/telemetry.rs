@@ -1,4 +1,4 @@
-//! Logging: events with fields, as text for people or JSON for machines, on stderr.
+//! Logging: events with fields, as text for people or JSON for machines, on stderr. Counting: for Prometheus.
 //!
 //! # Invariants
 //! - No event holds a body, a query string, a person's address, a key, a token, a code or a link. The filter cannot
@@ -7,6 +7,7 @@
 
 use std::io;
 
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
@@ -19,12 +20,23 @@ use crate::config::{Log, LogFormat};
 /// Targets that may never speak below `warn`, for their debug lines quote what they carry.
 const SILENCED: [&str; 7] = ["hyper", "hyper_util", "h2", "lettre", "rustls", "sqlx", "tower_http"];
 
+/// Upper bounds of the histograms, which all count seconds.
+const DURATION_BUCKETS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
 /// Makes the process log to stderr.
 ///
 /// # Errors
 /// When the process has a subscriber already.
 pub fn install(log: &Log) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
     tracing::subscriber::set_global_default(subscriber(log, io::stderr))
+}
+
+/// Makes the process count; the handle renders the counts for `/metrics`.
+///
+/// # Errors
+/// When the process has a recorder already.
+pub fn install_metrics() -> Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {
+    PrometheusBuilder::new().set_buckets(&DURATION_BUCKETS_S)?.install_recorder()
 }
 
 /// A subscriber that writes to `writer`.

@@ -1,0 +1,317 @@
+//! Refuses to start what would not be safe.
+//!
+//! [`serve_faults`] and [`dev_faults`] are pure: a draft of the configuration, and [`Facts`] that were asked from the
+//! database before. They list every fault with what to do about it, so that an operator mends all in one round.
+//!
+//! # Invariants
+//! A server of [`Mode::Serve`] runs only with
+//! - secrets of its own, none of them made by `bailiwickd dev`, and a database that is not the embedded one;
+//! - a public URL over https, and mail that really leaves, not in plain text;
+//! - two roles in the database that differ, own nothing, bypass nothing and belong to no other role;
+//! - the schema that it was built for.
+
+mod facts;
+
+use secrecy::ExposeSecret;
+
+pub use self::facts::{Facts, Login, Role, Schema, ask};
+
+use crate::config::{Config, Draft, Fault, Faults, InternalKey, MailTransport, Mode, SealingKey, Settings, TokenKey};
+use crate::db::SchemaState;
+use crate::db::embedded::DEV_CLUSTER_NAME;
+
+const RUNTIME: &str = "bailiwick_runtime";
+const SYSTEM: &str = "bailiwick_system";
+
+/// Parses, asks and judges: the configuration of a production server.
+///
+/// # Errors
+/// All faults that there are.
+pub async fn check_serve(settings: &Settings) -> Result<Config, Faults> {
+    let mut faults = Vec::new();
+    let draft = Draft::parse(settings, Mode::Serve, &mut faults);
+    let facts = facts::ask(&draft).await;
+    // What is malformed has been named already; it is not missing.
+    let given = |key: &str| settings.source(key).is_some();
+    faults.extend(missing(given));
+    faults.extend(serve_faults(&draft, &facts));
+    finish(draft, Mode::Serve, faults)
+}
+
+/// Parses and judges the configuration of `bailiwickd dev`.
+///
+/// # Errors
+/// All faults that there are.
+pub fn check_dev(settings: &Settings) -> Result<Config, Faults> {
+    let mut faults = Vec::new();
+    let draft = Draft::parse(settings, Mode::Dev, &mut faults);
+    faults.extend(dev_faults(&draft));
+    finish(draft, Mode::Dev, faults)
+}
+
+fn finish(draft: Draft, mode: Mode, mut faults: Vec<Fault>) -> Result<Config, Faults> {
+    let config = draft.complete(mode);
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => {
+            if faults.is_empty() {
+                faults.push(Fault::new("config.incomplete", "a setting is missing", "See `bailiwickd config show`"));
+            }
+            Err(Faults(faults))
+        }
+    }
+}
+
+/// The settings without which `serve` cannot run, and which nobody gave.
+fn missing(given: impl Fn(&str) -> bool) -> Vec<Fault> {
+    [
+        ("public_url", "Set it to the https URL that people open"),
+        ("database.runtime_url", "Set it to the URL of the role bailiwick_runtime"),
+        ("database.system_url", "Set it to the URL of the role bailiwick_system"),
+        ("mail.from", "Set it to the address that mail comes from"),
+        ("mail.smtp_url", "Set it to the SMTP server that takes the mail: nobody can sign in without mail"),
+        ("secrets.token_key", "Make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
+        ("secrets.sealing_key", "Make one: openssl rand -base64 32"),
+        ("secrets.internal_key", "Make one: openssl rand -hex 32"),
+    ]
+    .into_iter()
+    .filter(|(key, _)| !given(key))
+    .map(|(key, mend)| Fault::new("config.missing", format!("{key} is not set"), mend))
+    .collect()
+}
+
+/// What is wrong with a production server of this configuration on this database.
+#[must_use]
+pub fn serve_faults(draft: &Draft, facts: &Facts) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    faults.extend(one_port(draft));
+    faults.extend(plain_http(draft));
+    faults.extend(plain_mail(draft));
+    faults.extend(dev_secrets(draft));
+    faults.extend(role_faults("database.runtime_url", RUNTIME, &facts.runtime));
+    faults.extend(role_faults("database.system_url", SYSTEM, &facts.system));
+    faults.extend(same_role(facts));
+    faults.extend(embedded(facts));
+    faults.extend(schema_fault(facts));
+    faults
+}
+
+/// What is wrong with a development server: the shorter list.
+#[must_use]
+pub fn dev_faults(draft: &Draft) -> Vec<Fault> {
+    one_port(draft).into_iter().collect()
+}
+
+fn one_port(draft: &Draft) -> Option<Fault> {
+    let (listen, private) = (draft.listen?, draft.private_listen?);
+    (listen.port() == private.port() && listen.port() != 0).then(|| {
+        Fault::new(
+            "listen.one_port",
+            format!("listen and private_listen share port {}", listen.port()),
+            "Give the private listener a port of its own, which the outside cannot reach",
+        )
+    })
+}
+
+fn plain_http(draft: &Draft) -> Option<Fault> {
+    let url = draft.public_url.as_ref().filter(|url| !url.is_https())?;
+    let mend = "Set it to the https URL, and let a proxy in front of the public listener end TLS";
+    Some(Fault::new("public_url.http", format!("public_url is {url}, without TLS"), mend))
+}
+
+/// A relay on this machine may be spoken to in plain text; any other sees links and codes go by.
+fn plain_mail(draft: &Draft) -> Option<Fault> {
+    let Some(MailTransport::Smtp { url }) = &draft.mail_transport else { return None };
+    let url = url.expose_secret();
+    let secure = url.starts_with("smtps://") || url.contains("tls=required");
+    let host = url.split_once("://")?.1.rsplit('@').next()?;
+    let local = ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| host.starts_with(name));
+    (!secure && !local).then(|| {
+        let what = "mail.smtp_url sends links and codes over the network in plain text";
+        Fault::new("mail.plain", what, "Use smtps://, or add ?tls=required to smtp://")
+    })
+}
+
+fn dev_secrets(draft: &Draft) -> Vec<Fault> {
+    [
+        ("secrets.token_key", draft.token_key.as_ref().is_some_and(TokenKey::is_made_by_dev)),
+        ("secrets.sealing_key", draft.sealing_key.as_ref().is_some_and(SealingKey::is_made_by_dev)),
+        ("secrets.internal_key", draft.internal_key.as_ref().is_some_and(InternalKey::is_made_by_dev)),
+    ]
+    .into_iter()
+    .filter(|(_, made_by_dev)| *made_by_dev)
+    .map(|(key, _)| Fault::new("secret.dev", format!("{key} was made by bailiwickd dev"), "Make a new one"))
+    .collect()
+}
+
+fn role_faults(key: &str, expected: &str, login: &Login) -> Vec<Fault> {
+    let role = match login {
+        Login::NotAsked => return Vec::new(),
+        Login::Unreachable(why) => {
+            let mend = "Start the database, or correct the URL";
+            return vec![Fault::new("database.unreachable", format!("{key} leads nowhere: {why}"), mend)];
+        }
+        Login::Known(role) => role,
+    };
+    let mut faults = Vec::new();
+    let mut add = |wrong: bool, code, what: String, mend: String| {
+        if wrong {
+            faults.push(Fault::new(code, what, mend));
+        }
+    };
+    let name = &role.name;
+    let not_it = format!("{key} logs in as {name}, not as {expected}");
+    add(name != expected, "role.other", not_it, format!("Use the URL of {expected}"));
+    let is = |what: &str| format!("{name} ({key}) {what}");
+    add(role.superuser, "role.superuser", is("is a superuser"), format!("ALTER ROLE {name} NOSUPERUSER"));
+    add(role.bypass_rls, "role.bypassrls", is("bypasses row-level security"), format!("ALTER ROLE {name} NOBYPASSRLS"));
+    let owns = is("owns tables, and so rules over their policies");
+    add(role.owns_tables, "role.owner", owns, "Give them to bailiwick_owner: REASSIGN OWNED BY".to_owned());
+    if !role.superuser {
+        // A superuser counts as a member of every role.
+        let groups = role.member_of.join(", ");
+        let mend = format!("REVOKE {groups} FROM {name}");
+        add(!role.member_of.is_empty(), "role.member", is(&format!("is a member of {groups}")), mend);
+    }
+    faults
+}
+
+fn same_role(facts: &Facts) -> Option<Fault> {
+    let (Login::Known(runtime), Login::Known(system)) = (&facts.runtime, &facts.system) else { return None };
+    (runtime.name == system.name).then(|| {
+        let what = format!("database.runtime_url and database.system_url both log in as {}", runtime.name);
+        Fault::new("role.same", what, "Give each its own role: bailiwick_runtime and bailiwick_system")
+    })
+}
+
+fn embedded(facts: &Facts) -> Option<Fault> {
+    let known = [&facts.runtime, &facts.system].into_iter().find_map(|login| match login {
+        Login::Known(role) => Some(role),
+        Login::NotAsked | Login::Unreachable(_) => None,
+    })?;
+    (known.cluster_name == DEV_CLUSTER_NAME).then(|| {
+        let what = "the database is the embedded one of bailiwickd dev";
+        Fault::new("database.embedded", what, "Use a PostgreSQL of its own, with backups")
+    })
+}
+
+fn schema_fault(facts: &Facts) -> Option<Fault> {
+    let state = match &facts.schema {
+        Schema::NotAsked => return None,
+        Schema::Unknown(why) => {
+            let what = format!("the database does not say which schema it has: {why}");
+            return Some(Fault::new("schema.unknown", what, "Run `bailiwickd migrate` with the owner's URL first"));
+        }
+        Schema::Known(state) => state,
+    };
+    match state {
+        SchemaState::Current => None,
+        SchemaState::Behind => Some(Fault::new(
+            "schema.behind",
+            "the database's schema is older than this bailiwickd",
+            "Run `bailiwickd migrate` with the owner's URL first",
+        )),
+        SchemaState::Ahead => Some(Fault::new(
+            "schema.ahead",
+            "the database's schema is newer than this bailiwickd",
+            "Start the version that migrated it, or a newer one",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+
+    fn role(name: &str) -> Role {
+        Role {
+            name: name.to_owned(),
+            superuser: false,
+            bypass_rls: false,
+            owns_tables: false,
+            member_of: Vec::new(),
+            cluster_name: "main".to_owned(),
+        }
+    }
+
+    fn good_facts() -> Facts {
+        Facts {
+            runtime: Login::Known(role(RUNTIME)),
+            system: Login::Known(role(SYSTEM)),
+            schema: Schema::Known(SchemaState::Current),
+        }
+    }
+
+    fn codes(variables: &[(&str, &str)], facts: &Facts) -> Vec<&'static str> {
+        let good = [
+            ("BAILIWICK_PUBLIC_URL", "https://bailiwick.example"),
+            ("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example"),
+        ];
+        let mut settings = Settings::defaults().environment(&Environment::from(good));
+        for (name, value) in variables {
+            settings = settings.environment(&Environment::from([(*name, *value)]));
+        }
+        let mut faults = Vec::new();
+        let draft = Draft::parse(&settings, Mode::Serve, &mut faults);
+        assert_eq!(faults, []);
+        serve_faults(&draft, facts).iter().map(|fault| fault.code).collect()
+    }
+
+    #[test]
+    fn a_safe_server_has_no_fault() {
+        assert_eq!(codes(&[], &good_facts()), [""; 0]);
+        assert_eq!(codes(&[("BAILIWICK_MAIL_SMTP_URL", "smtp://localhost:25")], &good_facts()), [""; 0]);
+        assert_eq!(codes(&[("BAILIWICK_MAIL_SMTP_URL", "smtp://u:p@m.example?tls=required")], &good_facts()), [""; 0]);
+    }
+
+    #[test]
+    fn all_faults_of_the_configuration_are_listed() {
+        let entropy = crate::entropy::Entropy::system();
+        let dev_key = crate::config::InternalKey::make_for_dev(&entropy);
+        let variables = [
+            ("BAILIWICK_PRIVATE_LISTEN", "127.0.0.1:8080"),
+            ("BAILIWICK_PUBLIC_URL", "http://bailiwick.example"),
+            ("BAILIWICK_MAIL_SMTP_URL", "smtp://mail.example"),
+            ("BAILIWICK_SECRETS_INTERNAL_KEY", dev_key.as_str()),
+        ];
+        let expected = ["listen.one_port", "public_url.http", "mail.plain", "secret.dev"];
+        assert_eq!(codes(&variables, &good_facts()), expected);
+    }
+
+    #[test]
+    fn all_faults_of_the_roles_are_listed() {
+        let mut strong = role("postgres");
+        (strong.superuser, strong.bypass_rls, strong.owns_tables) = (true, true, true);
+        strong.cluster_name = DEV_CLUSTER_NAME.to_owned();
+        let mut member = role("postgres");
+        member.member_of = vec!["bailiwick_owner".to_owned()];
+        let facts = Facts {
+            runtime: Login::Known(strong),
+            system: Login::Known(member),
+            schema: Schema::Known(SchemaState::Behind),
+        };
+        let expected = [
+            "role.other",
+            "role.superuser",
+            "role.bypassrls",
+            "role.owner",
+            "role.other",
+            "role.member",
+            "role.same",
+            "database.embedded",
+            "schema.behind",
+        ];
+        assert_eq!(codes(&[], &facts), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_said_once() {
+        let facts = Facts {
+            runtime: Login::Unreachable("connection refused".to_owned()),
+            system: Login::NotAsked,
+            schema: Schema::NotAsked,
+        };
+        assert_eq!(codes(&[], &facts), ["database.unreachable"]);
+    }
+}

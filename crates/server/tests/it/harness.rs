@@ -1,0 +1,10 @@
+//! What tests stand on: one cluster for the process, a database for each test, servers in this process
+//! and in processes of their own, and the record of every secret that was seen.
+
+pub mod app;
+pub mod cluster;
+mod logs;
+pub mod process;
+mod reaper;
+mod run_dir;
+pub mod secrets;

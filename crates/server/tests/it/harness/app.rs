@@ -1,0 +1,321 @@
+//! A server in this process, on a database of its own, spoken to over real sockets.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bailiwick_server::app::{App, Parts};
+use bailiwick_server::clock::Clock;
+use bailiwick_server::config::{
+    Config, Database, InternalKey, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, SealingKey, Secrets,
+    TokenKey,
+};
+use bailiwick_server::db::Db;
+use bailiwick_server::entropy::Entropy;
+use bailiwick_server::mail::{Delivery, Mailer, StoredMail};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::cluster::TestDatabase;
+use super::{logs, secrets};
+
+/// The running server.
+pub struct TestApp {
+    /// The public listener.
+    pub url: String,
+    /// The private listener.
+    pub private_url: String,
+    /// Its database.
+    pub database: TestDatabase,
+    /// Its handle to the database, as features have it.
+    pub db: Db,
+    /// The internal credential.
+    pub internal_key: String,
+    mailer: Mailer,
+    ahead_seconds: Arc<AtomicI64>,
+    client: reqwest::Client,
+    _delivery: Delivery,
+}
+
+/// A person's tokens.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// For `Authorization: Bearer`.
+    pub access_token: String,
+    /// For `POST /auth/refresh`.
+    pub refresh_token: String,
+    /// The cookies of the session, as a `Cookie` header.
+    pub cookies: String,
+}
+
+/// What the server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub text: String,
+}
+
+/// A request in the making.
+pub struct Call<'a> {
+    app: &'a TestApp,
+    request: reqwest::RequestBuilder,
+}
+
+impl TestApp {
+    /// A server on a fresh database.
+    pub async fn start() -> Self {
+        Self::on(TestDatabase::create().await, 10).await
+    }
+
+    /// A server on this database with so many connections in each pool.
+    pub async fn on(database: TestDatabase, pool_size: u32) -> Self {
+        logs::install();
+        let public = TcpListener::bind("127.0.0.1:0").unwrap();
+        let private = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://localhost:{}", public.local_addr().unwrap().port());
+        let private_url = format!("http://{}", private.local_addr().unwrap());
+        let config = config(&url, &database, private.local_addr().unwrap(), pool_size);
+        let ahead_seconds = Arc::new(AtomicI64::new(0));
+        let clock = clock(ahead_seconds.clone());
+        let (mailer, delivery) = Mailer::start(&config.mail, clock.clone()).unwrap();
+        let internal_key = config.secrets.internal_key.secret().expose_secret().to_owned();
+        secrets::record(&internal_key);
+        let parts = Parts { mailer: mailer.clone(), clock, entropy: Entropy::system(), metrics: metrics() };
+        let app = App::build(&config, parts).unwrap();
+        let db = app.db().clone();
+        tokio::spawn(app.serve(public, private, std::future::pending()));
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { url, private_url, database, db, internal_key, mailer, ahead_seconds, client, _delivery: delivery }
+    }
+
+    /// Winds the server's clock.
+    pub fn advance(&self, by: time::Duration) {
+        self.ahead_seconds.fetch_add(by.whole_seconds(), Ordering::SeqCst);
+    }
+
+    /// The mails, newest first, once there are so many.
+    pub async fn mails(&self, at_least: usize) -> Vec<StoredMail> {
+        let mailbox = self.mailer.mailbox().unwrap();
+        loop {
+            let mails = mailbox.newest_first();
+            if mails.len() >= at_least {
+                for mail in &mails {
+                    [&mail.link, &mail.code].into_iter().flatten().for_each(|secret| secrets::record(secret));
+                }
+                return mails;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A request to the public listener.
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
+        Call { app: self, request: self.client.request(method, format!("{}{path}", self.url)) }
+    }
+
+    /// GET on the public listener.
+    pub fn get(&self, path: &str) -> Call<'_> {
+        self.call(Method::GET, path)
+    }
+
+    /// POST on the public listener.
+    pub fn post(&self, path: &str, body: &Value) -> Call<'_> {
+        self.call(Method::POST, path).json(body)
+    }
+
+    /// DELETE on the public listener.
+    pub fn delete(&self, path: &str) -> Call<'_> {
+        self.call(Method::DELETE, path)
+    }
+
+    /// A request to the private listener.
+    pub fn private(&self, method: Method, path: &str) -> Call<'_> {
+        Call { app: self, request: self.client.request(method, format!("{}{path}", self.private_url)) }
+    }
+
+    /// Asks for a link and redeems it by code.
+    pub async fn sign_in(&self, email: &str) -> Person {
+        let before = self.mailer.mailbox().unwrap().newest_first().len();
+        let asked = self.post("/auth/request", &json!({"email": email})).send().await;
+        let challenge = asked.json()["challenge"].as_str().unwrap().to_owned();
+        let mails = self.mails(before + 1).await;
+        let code = mails.iter().find(|mail| mail.to == email).and_then(|mail| mail.code.clone()).unwrap();
+        let verified = self.post("/auth/verify", &json!({"challenge": challenge, "code": code})).send().await;
+        assert_eq!(verified.status, 200, "{}", verified.text);
+        verified.person()
+    }
+
+    /// Signs in and founds a workspace; answers the person and the workspace's id.
+    pub async fn founder(&self, email: &str, slug: &str) -> (Person, String) {
+        let person = self.sign_in(email).await;
+        let made =
+            self.post("/v1/workspaces", &json!({"name": slug, "slug": slug})).bearer(&person.access_token).send().await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        (person, made.text_of("id"))
+    }
+
+    /// Makes an API key and answers all that is told about it.
+    pub async fn api_key(&self, person: &Person, workspace: &str, body: &Value) -> Value {
+        let path = format!("/v1/workspaces/{workspace}/api-keys");
+        let made = self.post(&path, body).bearer(&person.access_token).send().await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.json()
+    }
+
+    /// Puts a person into a workspace with a role, as no operation of the API can yet.
+    pub async fn join(&self, workspace: &str, email: &str, role: &str) -> Person {
+        let person = self.sign_in(email).await;
+        let workspace: bailiwick_proof::id::WorkspaceId = workspace.parse().unwrap();
+        sqlx::query(
+            "INSERT INTO memberships (workspace_id, user_id, role, created_at)
+             SELECT $1, id, $3, now() FROM users WHERE email_key = $2",
+        )
+        .bind(workspace.uuid())
+        .bind(email)
+        .bind(role)
+        .execute(&self.database.owner)
+        .await
+        .unwrap();
+        person
+    }
+}
+
+impl Call<'_> {
+    /// With a bearer credential.
+    pub fn bearer(mut self, token: &str) -> Self {
+        self.request = self.request.bearer_auth(token);
+        self
+    }
+
+    /// With a header.
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request = self.request.header(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    /// With a JSON body.
+    pub fn json(mut self, body: &Value) -> Self {
+        self.request = self.request.json(body);
+        self
+    }
+
+    /// With a body as it is, said to be JSON.
+    pub fn raw_json(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.request = self.request.header("content-type", "application/json").body(body.into());
+        self
+    }
+
+    /// With a form.
+    pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
+        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", percent(value))).collect();
+        self.request = self.request.header("content-type", "application/x-www-form-urlencoded").body(body.join("&"));
+        self
+    }
+
+    /// Sends it, and notes every secret in the answer for the leak scan.
+    pub async fn send(self) -> Answer {
+        let response = self.request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let answer = Answer { status, headers, text: response.text().await.unwrap() };
+        if let Ok(body) = serde_json::from_str::<Value>(&answer.text) {
+            for name in ["key", "access_token", "refresh_token", "challenge"] {
+                if let Some(secret) = body[name].as_str() {
+                    secrets::record(secret);
+                }
+            }
+        }
+        let _ = self.app;
+        answer
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text))
+    }
+
+    /// A text member of the body.
+    pub fn text_of(&self, member: &str) -> String {
+        self.json()[member].as_str().unwrap_or_else(|| panic!("no {member} in {}", self.text)).to_owned()
+    }
+
+    /// Status and code of a problem, after looking at the form that every problem has.
+    pub fn problem(&self) -> (u16, String) {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        let body = self.json();
+        assert_eq!(body["status"], self.status.as_u16());
+        assert_eq!(body["request_id"].as_str().unwrap(), self.headers["x-request-id"].to_str().unwrap());
+        (self.status.as_u16(), body["code"].as_str().unwrap().to_owned())
+    }
+
+    /// The cookies that were set, as a `Cookie` header.
+    pub fn cookies(&self) -> String {
+        let pairs =
+            self.headers.get_all(SET_COOKIE).iter().map(|line| line.to_str().unwrap().split(';').next().unwrap());
+        pairs.filter(|pair| !pair.ends_with('=')).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The tokens of a sign-in or a refresh.
+    pub fn person(&self) -> Person {
+        Person {
+            access_token: self.text_of("access_token"),
+            refresh_token: self.text_of("refresh_token"),
+            cookies: self.cookies(),
+        }
+    }
+}
+
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+fn clock(ahead_seconds: Arc<AtomicI64>) -> Clock {
+    let system = Clock::system();
+    Clock::from_fn(move || -> OffsetDateTime {
+        system.now() + time::Duration::seconds(ahead_seconds.load(Ordering::SeqCst))
+    })
+}
+
+fn config(url: &str, database: &TestDatabase, private_listen: std::net::SocketAddr, pool_size: u32) -> Config {
+    let public_url = PublicUrl::parse(url).unwrap();
+    let port = public_url.authority().rsplit(':').next().unwrap().to_owned();
+    let copy = |url: &SecretString| SecretString::from(url.expose_secret());
+    Config {
+        mode: Mode::Dev,
+        listen: format!("127.0.0.1:{port}").parse().unwrap(),
+        private_listen,
+        allowed_hosts: vec![format!("localhost:{port}"), format!("127.0.0.1:{port}")],
+        public_url,
+        database: Database {
+            runtime_url: copy(&database.urls.runtime),
+            system_url: copy(&database.urls.system),
+            migrate_url: None,
+            pool_size,
+            pooler: Pooler::None,
+        },
+        mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
+        secrets: Secrets {
+            token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
+            sealing_key: SealingKey::parse(&SealingKey::make_for_dev(&Entropy::system())).unwrap(),
+            internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).unwrap(),
+        },
+        log: Log { format: LogFormat::Text, filter: "debug".to_owned() },
+    }
+}
+
+/// One recorder for the process, as in the binary.
+pub fn metrics() -> PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap()).clone()
+}

@@ -1,0 +1,113 @@
+//! `Idempotency-Key`: sent twice, done once, answered alike.
+
+use serde_json::{Value, json};
+
+use crate::harness::app::{Answer, Person, TestApp};
+
+async fn make(app: &TestApp, person: &Person, key: &str, body: &Value) -> Answer {
+    app.post("/v1/workspaces/acme/api-keys", body)
+        .bearer(&person.access_token)
+        .header("idempotency-key", key)
+        .send()
+        .await
+}
+
+async fn count(app: &TestApp, table: &str) -> i64 {
+    let count = format!("SELECT count(*) FROM {table}");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(&app.database.owner).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_retry_is_answered_as_before_the_secret_included() {
+    let app = TestApp::start().await;
+    let (ada, _) = app.founder("ada@example.com", "acme").await;
+    let body = json!({"name": "k", "scopes": ["read"]});
+    let first = make(&app, &ada, "one", &body).await;
+    let again = make(&app, &ada, "one", &body).await;
+    assert_eq!((first.status, &first.text), (again.status, &again.text));
+    assert_eq!(first.headers["location"], again.headers["location"]);
+    assert!(!first.headers.contains_key("idempotent-replayed") && again.headers["idempotent-replayed"] == "true");
+    assert_eq!((count(&app, "api_keys").await, count(&app, "ledger_staged").await), (1, 2));
+
+    let other = make(&app, &ada, "one", &json!({"name": "other", "scopes": ["read"]})).await;
+    assert_eq!(other.problem(), (422, "idempotency_key_reused".into()));
+    let elsewhere =
+        app.post("/v1/workspaces/acme/projects", &body).bearer(&ada.access_token).header("idempotency-key", "one");
+    assert_eq!(elsewhere.send().await.problem().0, 422, "the same key on another path");
+    // The kept answer is sealed: the row gives nothing away.
+    let kept: Vec<u8> = sqlx::query_scalar("SELECT reply_sealed FROM idempotency_records")
+        .fetch_one(&app.database.owner)
+        .await
+        .unwrap();
+    let secret = first.text_of("key");
+    assert!(!kept.windows(secret.len()).any(|window| window == secret.as_bytes()));
+}
+
+#[tokio::test]
+async fn a_hundred_at_once_have_one_effect_and_one_answer() {
+    let app = TestApp::start().await;
+    let (ada, _) = app.founder("ada@example.com", "acme").await;
+    let body = json!({"name": "k", "scopes": ["read"]});
+    let answers = futures_util::future::join_all((0..100).map(|_| make(&app, &ada, "storm", &body))).await;
+    let done: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 201).collect();
+    assert!(done.len() > 1 && done.iter().all(|answer| answer.text == done[0].text));
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!(answer.problem(), (409, "idempotency_in_flight".into()));
+    }
+    assert_eq!(count(&app, "api_keys").await, 1);
+}
+
+#[tokio::test]
+async fn founding_a_workspace_is_retried_as_well() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada@example.com").await;
+    let found = || {
+        app.post("/v1/workspaces", &json!({"name": "Acme", "slug": "acme"}))
+            .bearer(&ada.access_token)
+            .header("idempotency-key", "found")
+            .send()
+    };
+    let answers = futures_util::future::join_all((0..20).map(|_| found())).await;
+    let ids: Vec<String> =
+        answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.text_of("id")).collect();
+    assert!(ids.len() > 1 && ids.iter().all(|id| *id == ids[0]));
+    assert_eq!(count(&app, "workspaces").await, 1);
+    // Another person's key of the same text is another key.
+    let bob = app.sign_in("bob@example.com").await;
+    let other = app
+        .post("/v1/workspaces", &json!({"name": "Acme", "slug": "acme"}))
+        .bearer(&bob.access_token)
+        .header("idempotency-key", "found")
+        .send()
+        .await;
+    assert_eq!(other.status, 201);
+    assert_ne!(other.text_of("id"), ids[0]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_kept_and_a_replay_is_authorized_again() {
+    let app = TestApp::start().await;
+    let (_, workspace) = app.founder("ada@example.com", "acme").await;
+    let admin = app.join(&workspace, "admin@example.com", "admin").await;
+    let bad = make(&app, &admin, "k", &json!({"name": "k", "scopes": []})).await;
+    assert_eq!(bad.problem().0, 422);
+    let good = make(&app, &admin, "k", &json!({"name": "k", "scopes": ["read"]})).await;
+    assert_eq!(good.status, 201, "a refused request leaves its key free: {}", good.text);
+    sqlx::query("UPDATE memberships SET role = 'viewer' WHERE role = 'admin'")
+        .execute(&app.database.owner)
+        .await
+        .unwrap();
+    let replay = make(&app, &admin, "k", &json!({"name": "k", "scopes": ["read"]})).await;
+    assert_eq!(replay.problem(), (403, "forbidden".into()));
+}
+
+#[tokio::test]
+async fn keys_have_a_form() {
+    let app = TestApp::start().await;
+    let (ada, _) = app.founder("ada@example.com", "acme").await;
+    let body = json!({"name": "k", "scopes": ["read"]});
+    for key in ["", "with space", &"x".repeat(256)] {
+        assert_eq!(make(&app, &ada, key, &body).await.problem(), (400, "invalid_header".into()), "{key:.20}");
+    }
+    assert_eq!(make(&app, &ada, &"x".repeat(255), &body).await.status, 201);
+}

@@ -1,0 +1,15 @@
+//! The server as its users meet it: over its sockets, on a real PostgreSQL.
+//!
+//! One test binary. A file for each part of the surface; `harness` is what they stand on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
+
+mod api_keys;
+mod boot;
+mod cli;
+mod dev_server;
+mod harness;
+mod idempotency;
+mod mail;
+mod requests;
+mod sign_in;
+mod workspaces;
