@@ -3,7 +3,7 @@
 use bailiwick_server::{authz, config, db, http};
 use clap::{Args, ValueEnum};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Arguments {
     /// Which page
     page: Page,
