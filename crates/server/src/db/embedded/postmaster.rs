@@ -18,7 +18,7 @@ use super::account::Account;
 use super::cluster::command_as;
 use super::error::{EmbeddedError, io};
 use super::remains;
-use super::socket::PORT;
+use super::socket::{PORT, SOCKET_LOCK};
 use super::{Tuning, binaries::Binaries};
 
 const READY_POLL: Duration = Duration::from_millis(10);
@@ -51,7 +51,7 @@ impl Launch {
         &self,
         superuser: &PgConnectOptions,
     ) -> Result<(Postmaster, PgConnection), EmbeddedError> {
-        remains::clear(&self.cluster).await?;
+        remains::clear(&self.cluster, &self.socket_dir.join(SOCKET_LOCK)).await?;
         let (log, begin) = self.open_log()?;
         let mut postmaster = self.spawn(log)?;
         tokio::select! {

@@ -18,17 +18,18 @@ const POLL: Duration = Duration::from_millis(10);
 const FAST: Duration = Duration::from_secs(15);
 const IMMEDIATE: Duration = Duration::from_secs(5);
 
-/// Ends every process of this cluster, and removes a pid file that would keep it from starting.
+/// Ends every process of this cluster, and removes the pid files (the cluster's, and `socket_lock` with the same
+/// number) that would keep it from starting.
 ///
 /// # Errors
 /// [`EmbeddedError::StillRunning`] when one of them withstands.
-pub(super) async fn clear(cluster: &Path) -> Result<(), EmbeddedError> {
+pub(super) async fn clear(cluster: &Path, socket_lock: &Path) -> Result<(), EmbeddedError> {
     if !Path::new("/proc/self").exists() {
         return Ok(());
     }
     let cluster = &cluster.canonicalize().map_err(io("resolve", cluster))?;
     let pid_file = cluster.join("postmaster.pid");
-    let named = fs::read_to_string(&pid_file).ok().and_then(|text| text.lines().next()?.trim().parse().ok());
+    let named = named_in(&pid_file);
     for (signal, patience) in [(Signal::SIGINT, FAST), (Signal::SIGQUIT, IMMEDIATE)] {
         let running = processes_of(cluster);
         if running.is_empty() {
@@ -41,13 +42,26 @@ pub(super) async fn clear(cluster: &Path) -> Result<(), EmbeddedError> {
     if let Some(pid) = processes_of(cluster).first() {
         return Err(EmbeddedError::StillRunning { pid: *pid });
     }
-    if let Some(pid) = named
-        && Path::new(&format!("/proc/{pid}")).exists()
-    {
-        tracing::warn!(event = "database.stale_pid_file", pid);
-        fs::remove_file(&pid_file).map_err(io("remove", &pid_file))?;
+    for pid_file in [&pid_file, socket_lock] {
+        remove_stale(pid_file)?;
     }
     Ok(())
+}
+
+/// Removes a pid file whose number somebody else has by now, be it a zombie. PostgreSQL itself deals with one that
+/// names nobody.
+fn remove_stale(pid_file: &Path) -> Result<(), EmbeddedError> {
+    let Some(pid) = named_in(pid_file) else { return Ok(()) };
+    if !Path::new(&format!("/proc/{pid}")).exists() {
+        return Ok(());
+    }
+    tracing::warn!(event = "database.stale_pid_file", pid);
+    fs::remove_file(pid_file).map_err(io("remove", pid_file))
+}
+
+/// The process that a pid file names in its first line.
+fn named_in(pid_file: &Path) -> Option<i32> {
+    fs::read_to_string(pid_file).ok()?.lines().next()?.trim().parse().ok()
 }
 
 /// A living postmaster ends its children itself; children without one are told to quit, since nothing that they do
@@ -94,18 +108,21 @@ mod tests {
     #[tokio::test]
     async fn a_pid_file_that_names_somebody_else_goes() {
         let cluster = tempfile::tempdir().unwrap();
+        let lock = cluster.path().join("socket.lock");
+        fs::write(&lock, format!("{}\n", std::process::id())).unwrap();
         let file = cluster.path().join("postmaster.pid");
         fs::write(&file, format!("{}\n{}\n", std::process::id(), cluster.path().display())).unwrap();
-        clear(cluster.path()).await.unwrap();
-        assert!(!file.exists());
+        clear(cluster.path(), &lock).await.unwrap();
+        assert!(!file.exists() && !lock.exists());
     }
 
     #[tokio::test]
     async fn a_pid_file_that_names_nobody_is_postgresqls_own_business() {
         let cluster = tempfile::tempdir().unwrap();
+        let lock = cluster.path().join("socket.lock");
         let file = cluster.path().join("postmaster.pid");
         fs::write(&file, "2147483647\n").unwrap();
-        clear(cluster.path()).await.unwrap();
+        clear(cluster.path(), &lock).await.unwrap();
         assert!(file.exists());
     }
 }

@@ -13,6 +13,8 @@ use crate::entropy::Entropy;
 /// The port is part of the socket's name, and nothing else.
 pub(super) const PORT: u16 = 5432;
 const FILE: &str = ".s.PGSQL.5432";
+/// Beside the socket, with the number of the process that listens on it.
+pub(super) const SOCKET_LOCK: &str = ".s.PGSQL.5432.lock";
 /// The longest path of a Unix socket on Linux (`sun_path`), without the terminating zero.
 const MAX_BYTES: usize = 107;
 const TEMPORARY: &str = "/tmp/bailiwick-";
