@@ -4,12 +4,10 @@
 //! database is a copy of it (some 20 ms). The databases are not dropped: a scan of the cluster's files after the run
 //! looks for secrets.
 //!
-//! libtest has no hook for its end, so a child waits on a pipe that this process holds: when the process ends, in
-//! whatever way, the pipe closes and the child stops the cluster.
+//! The cluster stops when the test process ends: see `reaper`.
 
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Child;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -21,6 +19,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use tokio::sync::OnceCell;
 
+use super::reaper::reaper;
 use super::run_dir::{run_dir, variable};
 
 const TEMPLATE: &str = "bailiwick_template";
@@ -31,7 +30,7 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 
 struct Cluster {
     embedded: Embedded,
-    /// Holds the pipe's end.
+    /// Holds the pipe that the reaper waits on.
     _reaper: Child,
 }
 
@@ -79,8 +78,8 @@ impl Cluster {
         let (path, keep) = place();
         let dir = DataDir::open(&path).unwrap();
         let search = Search::new(variable("PG_BIN"), variable("PATH"));
+        let reaper = reaper(None, &path, !keep);
         let embedded = Embedded::start(dir, &search, TUNING, &Entropy::system()).await.unwrap();
-        let reaper = reaper(embedded.pid().unwrap(), (!keep).then_some(path.as_path()));
         embedded.create_database(TEMPLATE, None).await.unwrap();
         let mut owner = options(&embedded.urls_of(TEMPLATE).owner).connect().await.unwrap();
         MIGRATOR.run(&mut owner).await.unwrap();
@@ -100,27 +99,4 @@ fn place() -> (PathBuf, bool) {
         Some(dir) => (dir.join("clusters").join(std::process::id().to_string()), true),
         None => (tempfile::tempdir().unwrap().keep(), false),
     }
-}
-
-/// Starts the child that stops the cluster, and removes `remove`, when this process is gone.
-fn reaper(postmaster: i32, remove: Option<&Path>) -> Child {
-    const SCRIPT: &str = r#"read -r _
-        kill -INT "$1" 2>/dev/null
-        tries=0
-        while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 200 ]; do
-            sleep 0.05
-            tries=$((tries + 1))
-        done
-        if [ -n "$2" ]; then rm -rf -- "$2"; fi"#;
-    Command::new("/bin/sh")
-        .args(["-c", SCRIPT, "reaper"])
-        .arg(postmaster.to_string())
-        .arg(remove.unwrap_or(Path::new("")))
-        // A group of its own, so that Ctrl-C on the terminal does not end it before its work.
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
 }

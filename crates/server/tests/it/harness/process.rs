@@ -1,0 +1,235 @@
+//! A real `bailiwickd` in a process of its own: started, killed, stopped and started again.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{ChildStdout, Command};
+
+use super::reaper::reaper;
+use super::run_dir::run_dir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_bailiwickd");
+const READY: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(10);
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// A data directory and two ports, which outlive the server that runs on them.
+pub struct DevHome {
+    /// `--data-dir`.
+    pub dir: PathBuf,
+    /// `--listen`, on 127.0.0.1.
+    pub port: u16,
+    /// `--private-listen`, on 127.0.0.1.
+    pub private_port: u16,
+    log: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl DevHome {
+    /// A directory that goes when the test ends.
+    pub fn temporary() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = temporary.path().join("data");
+        Self::at(dir, Some(temporary))
+    }
+
+    /// A directory that stays for the leak scan, when there is one. It holds the credentials that the server made:
+    /// do not record those.
+    pub fn kept() -> Self {
+        match run_dir() {
+            Some(run) => Self::at(run.join("clusters").join(format!("dev-{}", unique())), None),
+            None => Self::temporary(),
+        }
+    }
+
+    fn at(dir: PathBuf, temporary: Option<tempfile::TempDir>) -> Self {
+        let logs = match (&temporary, run_dir()) {
+            (_, Some(run)) => run.join("logs"),
+            (Some(temporary), None) => temporary.path().to_path_buf(),
+            (None, None) => unreachable!("a kept directory lies in the run's"),
+        };
+        std::fs::create_dir_all(&logs).unwrap();
+        let log = logs.join(format!("dev-{}.log", unique()));
+        Self { dir, port: free_port(), private_port: free_port(), log, _temporary: temporary }
+    }
+
+    /// `bailiwickd dev` on this directory and these ports.
+    pub fn command(&self) -> Command {
+        let mut command = bailiwickd(["dev"]);
+        command
+            .arg("--data-dir")
+            .arg(&self.dir)
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--private-listen", &format!("127.0.0.1:{}", self.private_port)]);
+        command
+    }
+
+    /// The public listener's URL.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// The private listener's URL.
+    pub fn private_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.private_port)
+    }
+
+    /// A file under the data directory, without the line's end.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.join(name)).unwrap().trim_end().to_owned()
+    }
+
+    /// The process that `postmaster.pid` names; `None` when the database has stopped in good order.
+    pub fn postmaster(&self) -> Option<i32> {
+        let text = std::fs::read_to_string(self.dir.join("postgres/data/postmaster.pid")).ok()?;
+        text.lines().next()?.trim().parse().ok()
+    }
+
+    /// All that servers on this directory wrote to stderr.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Starts a server and waits until it says that it is ready.
+    pub async fn start(&self) -> DevServer<'_> {
+        DevServer::start(self).await
+    }
+
+    /// Runs a server that is expected to refuse; answers what it said.
+    pub async fn refused(&self) -> String {
+        refused(&mut self.command()).await
+    }
+}
+
+/// A running `bailiwickd dev`.
+pub struct DevServer<'a> {
+    /// Where it runs.
+    pub home: &'a DevHome,
+    /// The URL of its ready line.
+    pub url: String,
+    process: tokio::process::Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    _reaper: Child,
+}
+
+impl<'a> DevServer<'a> {
+    async fn start(home: &'a DevHome) -> Self {
+        let log = File::options().append(true).create(true).open(&home.log).unwrap();
+        let mut process = home.command().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let reaper = reaper(process.id(), &home.dir, false);
+        let mut stdout = BufReader::new(process.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(READY, stdout.next_line()).await;
+        let line = line.unwrap_or_else(|_| panic!("not ready in time\n{}", home.log())).unwrap();
+        let line = line.unwrap_or_else(|| panic!("ended before it was ready\n{}", home.log()));
+        let url = line.strip_prefix("ready ").unwrap_or_else(|| panic!("not a ready line: {line}")).to_owned();
+        Self { home, url, process, stdout, _reaper: reaper }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().unwrap().try_into().unwrap())
+    }
+
+    /// Ends it as a power cut would.
+    pub async fn kill_9(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// Asks it to stop; answers how it ended and what it had written to stdout after the ready line.
+    pub async fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
+        kill(self.pid(), signal).unwrap();
+        let status = self.process.wait().await.unwrap();
+        let mut rest = String::new();
+        while let Some(line) = self.stdout.next_line().await.unwrap() {
+            rest.push_str(&line);
+        }
+        (status, rest)
+    }
+
+    /// The status of `/readyz`; 0 when nothing answers.
+    pub async fn readyz(&self) -> u16 {
+        let answer = reqwest::get(format!("{}/readyz", self.home.private_url())).await;
+        answer.map_or(0, |answer| answer.status().as_u16())
+    }
+
+    /// The mailbox, newest first, once it holds so many mails.
+    pub async fn mails(&self, at_least: usize) -> Vec<Value> {
+        let client = reqwest::Client::new();
+        loop {
+            let request = client.get(format!("{}/dev/mail", self.url)).header("accept", "application/json");
+            let mails: Vec<Value> = request.send().await.unwrap().json().await.unwrap();
+            if mails.len() >= at_least {
+                return mails;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// `bailiwickd` with these arguments, and with none of our settings in its environment.
+pub fn bailiwickd<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).stdin(Stdio::null());
+    // A group of its own: a signal to the tests is not one to the server.
+    command.process_group(0).kill_on_drop(false);
+    command
+}
+
+/// Runs a command to its end.
+pub async fn output(command: &mut Command) -> Output {
+    command.output().await.unwrap()
+}
+
+/// Runs a command that is expected to fail with exit code 1 and nothing on stdout; answers its stderr.
+pub async fn refused(command: &mut Command) -> String {
+    let output = output(command).await;
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{stderr}");
+    stderr
+}
+
+/// Waits until a process is gone, or is a zombie that nobody has buried yet.
+pub async fn gone(pid: i32) {
+    let status = PathBuf::from(format!("/proc/{pid}/stat"));
+    while std::fs::read_to_string(&status).is_ok_and(|stat| !stat.contains(") Z ")) {
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Waits until something holds.
+pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    while !holds().await {
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The permission bits of a file.
+pub fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// A port that nothing listens on, below the range from which the system gives ports to connections.
+pub fn free_port() -> u16 {
+    let first = 12_000 + u16::try_from(std::process::id() % 500).unwrap() * 32;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 4_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn unique() -> String {
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
