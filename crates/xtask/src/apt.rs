@@ -34,6 +34,7 @@ fn apt_get(sudo: bool) -> Command {
     if sudo {
         command.arg("env");
     }
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    // What `xtask run` prints on stdout is the server's one line.
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).stdout(std::io::stderr());
     command
 }

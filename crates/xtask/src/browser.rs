@@ -40,7 +40,8 @@ pub(crate) fn install_axe_core() -> anyhow::Result<PathBuf> {
             .args(["install", "--silent", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"])
             .arg("--prefix")
             .arg(tools_dir())
-            .arg(&package),
+            .arg(&package)
+            .stdout(std::io::stderr()),
     )?;
     match find_axe_core() {
         Some(script) => Ok(script),
