@@ -8,9 +8,11 @@
 //! - The session's row is locked while it is refreshed, so a refresh that races its end does not survive.
 
 pub mod http;
+mod keep_alive;
 mod model;
 mod ops;
 mod sql;
 
+pub use keep_alive::keep_alive;
 pub use model::{OpenedSession, RefreshRefusal, TokenPair};
 pub use ops::{Refreshing, end_by_tokens, open, refresh};

@@ -60,6 +60,21 @@ impl CookieStyle {
         self.set(cookie, "", Duration::ZERO)
     }
 
+    /// Puts a value into a request's own cookies, in place of what was sent.
+    pub fn replace(self, headers: &mut HeaderMap, cookie: Cookie, value: &str) {
+        let name = self.name(cookie);
+        let others = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let mut pairs: Vec<String> = others
+            .flat_map(|line| line.split(';'))
+            .map(|pair| pair.trim().to_owned())
+            .filter(|pair| pair.split_once('=').is_none_or(|(sent, _)| sent != name))
+            .collect();
+        pairs.push(format!("{name}={value}"));
+        if let Ok(line) = HeaderValue::from_str(&pairs.join("; ")) {
+            headers.insert(header::COOKIE, line);
+        }
+    }
+
     /// The value, if exactly one cookie of that name was sent: of several, nobody knows which is ours.
     #[must_use]
     pub fn get(self, headers: &HeaderMap, cookie: Cookie) -> Option<String> {

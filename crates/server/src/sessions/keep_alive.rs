@@ -1,0 +1,56 @@
+//! The console's session outlives its access token: pages refresh it on the way in.
+
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::http::{clear_cookies, set_cookies};
+use super::model::RefreshRefusal;
+use super::ops::{self, Refreshing};
+use crate::authn::AccessTokens;
+use crate::authn::cookie::Cookie;
+use crate::context::RequestContext;
+use crate::db::Db;
+use crate::http::Edge;
+use crate::vault::LocalSeal;
+
+/// Refreshes a session whose access token is gone or over, before the page asks who is there. Pages that
+/// do so at once get the same successor.
+pub async fn keep_alive(
+    State(db): State<Db>,
+    State(tokens): State<AccessTokens>,
+    State(seal): State<LocalSeal>,
+    State(edge): State<Edge>,
+    context: RequestContext,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (access, refresh) = {
+        let cookie = |cookie| edge.cookies.get(request.headers(), cookie);
+        (cookie(Cookie::Access), cookie(Cookie::Refresh))
+    };
+    let good = access.is_some_and(|token| tokens.session_of(&token, context.received_at).is_some());
+    let Some(refresh) = refresh.filter(|_| !good) else { return next.run(request).await };
+    let with = Refreshing { db: &db, tokens: &tokens, seal: &seal, entropy: &edge.entropy, context: &context };
+    match ops::refresh(with, &refresh).await {
+        Ok(pair) => {
+            edge.cookies.replace(request.headers_mut(), Cookie::Access, &pair.access_token);
+            edge.cookies.replace(request.headers_mut(), Cookie::Refresh, &pair.refresh_token);
+            let response = next.run(request).await;
+            if sets_cookies(&response) { response } else { (set_cookies(edge.cookies, &pair), response).into_response() }
+        }
+        Err(RefreshRefusal::Invalid | RefreshRefusal::Reused) => {
+            let response = next.run(request).await;
+            if sets_cookies(&response) { response } else { (clear_cookies(edge.cookies), response).into_response() }
+        }
+        // The page finds nobody signed in; the session itself is as it was.
+        Err(_) => next.run(request).await,
+    }
+}
+
+/// A page that signs in or out has the last word on the session's cookies.
+fn sets_cookies(response: &Response) -> bool {
+    let lines = response.headers().get_all(header::SET_COOKIE).iter();
+    lines.filter_map(|line| line.to_str().ok()).any(|line| line.contains("bw_access="))
+}
