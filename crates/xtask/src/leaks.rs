@@ -13,10 +13,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::repo;
 use patterns::Patterns;
 
 /// Below this, the harness has surely stopped recording: a full run makes hundreds.
 const FEWEST_SECRETS: usize = 50;
+
+/// # Errors
+/// When an argument is given, or the scan fails: see [`check`].
+pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
+    if !args.is_empty() {
+        bail!("usage: cargo xtask leaks");
+    }
+    check(&repo::test_run_dir())
+}
 
 /// Searches what a test run left in `dir`.
 ///

@@ -33,6 +33,7 @@ usage: cargo xtask <command>
   tidy                           layers, names, lengths, words, links and dependencies
   generate [--check]             write (or compare) the documents that the server prints
   sqlx [--check | --serve]       write (or compare) crates/server/.sqlx; or keep its database up
+  leaks                          search what the last test run left for the secrets that it saw
   setup [--for run | test]       only install what is missing
 ";
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     };
     let outcome = match command.as_str() {
         "generate" => generate::main(rest),
+        "leaks" => leaks::main(rest),
         "run" => run::main(rest),
         "setup" => setup::main(rest),
         "sqlx" => sqlx::main(rest),

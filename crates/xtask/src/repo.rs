@@ -20,3 +20,8 @@ pub(crate) fn target_dir() -> PathBuf {
 pub(crate) fn built(name: &str) -> PathBuf {
     target_dir().join("debug").join(name)
 }
+
+/// Where the tests of one run leave what is looked at afterwards: secrets, logs and databases.
+pub(crate) fn test_run_dir() -> PathBuf {
+    target_dir().join("test-run")
+}

@@ -30,7 +30,7 @@ enum Extent {
 /// When the machine cannot be set up, or at the first step that fails.
 pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
     let extent = parse(args)?;
-    let mut run = Run { tools: setup::for_test()?, dir: repo::target_dir().join("test-run"), done: Vec::new() };
+    let mut run = Run { tools: setup::for_test()?, dir: repo::test_run_dir(), done: Vec::new() };
     empty(&run.dir)?;
     let outcome = run.all(&extent);
     run.summarize(outcome.is_ok());

@@ -1,22 +1,27 @@
-//! Thousands of secrets as one index, so that a file is read once whatever their number.
+//! Thousands of secrets as one index, so that a file is read once whatever their number, and not even every byte of it.
 //!
-//! A secret is found by its **last** eight bytes: the first eight of all API keys are the same `bw_live_`, of all
-//! links the same `http://l`, while all of them end in randomness. A table of flags stands before the map and turns away
-//! nearly all positions for the price of one multiplication.
+//! A secret is found by eight bytes of it, and the files are looked at in steps: when a step is `n` bytes, one of `n`
+//! neighbouring eights of a secret begins where a step falls, wherever the secret stands. Those `n` are the last ones:
+//! the first eight bytes of all API keys are the same `bw_live_`, of all links the same `http://l`, while all of them
+//! end in randomness. A table of flags stands before the map and turns away nearly all steps for one multiplication.
 
 use std::collections::{BTreeSet, HashMap};
 
 /// Anything shorter would be found by chance (a six-digit code), or is no secret.
 const SHORTEST: usize = 12;
-const FILTER_BITS: u32 = 20;
+const EIGHT: usize = 8;
+/// Longer steps would be faster by little, and index the beginnings that are all the same.
+const LONGEST_STEP: usize = 16;
+const FILTER_BITS: u32 = 22;
 
 /// What to look for.
 pub(super) struct Patterns {
-    /// By the last eight bytes, little endian.
-    by_tail: HashMap<u64, Vec<Pattern>>,
-    /// Whether any tail has this [`slot`].
+    patterns: Vec<Pattern>,
+    /// By eight bytes, little endian: which patterns hold them, and at which offset.
+    by_eight: HashMap<u64, Vec<(usize, usize)>>,
+    /// Whether any indexed eight has this [`slot`].
     filter: Vec<bool>,
-    longest: usize,
+    step: usize,
     secrets: usize,
 }
 
@@ -29,17 +34,32 @@ struct Pattern {
 impl Patterns {
     /// Takes the secrets that are long enough; of a link also the token in it alone.
     pub(super) fn new(secrets: BTreeSet<&str>) -> Self {
-        let mut patterns =
-            Self { by_tail: HashMap::new(), filter: vec![false; 1 << FILTER_BITS], longest: 0, secrets: 0 };
-        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
-            let kind = kind_of(secret);
-            patterns.secrets += 1;
-            patterns.add(secret, kind);
-            if let Some((_, token)) = secret.rsplit_once('=').filter(|(_, token)| token.len() >= SHORTEST) {
-                patterns.add(token, kind);
+        let secrets: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect();
+        let mut patterns = Vec::new();
+        for secret in &secrets {
+            let token = secret.rsplit_once('=').map(|(_, token)| token).filter(|token| token.len() >= SHORTEST);
+            let texts = std::iter::once(*secret).chain(token);
+            patterns.extend(texts.map(|text| Pattern { bytes: text.as_bytes().to_vec(), kind: kind_of(secret) }));
+        }
+        Self::index(patterns, secrets.len())
+    }
+
+    fn index(patterns: Vec<Pattern>, secrets: usize) -> Self {
+        let shortest = patterns.iter().map(|pattern| pattern.bytes.len()).min().unwrap_or(SHORTEST);
+        let step = (shortest - EIGHT + 1).min(LONGEST_STEP);
+        let mut by_eight: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
+        let mut filter = vec![false; 1 << FILTER_BITS];
+        for (number, pattern) in patterns.iter().enumerate() {
+            let last = pattern.bytes.len() - EIGHT;
+            for offset in last + 1 - step..=last {
+                let Some(eight) = eight_at(&pattern.bytes, offset) else { continue };
+                by_eight.entry(eight).or_default().push((number, offset));
+                if let Some(possible) = filter.get_mut(slot(eight)) {
+                    *possible = true;
+                }
             }
         }
-        patterns
+        Self { patterns, by_eight, filter, step, secrets }
     }
 
     /// How many secrets there are.
@@ -49,40 +69,36 @@ impl Patterns {
 
     /// Bytes of the longest pattern: what two neighbouring chunks must share less one.
     pub(super) fn longest(&self) -> usize {
-        self.longest
+        self.patterns.iter().map(|pattern| pattern.bytes.len()).max().unwrap_or_default()
     }
 
     /// Calls `found` with the kind of each secret that occurs in `bytes`.
     pub(super) fn find(&self, bytes: &[u8], mut found: impl FnMut(&'static str)) {
-        let mut tail = 0;
-        for (position, byte) in bytes.iter().enumerate() {
-            tail = tail >> u8::BITS | u64::from(*byte) << (u64::BITS - u8::BITS);
-            if !self.filter.get(slot(tail)).is_some_and(|possible| *possible) {
-                continue;
-            }
-            let upto = bytes.get(..=position).unwrap_or_default();
-            for pattern in self.by_tail.get(&tail).into_iter().flatten() {
-                if upto.ends_with(&pattern.bytes) {
-                    found(pattern.kind);
+        let mut position = 0;
+        while let Some(eight) = eight_at(bytes, position) {
+            if self.filter.get(slot(eight)) == Some(&true) {
+                for (number, offset) in self.by_eight.get(&eight).into_iter().flatten() {
+                    let begin = position.checked_sub(*offset).and_then(|begin| bytes.get(begin..));
+                    let pattern = self.patterns.get(*number);
+                    if let (Some(begin), Some(pattern)) = (begin, pattern)
+                        && begin.starts_with(&pattern.bytes)
+                    {
+                        found(pattern.kind);
+                    }
                 }
             }
+            position += self.step;
         }
-    }
-
-    fn add(&mut self, text: &str, kind: &'static str) {
-        let bytes = text.as_bytes().to_vec();
-        let tail = bytes.last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail));
-        if let Some(possible) = self.filter.get_mut(slot(tail)) {
-            *possible = true;
-        }
-        self.longest = self.longest.max(bytes.len());
-        self.by_tail.entry(tail).or_default().push(Pattern { bytes, kind });
     }
 }
 
-/// The place of a tail in the filter: the upper bits of a multiplicative hash.
-fn slot(tail: u64) -> usize {
-    (tail.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - FILTER_BITS)) as usize
+fn eight_at(bytes: &[u8], position: usize) -> Option<u64> {
+    bytes.get(position..)?.first_chunk().map(|eight| u64::from_le_bytes(*eight))
+}
+
+/// The place of an eight in the filter: the upper bits of a multiplicative hash.
+fn slot(eight: u64) -> usize {
+    (eight.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - FILTER_BITS)) as usize
 }
 
 fn kind_of(secret: &str) -> &'static str {
