@@ -7,7 +7,7 @@
 //! - A code belongs to the challenge that asked for it and has five tries; other people's challenges for
 //!   the same address neither use them up nor end it.
 //! - Challenge, token and code are stored by SHA-256; the code's digest covers the challenge's secret too, so
-//!   that a dump cannot be searched for six digits.
+//!   that a dump cannot be searched for a short code.
 
 pub mod http;
 mod model;

@@ -103,20 +103,42 @@ pub(super) const CHALLENGE_BYTES: usize = 16;
 /// Random bytes of a link's token.
 pub(super) const TOKEN_BYTES: usize = 32;
 
-/// Six digits, uniform.
+/// Crockford's base 32: no I, L, O and U, which are mistaken for others.
+const CODE_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const CODE_CHARS: usize = 8;
+
+/// A code to be typed: two groups of four, 40 bits.
+///
+/// Six digits would do for one challenge with five tries, and not for all the challenges that somebody else can
+/// ask for the same address: ten thousand of them would guess one of a million codes once in twenty times.
 pub(super) fn new_code(entropy: &Entropy) -> String {
-    loop {
-        // 2^32 is no multiple of a million: draw again above the largest one.
-        let drawn = u32::from_be_bytes(entropy.bytes());
-        if drawn < 4_294_000_000 {
-            return format!("{:06}", drawn % 1_000_000);
-        }
+    let letters = entropy
+        .bytes::<CODE_CHARS>()
+        .map(|byte| CODE_ALPHABET.get(usize::from(byte % 32)).copied().map_or('0', char::from));
+    let (left, right) = letters.split_at(CODE_CHARS / 2);
+    format!("{}-{}", left.iter().collect::<String>(), right.iter().collect::<String>())
+}
+
+/// The code as it was made, however it was typed: in lower case, without the hyphen, with look-alikes.
+pub(super) fn as_made(typed: &str) -> String {
+    let letters: String = typed
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric())
+        .map(|c| match c.to_ascii_uppercase() {
+            'I' | 'L' => '1',
+            'O' => '0',
+            c => c,
+        })
+        .collect();
+    match letters.split_at_checked(CODE_CHARS / 2) {
+        Some((left, right)) => format!("{left}-{right}"),
+        None => letters,
     }
 }
 
 /// What is stored of a code: it says nothing without the challenge's text, which is not stored.
 pub(super) fn code_digest(challenge: &Opaque, code: &str) -> TokenDigest {
-    TokenDigest::of(format!("sign-in-code/v1\0{}\0{code}", challenge.text).as_bytes())
+    TokenDigest::of(format!("sign-in-code/v1\0{}\0{}", challenge.text, as_made(code)).as_bytes())
 }
 
 /// Why nobody is signed in.
@@ -160,11 +182,23 @@ mod tests {
             "a@b\r\nBcc: x",
             "\"a\"@b",
             "a@[127.0.0.1]",
-            "K@b",
+            "\u{212a}@b",
         ] {
             assert!(bad.parse::<EmailAddress>().is_err(), "{bad:?}");
         }
         assert_eq!("Ada@Example.COM".parse::<EmailAddress>().unwrap().key(), "ada@example.com");
+    }
+
+    #[test]
+    fn codes_are_typed_as_people_type() {
+        let code = new_code(&Entropy::system());
+        assert_eq!((code.len(), code.as_bytes()[4]), (9, b'-'));
+        assert_eq!(as_made(&code), code);
+        for typed in ["K70Q-21XD", "k70q21xd", " k7oq 2Lxd ", "K7OQ\u{2011}2IXD"] {
+            assert_eq!(as_made(typed), "K70Q-21XD", "{typed}");
+        }
+        assert_eq!(as_made(""), "");
+        assert_eq!(as_made("12"), "12");
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Proof<'_> {
                 if stored.code_tries >= CODE_TRIES {
                     return Err(Mismatch::Unknown);
                 }
-                if code_digest(&challenge, code.trim()).matches(&stored.code_digest) {
+                if code_digest(&challenge, code).matches(&stored.code_digest) {
                     Ok(())
                 } else {
                     Err(Mismatch::WrongCode)

@@ -25,7 +25,7 @@ async fn by_link(app: &TestApp, token: &str, cookie: &str) -> Answer {
 }
 
 fn wrong(code: &str) -> String {
-    let other = if code.starts_with('0') { '1' } else { '0' };
+    let other = if code.starts_with('7') { '8' } else { '7' };
     format!("{other}{}", &code[1..])
 }
 
