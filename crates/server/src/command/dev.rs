@@ -194,7 +194,8 @@ async fn keep_alive(database: &mut Embedded) {
         tracing::error!(event = "database.died");
         let (mut pause, longest) = RESTART_PAUSES;
         while let Err(error) = database.restart().await {
-            tracing::error!(event = "database.restart_failed", error = %error, pause_ms = pause.as_millis());
+            let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            tracing::error!(event = "database.restart_failed", error = %error, pause_ms);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(longest);
         }

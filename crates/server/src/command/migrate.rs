@@ -44,6 +44,10 @@ pub(super) async fn apply(owner_url: &SecretString) -> anyhow::Result<()> {
     match MIGRATOR.run(&mut connection).await {
         Ok(()) => {}
         Err(MigrateError::VersionMissing(_)) => bail!(newer()),
+        Err(MigrateError::VersionMismatch(version)) => bail!(
+            "migration {version} of this database is not the one that this bailiwickd knows. Use the version that made \
+             the database; in development, begin anew with another --data-dir"
+        ),
         Err(error) => return Err(error).context("cannot migrate the database"),
     }
     let after = newest(&mut connection).await?;

@@ -27,7 +27,7 @@ pub struct Environment(BTreeMap<OsString, OsString>);
 impl Environment {
     /// The environment of this process. The one place that reads it.
     #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "this is the environment's home")]
+    #[expect(clippy::disallowed_methods, reason = "this is the environment's home")]
     pub fn of_process() -> Self {
         Self(std::env::vars_os().collect())
     }

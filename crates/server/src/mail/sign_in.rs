@@ -7,20 +7,23 @@ use super::Message;
 #[must_use]
 pub fn sign_in(to: &str, link: &str, code: &str) -> Message {
     let text = format!(
-        "Somebody, probably you, asked to sign in to Bailiwick with this address.\n\
+        "Somebody, probably you, asked to sign in to Bailiwick with this\n\
+         address.\n\
          \n\
          In the browser in which you asked, open this link:\n\
          \n\
          {link}\n\
          \n\
-         If this mail is on another device, type this code into the page that waits for it:\n\
+         If this mail is on another device, type this code into the page that\n\
+         waits for it:\n\
          \n\
          {code}\n\
          \n\
          Link and code are valid for 15 minutes, and only once.\n\
          \n\
-         If you did not ask for this, ignore this mail: without it nobody gets in. Do not pass the link or the code\n\
-         on to anybody. Nobody from Bailiwick will ever ask you for them.\n"
+         If you did not ask for this, ignore this mail: without it nobody gets\n\
+         in. Do not pass the link or the code on to anybody. Nobody from\n\
+         Bailiwick will ever ask you for them.\n"
     );
     Message {
         to: to.to_owned(),
