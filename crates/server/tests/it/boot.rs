@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use tokio::process::Command;
 
 use crate::harness::cluster::TestDatabase;
-use crate::harness::process::{bailiwickd, free_port, output, refused, until};
+use crate::harness::process::{bailiwickd, free_port, log_file, output, refused, until};
 
 const INTERNAL_KEY: &str = "an-internal-key-of-the-operator-0123456789";
 
@@ -110,7 +110,8 @@ async fn a_safe_server_migrates_serves_and_stops() {
     assert!(output(&mut migrate(true)).await.status.success());
 
     let (port, private_port) = (free_port(), free_port());
-    let mut server = production(&database, port, private_port).kill_on_drop(true).spawn().unwrap();
+    let mut command = production(&database, port, private_port);
+    let mut server = command.stderr(log_file()).kill_on_drop(true).spawn().unwrap();
     let readyz = format!("http://127.0.0.1:{private_port}/readyz");
     until(async || reqwest::get(&readyz).await.is_ok_and(|answer| answer.status() == 200)).await;
     let misdirected = reqwest::get(format!("http://127.0.0.1:{port}/v1/workspaces")).await.unwrap();

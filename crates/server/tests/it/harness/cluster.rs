@@ -36,8 +36,6 @@ struct Cluster {
 
 /// A migrated, empty database that no other test sees.
 pub struct TestDatabase {
-    /// Its name, `t_<n>`.
-    pub name: String,
     /// The URLs of the three roles.
     pub urls: Urls,
     /// The superuser's URL, for looking behind every wall.
@@ -64,7 +62,7 @@ impl TestDatabase {
         let urls = cluster.embedded.urls_of(&name);
         let superuser_url = cluster.embedded.superuser_url(&name);
         let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(options(&urls.owner));
-        Self { name, urls, superuser_url, owner }
+        Self { urls, superuser_url, owner }
     }
 
     /// A pool of the superuser's, for whom row-level security does not hold.
@@ -78,7 +76,7 @@ impl Cluster {
         let (path, keep) = place();
         let dir = DataDir::open(&path).unwrap();
         let search = Search::new(variable("PG_BIN"), variable("PATH"));
-        let reaper = reaper(None, &path, !keep);
+        let reaper = reaper(&path, (!keep).then_some(path.as_path()));
         let embedded = Embedded::start(dir, &search, TUNING, &Entropy::system()).await.unwrap();
         embedded.create_database(TEMPLATE, None).await.unwrap();
         let mut owner = options(&embedded.urls_of(TEMPLATE).owner).connect().await.unwrap();

@@ -31,35 +31,31 @@ pub struct DevHome {
     /// `--private-listen`, on 127.0.0.1.
     pub private_port: u16,
     log: PathBuf,
-    _temporary: Option<tempfile::TempDir>,
+    _reaper: Child,
 }
 
 impl DevHome {
     /// A directory that goes when the test ends.
     pub fn temporary() -> Self {
-        let temporary = tempfile::tempdir().unwrap();
-        let dir = temporary.path().join("data");
-        Self::at(dir, Some(temporary))
+        let root = tempfile::tempdir().unwrap().keep();
+        let logs = run_dir().map_or_else(|| root.clone(), |run| run.join("logs"));
+        Self::at(root.join("data"), &logs, Some(&root))
     }
 
     /// A directory that stays for the leak scan, when there is one. It holds the credentials that the server made:
     /// do not record those.
     pub fn kept() -> Self {
         match run_dir() {
-            Some(run) => Self::at(run.join("clusters").join(format!("dev-{}", unique())), None),
+            Some(run) => Self::at(run.join("clusters").join(format!("dev-{}", unique())), &run.join("logs"), None),
             None => Self::temporary(),
         }
     }
 
-    fn at(dir: PathBuf, temporary: Option<tempfile::TempDir>) -> Self {
-        let logs = match (&temporary, run_dir()) {
-            (_, Some(run)) => run.join("logs"),
-            (Some(temporary), None) => temporary.path().to_path_buf(),
-            (None, None) => unreachable!("a kept directory lies in the run's"),
-        };
-        std::fs::create_dir_all(&logs).unwrap();
+    fn at(dir: PathBuf, logs: &Path, remove: Option<&Path>) -> Self {
+        std::fs::create_dir_all(logs).unwrap();
         let log = logs.join(format!("dev-{}.log", unique()));
-        Self { dir, port: free_port(), private_port: free_port(), log, _temporary: temporary }
+        let reaper = reaper(&dir, remove);
+        Self { dir, port: free_port(), private_port: free_port(), log, _reaper: reaper }
     }
 
     /// `bailiwickd dev` on this directory and these ports.
@@ -118,20 +114,18 @@ pub struct DevServer<'a> {
     pub url: String,
     process: tokio::process::Child,
     stdout: Lines<BufReader<ChildStdout>>,
-    _reaper: Child,
 }
 
 impl<'a> DevServer<'a> {
     async fn start(home: &'a DevHome) -> Self {
         let log = File::options().append(true).create(true).open(&home.log).unwrap();
         let mut process = home.command().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let reaper = reaper(process.id(), &home.dir, false);
         let mut stdout = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(READY, stdout.next_line()).await;
         let line = line.unwrap_or_else(|_| panic!("not ready in time\n{}", home.log())).unwrap();
         let line = line.unwrap_or_else(|| panic!("ended before it was ready\n{}", home.log()));
         let url = line.strip_prefix("ready ").unwrap_or_else(|| panic!("not a ready line: {line}")).to_owned();
-        Self { home, url, process, stdout, _reaper: reaper }
+        Self { home, url, process, stdout }
     }
 
     /// Its process id.
@@ -182,6 +176,13 @@ pub fn bailiwickd<const N: usize>(arguments: [&str; N]) -> Command {
     // A group of its own: a signal to the tests is not one to the server.
     command.process_group(0).kill_on_drop(false);
     command
+}
+
+/// A log file of the run, for a server without a home.
+pub fn log_file() -> Stdio {
+    let Some(run) = run_dir() else { return Stdio::null() };
+    std::fs::create_dir_all(run.join("logs")).unwrap();
+    File::create(run.join("logs").join(format!("serve-{}.log", unique()))).unwrap().into()
 }
 
 /// Runs a command to its end.

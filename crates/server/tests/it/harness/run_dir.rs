@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 /// The folder that `cargo xtask test` names; without it a run leaves nothing behind.
-#[allow(clippy::disallowed_methods, reason = "the tests' one look at the environment")]
+#[expect(clippy::disallowed_methods, reason = "the tests' one look at the environment")]
 pub fn run_dir() -> Option<PathBuf> {
     std::env::var_os("BAILIWICK_TEST_RUN_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
 /// The environment that says where programs are.
-#[allow(clippy::disallowed_methods, reason = "the tests' one look at the environment")]
+#[expect(clippy::disallowed_methods, reason = "the tests' one look at the environment")]
 pub fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
 }
