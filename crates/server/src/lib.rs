@@ -3,13 +3,14 @@
 //! `ARCHITECTURE.md` at the root of the repository is the map; [`router`] lists every route and
 //! [`app`] puts the parts together. Imports go one way (`cargo xtask tidy` checks it):
 //! `clock context entropy name config` <- `db vault authz` <- `authn http` <- `ledger mail` <- features
-//! <- `router` <- `app` <- the binary.
+//! <- `state` <- `router` <- `app` <- the binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod api_keys;
 pub mod app;
 pub mod authn;
 pub mod authz;
+pub mod boot;
 pub mod clock;
 pub mod config;
 pub mod context;
@@ -25,6 +26,7 @@ pub mod name;
 pub mod projects;
 pub mod router;
 pub mod sessions;
+pub mod state;
 pub mod telemetry;
 pub mod vault;
 pub mod workspaces;

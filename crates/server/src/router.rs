@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::api_keys::verify::{Verdict, VerifyKey};
 use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey};
-use crate::app::App;
 use crate::authz::Permission as P;
 use crate::http::Access::{AnyKey, Anyone, InternalCredential, Permission, SignedIn};
 use crate::http::health::{self, Health};
@@ -18,6 +17,7 @@ use crate::members::Member;
 use crate::projects::{CreateProject, Project};
 use crate::sessions::TokenPair;
 use crate::sessions::http::RefreshRequest;
+use crate::state::AppState;
 use crate::workspaces::{CreateWorkspace, Workspace};
 use crate::{api_keys, identity, members, projects, sessions, workspaces};
 
@@ -31,7 +31,7 @@ const KEY_PAGING: &[(&str, &str)] = &[
 
 /// The public listener's API.
 #[rustfmt::skip]
-fn api() -> Routes<App> {
+fn api() -> Routes<AppState> {
     Routes::default()
         .operation(Operation::post("/auth/request", "requestSignIn", Anyone, "Send a sign-in link and code")
             .takes::<SignInRequest>().answers::<Challenge>(202).without_idempotency(), identity::http::request)
@@ -69,7 +69,7 @@ fn api() -> Routes<App> {
 
 /// The private listener: for the operator alone.
 #[rustfmt::skip]
-fn internal() -> Routes<App> {
+fn internal() -> Routes<AppState> {
     Routes::default()
         .operation(Operation::post("/internal/v1/keys/verify", "verifyApiKey", InternalCredential, "Is this key good, now?")
             .takes::<VerifyKey>().answers::<Verdict>(200).without_idempotency(), api_keys::verify::verify)
@@ -80,17 +80,17 @@ fn internal() -> Routes<App> {
 
 /// The public listener.
 #[must_use]
-pub fn public(app: &App) -> Router {
+pub fn public(state: &AppState) -> Router {
     let (api, _) = api().into_parts();
     let router = Router::new().merge(api.layer(axum::Extension(Surface::Api)));
-    apply_layers(router, &app.edge).with_state(app.clone())
+    apply_layers(router, &state.edge).with_state(state.clone())
 }
 
 /// The private listener.
 #[must_use]
-pub fn private(app: &App) -> Router {
+pub fn private(state: &AppState) -> Router {
     let (router, _) = internal().into_parts();
-    apply_layers(router.layer(axum::Extension(Surface::Api)), &app.private_edge).with_state(app.clone())
+    apply_layers(router.layer(axum::Extension(Surface::Api)), &state.private_edge).with_state(state.clone())
 }
 
 /// The contract of both listeners.

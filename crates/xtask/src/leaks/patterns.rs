@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-/// Anything shorter would be found by chance (a six-digit code), or is no secret.
-const SHORTEST: usize = 12;
+/// Anything shorter would be found by chance, or is no secret. A sign-in code has nine characters.
+const SHORTEST: usize = 9;
 const EIGHT: usize = 8;
 /// Longer steps would be faster by little, and index the beginnings that are all the same.
 const LONGEST_STEP: usize = 16;

@@ -8,13 +8,14 @@ use super::paths::crate_paths;
 use super::tree::{Finding, Tree};
 
 /// The server's modules, from the lowest row up.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["clock", "entropy", "config", "context", "name", "telemetry"],
     &["db", "vault", "anchor", "authz"],
     &["authn", "http"],
     &["console"],
     &["feed", "ledger", "jobs", "mail", "limits"],
     &[FEATURE],
+    &["state"],
     &["router", "housekeeping"],
     &["app", "boot"],
     &["command"],

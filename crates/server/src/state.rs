@@ -1,0 +1,94 @@
+//! What handlers share: the parts of the house, put together from the configuration.
+
+use axum::extract::FromRef;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::authn::cookie::CookieStyle;
+use crate::authn::{AccessTokens, InternalKey, TokenKeyError};
+use crate::clock::Clock;
+use crate::config::{Config, PublicUrl};
+use crate::db::{Db, DbError};
+use crate::entropy::Entropy;
+use crate::http::health::Draining;
+use crate::http::{Edge, Hosts};
+use crate::mail::Mailer;
+use crate::vault::{LocalSeal, SealError};
+
+/// What handlers share. Cheap to clone; each takes the parts that it needs.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    pub(crate) db: Db,
+    entropy: Entropy,
+    tokens: AccessTokens,
+    internal_key: InternalKey,
+    seal: LocalSeal,
+    mailer: Mailer,
+    public_url: PublicUrl,
+    pub(crate) draining: Draining,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) edge: Edge,
+    #[from_ref(skip)]
+    pub(crate) private_edge: Edge,
+}
+
+/// What the composition is made of besides the configuration.
+pub struct Parts {
+    /// Delivers mail.
+    pub mailer: Mailer,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Gives randomness.
+    pub entropy: Entropy,
+    /// Renders metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// Why the parts do not fit together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// See [`TokenKeyError`].
+    #[error(transparent)]
+    TokenKey(#[from] TokenKeyError),
+    /// The sealing key has not 32 bytes.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A database URL cannot be read.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl AppState {
+    /// Puts the parts together; opens no connection yet.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn build(config: &Config, parts: Parts) -> Result<Self, BuildError> {
+        let Parts { mailer, clock, entropy, metrics } = parts;
+        let database = &config.database;
+        let cookies = CookieStyle { secure: config.public_url.is_https() };
+        let edge = |hosts: Hosts| Edge { clock: clock.clone(), entropy: entropy.clone(), hosts, cookies };
+        Ok(Self {
+            db: Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?,
+            tokens: AccessTokens::new(config.secrets.token_key.pem(), config.public_url.origin())?,
+            internal_key: InternalKey::new(config.secrets.internal_key.secret()),
+            seal: LocalSeal::new(config.secrets.sealing_key.bytes(), entropy.clone())?,
+            public_url: config.public_url.clone(),
+            draining: Draining::default(),
+            edge: edge(Hosts::of(config.allowed_hosts.clone())),
+            private_edge: edge(Hosts::of(private_hosts(config))),
+            mailer,
+            metrics,
+            entropy,
+        })
+    }
+}
+
+/// The private listener answers to its own address, and to `localhost` where it listens there.
+fn private_hosts(config: &Config) -> Vec<String> {
+    let port = config.private_listen.port();
+    let mut hosts = vec![config.private_listen.to_string()];
+    if config.private_listen.ip().is_loopback() || config.private_listen.ip().is_unspecified() {
+        hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
+    }
+    hosts
+}
