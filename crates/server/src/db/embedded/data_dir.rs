@@ -17,6 +17,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::Uid;
 
@@ -26,6 +27,9 @@ use super::secret_files::{SecretFiles, write_private};
 
 /// The layout that this program reads and writes.
 const FORMAT: u32 = 1;
+/// A server that was just killed, and a child that it was just forking, hold the lock for a moment longer.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(15);
 
 /// A data directory that is ours alone for as long as this value lives.
 #[derive(Debug)]
@@ -168,15 +172,21 @@ fn take_lock(dir: &Path) -> Result<File, EmbeddedError> {
         .mode(0o600)
         .open(&path)
         .map_err(io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let read = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-            let holder = read.then(|| holder.trim().to_owned());
-            return Err(EmbeddedError::InUse { dir: dir.to_path_buf(), holder });
+    let mut tries_left = LOCK_TRIES;
+    while let Err(error) = file.try_lock() {
+        match error {
+            TryLockError::WouldBlock if tries_left > 0 => {
+                tries_left -= 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            TryLockError::WouldBlock => {
+                let mut text = String::new();
+                let holder = file.read_to_string(&mut text).ok().map(|_| text.trim().to_owned());
+                let holder = holder.filter(|text| !text.is_empty());
+                return Err(EmbeddedError::InUse { dir: dir.to_path_buf(), holder });
+            }
+            TryLockError::Error(error) => return Err(io("lock", &path)(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
     }
     file.set_len(0)
         .and_then(|()| file.seek(SeekFrom::Start(0)))
