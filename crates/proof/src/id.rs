@@ -169,7 +169,7 @@ impl<K: Kind> FromStr for Id<K> {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = InvalidId { noun: K::NOUN, prefix: K::PREFIX };
         let suffix = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(invalid)?;
-        if suffix.len() != SUFFIX_CHARS || !suffix.bytes().next().is_some_and(|first| first <= b'7') {
+        if suffix.len() != SUFFIX_CHARS || suffix.bytes().next().is_none_or(|first| first > b'7') {
             return Err(invalid);
         }
         let mut bits: u128 = 0;

@@ -79,7 +79,6 @@ fn internal() -> Routes<AppState> {
 }
 
 /// The public listener.
-#[must_use]
 pub fn public(state: &AppState) -> Router {
     let (api, _) = api().into_parts();
     let router = Router::new().merge(api.layer(axum::Extension(Surface::Api)));
@@ -87,7 +86,6 @@ pub fn public(state: &AppState) -> Router {
 }
 
 /// The private listener.
-#[must_use]
 pub fn private(state: &AppState) -> Router {
     let (router, _) = internal().into_parts();
     apply_layers(router.layer(axum::Extension(Surface::Api)), &state.private_edge).with_state(state.clone())

@@ -185,17 +185,18 @@ pub async fn end(
 }
 
 /// What the calling key is and may do.
-pub async fn own(key: KeyHolder) -> Json<OwnKey> {
+pub async fn own(holder: KeyHolder) -> Json<OwnKey> {
+    let key = holder.key();
     Json(OwnKey {
         id: key.id,
         workspace_id: key.workspace,
         environment: key.environment,
         project_id: key.project.project(),
         scopes: key.scopes.iter().collect(),
-        permissions: key.permissions().iter().map(crate::authz::Permission::name).collect(),
+        permissions: holder.permissions().iter().map(crate::authz::Permission::name).collect(),
         created_at: key.created_at,
         expires_at: key.expires_at,
-        name: key.name,
+        name: key.name.clone(),
     })
 }
 

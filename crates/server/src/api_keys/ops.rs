@@ -74,7 +74,7 @@ pub async fn create(
         status: Status::Active,
         created_by: match granted.principal() {
             Principal::Session(person) => person.user().to_string(),
-            Principal::Key(key) => key.id.to_string(),
+            Principal::Key(holder) => holder.key().id.to_string(),
         },
         created_at: now,
         expires_at: new.expires_at,

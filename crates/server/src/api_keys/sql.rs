@@ -54,7 +54,7 @@ pub(super) async fn insert(
     let scopes: Vec<String> = key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
     let (by_user, by_key) = match maker {
         Principal::Session(person) => (Some(person.user().uuid()), None),
-        Principal::Key(holder) => (None, Some(holder.id.uuid())),
+        Principal::Key(holder) => (None, Some(holder.key().id.uuid())),
     };
     sqlx::query!(
         "INSERT INTO api_keys (workspace_id, environment, project_id, id, name, lookup, digest, scopes,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::authn::{self, KeyRefusal};
-use crate::authz::{KeyHolder, Scope};
+use crate::authz::{KeyFacts, Scope};
 use crate::context::RequestContext;
 use crate::db::Db;
 use crate::http::{InternalCaller, Json, Problem};
@@ -62,7 +62,7 @@ pub async fn verify(
     Json(body): Json<VerifyKey>,
 ) -> Result<Json<Verdict>, Problem> {
     let verdict = match authn::authenticate_key(&db, &body.key, context.received_at).await {
-        Ok(key) if body.scope.is_none_or(|scope| key.scopes.contains(scope)) => good(key),
+        Ok(holder) if body.scope.is_none_or(|scope| holder.key().scopes.contains(scope)) => good(holder.key()),
         Ok(_) => bad("insufficient_scope"),
         Err(KeyRefusal::Malformed) => bad("malformed"),
         Err(KeyRefusal::Unknown) => bad("unknown"),
@@ -73,7 +73,7 @@ pub async fn verify(
     Ok(Json(verdict))
 }
 
-fn good(key: KeyHolder) -> Verdict {
+fn good(key: &KeyFacts) -> Verdict {
     Verdict {
         valid: true,
         code: None,

@@ -66,7 +66,8 @@ pub async fn grant<P: Needs>(db: &Db, principal: Principal, request: Request<'_>
             let environment = request.environment.unwrap_or_default();
             (workspace, environment, ProjectWall::Unconfined, Some(role), role.permissions())
         }
-        Principal::Key(key) => {
+        Principal::Key(holder) => {
+            let key = holder.key();
             let own = match &named {
                 WorkspaceRef::Id(id) => *id == key.workspace,
                 WorkspaceRef::Slug(slug) => slug.as_str() == key.workspace_slug,
@@ -77,7 +78,7 @@ pub async fn grant<P: Needs>(db: &Db, principal: Principal, request: Request<'_>
             if request.environment.is_some_and(|chosen| chosen != key.environment) {
                 return Err(Denied::OtherEnvironment(key.environment));
             }
-            (key.workspace, key.environment, key.project, None, key.permissions())
+            (key.workspace, key.environment, key.project, None, holder.permissions())
         }
     };
     if !permissions.contains(P::PERMISSION) {
@@ -122,7 +123,7 @@ impl<P> Granted<P> {
                 let role = sql::role_for_share(tx, person.user()).await?.ok_or(Denied::NotFound)?;
                 Ok((role.permissions(), ScopeSet::ALL))
             }
-            Principal::Key(key) => Ok((key.permissions(), key.scopes)),
+            Principal::Key(holder) => Ok((holder.permissions(), holder.key().scopes)),
         }
     }
 }

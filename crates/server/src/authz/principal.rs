@@ -49,9 +49,9 @@ impl AccountAuthority for SignedIn {
     }
 }
 
-/// The holder of an API key that was checked. `authn` alone attests it.
+/// What is known of an API key.
 #[derive(Clone, Debug)]
-pub struct KeyHolder {
+pub struct KeyFacts {
     /// The key.
     pub id: ApiKeyId,
     /// Its workspace.
@@ -70,48 +70,31 @@ pub struct KeyHolder {
     pub created_at: OffsetDateTime,
     /// When it ends, if it does.
     pub expires_at: Option<OffsetDateTime>,
-    /// Keeps the struct from being built elsewhere.
-    _attested: (),
 }
 
-/// What `authn` found out about a key, to be attested.
-pub(crate) struct KeyFacts {
-    pub(crate) id: ApiKeyId,
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) workspace_slug: String,
-    pub(crate) environment: Environment,
-    pub(crate) project: ProjectWall,
-    pub(crate) name: String,
-    pub(crate) scopes: ScopeSet,
-    pub(crate) created_at: OffsetDateTime,
-    pub(crate) expires_at: Option<OffsetDateTime>,
-}
+/// The holder of an API key that was checked. `authn` alone attests it.
+#[derive(Clone, Debug)]
+pub struct KeyHolder(KeyFacts);
 
 impl KeyHolder {
-    /// For `authn`, after it has compared digests and looked at expiry and revocation.
-    pub(crate) fn attested(facts: KeyFacts) -> Self {
-        let KeyFacts { id, workspace, workspace_slug, environment, project, name, scopes, created_at, expires_at } =
-            facts;
-        Self {
-            id,
-            workspace,
-            workspace_slug,
-            environment,
-            project,
-            name,
-            scopes,
-            created_at,
-            expires_at,
-            _attested: (),
-        }
+    /// For `authn`, after it has compared digests and looked at expiry and revocation
+    /// (`cargo xtask tidy` holds everybody else off).
+    pub(crate) const fn attested(facts: KeyFacts) -> Self {
+        Self(facts)
+    }
+
+    /// The key that they hold.
+    #[must_use]
+    pub const fn key(&self) -> &KeyFacts {
+        &self.0
     }
 
     /// What it may do: what its scopes allow, less all that a project wall keeps out.
     #[must_use]
     pub fn permissions(&self) -> PermissionSet {
-        match self.project {
-            ProjectWall::Unconfined => self.scopes.permissions(),
-            ProjectWall::Within(_) => self.scopes.permissions().intersection(PermissionSet::WITHIN_PROJECT),
+        match self.0.project {
+            ProjectWall::Unconfined => self.0.scopes.permissions(),
+            ProjectWall::Within(_) => self.0.scopes.permissions().intersection(PermissionSet::WITHIN_PROJECT),
         }
     }
 }
@@ -131,7 +114,7 @@ impl Principal {
     pub const fn id(&self) -> uuid::Uuid {
         match self {
             Self::Session(person) => person.user.uuid(),
-            Self::Key(key) => key.id.uuid(),
+            Self::Key(holder) => holder.0.id.uuid(),
         }
     }
 
@@ -142,7 +125,7 @@ impl Principal {
             Self::Session(person) => {
                 json!({"kind": "user", "id": person.user.to_string(), "session": person.session.to_string()})
             }
-            Self::Key(key) => json!({"kind": "api_key", "id": key.id.to_string()}),
+            Self::Key(holder) => json!({"kind": "api_key", "id": holder.0.id.to_string()}),
         }
     }
 }

@@ -178,7 +178,6 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// The router and the operations in it.
-    #[must_use]
     pub fn into_parts(self) -> (Router<S>, Vec<Operation>) {
         (self.router, self.operations)
     }

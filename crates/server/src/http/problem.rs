@@ -29,7 +29,10 @@ pub struct FieldError {
 
 /// An answer that says no, and why.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Facts>);
+
+#[derive(Clone, Debug)]
+struct Facts {
     code: Code,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
@@ -41,19 +44,19 @@ impl Problem {
     /// A problem with the code's own explanation.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Self {
+        Self(Box::new(Facts {
             code,
             detail: Cow::Borrowed(code.advice()),
             errors: Vec::new(),
             members: Map::new(),
             headers: Vec::new(),
-        }
+        }))
     }
 
     /// With an explanation of this very case. Never the text of an inner error.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = detail.into();
+        self.0.detail = detail.into();
         self
     }
 
@@ -66,20 +69,22 @@ impl Problem {
     /// Several wrong fields.
     #[must_use]
     pub fn fields(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(Code::InvalidBody) }
+        let mut problem = Self::new(Code::InvalidBody);
+        problem.0.errors = errors;
+        problem
     }
 
     /// With an extension member (RFC 9457, section 3.2).
     #[must_use]
     pub fn member(mut self, name: &str, value: Value) -> Self {
-        self.members.insert(name.to_owned(), value);
+        self.0.members.insert(name.to_owned(), value);
         self
     }
 
     /// With a header on the answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -93,43 +98,44 @@ impl Problem {
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// What happened, for a person.
     #[must_use]
     pub fn explanation(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// The wrong fields, if that is what happened.
     #[must_use]
     pub fn field_errors(&self) -> &[FieldError] {
-        &self.errors
+        &self.0.errors
     }
 
     /// The document of RFC 9457.
     #[must_use]
     pub fn to_json(&self, request: Option<RequestId>) -> Value {
         let mut document = json!({
-            "type": format!("urn:bailiwick:problem:{}", self.code.as_str()),
-            "title": self.code.title(),
-            "status": self.code.status().as_u16(),
-            "code": self.code.as_str(),
-            "detail": self.detail,
+            "type": format!("urn:bailiwick:problem:{}", self.0.code.as_str()),
+            "title": self.0.code.title(),
+            "status": self.0.code.status().as_u16(),
+            "code": self.0.code.as_str(),
+            "detail": self.0.detail,
         });
         if let Some(object) = document.as_object_mut() {
             if let Some(request) = request {
                 object.insert("request_id".to_owned(), json!(request.to_string()));
             }
-            if !self.errors.is_empty() {
+            if !self.0.errors.is_empty() {
                 let errors = self
+                    .0
                     .errors
                     .iter()
                     .map(|error| json!({"pointer": error.pointer, "code": error.code, "detail": error.detail}));
                 object.insert("errors".to_owned(), errors.collect());
             }
-            object.extend(self.members.clone());
+            object.extend(self.0.members.clone());
         }
         document
     }
@@ -138,11 +144,11 @@ impl Problem {
     #[must_use]
     pub fn render(self, request: Option<RequestId>) -> Response {
         let body = self.to_json(request).to_string();
-        let mut response = (self.code.status(), body).into_response();
+        let mut response = (self.0.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in &self.headers {
+        for (name, value) in &self.0.headers {
             headers.append(name.clone(), value.clone());
         }
         response.extensions_mut().insert(self);

@@ -72,7 +72,6 @@ pub async fn end_session(
 }
 
 /// Both cookies of a session.
-#[must_use]
 pub fn set_cookies(
     style: CookieStyle,
     pair: &TokenPair,
@@ -84,7 +83,6 @@ pub fn set_cookies(
 }
 
 /// Removes both.
-#[must_use]
 pub fn clear_cookies(style: CookieStyle) -> AppendHeaders<[(header::HeaderName, header::HeaderValue); 2]> {
     AppendHeaders([
         (header::SET_COOKIE, style.clear(Cookie::Access)),

@@ -38,7 +38,11 @@ pub async fn keep_alive(
             edge.cookies.replace(request.headers_mut(), Cookie::Access, &pair.access_token);
             edge.cookies.replace(request.headers_mut(), Cookie::Refresh, &pair.refresh_token);
             let response = next.run(request).await;
-            if sets_cookies(&response) { response } else { (set_cookies(edge.cookies, &pair), response).into_response() }
+            if sets_cookies(&response) {
+                response
+            } else {
+                (set_cookies(edge.cookies, &pair), response).into_response()
+            }
         }
         Err(RefreshRefusal::Invalid | RefreshRefusal::Reused) => {
             let response = next.run(request).await;
