@@ -145,17 +145,22 @@ fn parse_major(line: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    /// A program that says one line. Another process writes it: a descriptor of ours that is open for writing would be
+    /// inherited by whatever other tests fork meanwhile, and a file that somebody writes cannot be run (ETXTBSY).
+    fn program(file: &Path, says: &str) {
+        let script = r#"printf '#!/bin/sh\necho "%s"\n' "$2" >"$1" && chmod 755 "$1""#;
+        let made = Command::new("/bin/sh").args(["-c", script, "sh"]).arg(file).arg(says).status().unwrap();
+        assert!(made.success());
+    }
 
     /// A folder with an `initdb` and a `postgres` that says it is of this version.
     fn install(dir: &Path, version: &str) {
         fs::create_dir_all(dir).unwrap();
         for name in NEEDED {
-            let file = dir.join(name);
-            fs::write(&file, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            program(&dir.join(name), &format!("postgres (PostgreSQL) {version}"));
         }
     }
 
@@ -186,9 +191,7 @@ mod tests {
         install(&root.path().join("versioned/15/bin"), "15.18");
         install(&root.path().join("other"), "17.2");
         fs::create_dir_all(root.path().join("path")).unwrap();
-        let pg_config = root.path().join("path/pg_config");
-        fs::write(&pg_config, format!("#!/bin/sh\necho {}\n", root.path().join("other").display())).unwrap();
-        fs::set_permissions(&pg_config, fs::Permissions::from_mode(0o755)).unwrap();
+        program(&root.path().join("path/pg_config"), &root.path().join("other").display().to_string());
         let mut search = search(root.path());
         assert_eq!(found(&search, None), root.path().join("other"));
 
