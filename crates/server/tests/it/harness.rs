@@ -2,9 +2,11 @@
 //! and in processes of their own, and the record of every secret that was seen.
 
 pub mod app;
+pub mod browser;
 pub mod cluster;
 mod logs;
 pub mod process;
+pub mod programs;
 mod reaper;
 mod run_dir;
 pub mod secrets;

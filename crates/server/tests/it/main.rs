@@ -5,10 +5,15 @@
 
 mod api_keys;
 mod boot;
+mod browser;
 mod cli;
+mod contract;
+mod crash;
 mod dev_server;
+mod dump;
 mod harness;
 mod idempotency;
+mod isolation;
 mod mail;
 mod requests;
 mod sign_in;
