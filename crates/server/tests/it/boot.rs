@@ -4,10 +4,11 @@ use bailiwick_server::config::TokenKey;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use secrecy::ExposeSecret;
+use sqlx::ConnectOptions;
 use tokio::process::Command;
 
-use crate::harness::cluster::TestDatabase;
-use crate::harness::process::{bailiwickd, free_port, log_file, output, refused, until};
+use crate::harness::cluster::{TestDatabase, options};
+use crate::harness::process::{DevHome, bailiwickd, free_port, log_file, output, refused, until};
 
 const INTERNAL_KEY: &str = "an-internal-key-of-the-operator-0123456789";
 
@@ -73,25 +74,38 @@ async fn an_unsafe_server_hears_every_fault() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_become_another_is_refused() {
-    let database = TestDatabase::create().await;
-    // The role lives in the whole cluster, so that the test's own takes the place of ours.
-    let superuser = database.superuser();
+async fn what_dev_made_and_a_role_that_may_become_another_are_refused() {
+    let home = DevHome::temporary();
+    let server = home.start().await;
+    let owner_url = home.read("postgres.url");
+    let (_, host) = owner_url.split_once('@').unwrap();
+    let url = |role: &str, password: &str| format!("postgres://{role}:{password}@{host}");
+    let superuser = url("postgres", &home.read("secrets/superuser_password"));
+    let mut superuser = options(&superuser.into()).connect().await.unwrap();
     for statement in [
         "CREATE ROLE climber LOGIN PASSWORD 'climber' NOINHERIT",
         "GRANT bailiwick_owner TO climber",
-        "GRANT CONNECT ON DATABASE postgres TO climber",
+        "GRANT CONNECT ON DATABASE bailiwick TO climber",
     ] {
-        sqlx::query(statement).execute(&superuser).await.unwrap();
+        sqlx::query(statement).execute(&mut superuser).await.unwrap();
     }
-    let runtime = database.superuser_url.expose_secret();
-    let (_, after) = runtime.split_once('@').unwrap();
-    let host = after.split('/').next().unwrap();
-    let url = format!("postgres://climber:climber@{host}/postgres");
-    let mut command = production(&database, free_port(), free_port());
-    let said = refused(command.env("BAILIWICK_DATABASE_RUNTIME_URL", url)).await;
-    assert_eq!(codes(&said), ["role.other", "role.member"], "{said}");
+    let mut command = bailiwickd(["serve"]);
+    command
+        .env("BAILIWICK_PUBLIC_URL", "https://bailiwick.example")
+        .env("BAILIWICK_DATABASE_RUNTIME_URL", url("climber", "climber"))
+        .env("BAILIWICK_DATABASE_SYSTEM_URL", url("bailiwick_system", &home.read("secrets/system_password")))
+        .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
+        .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example");
+    for name in ["token_key", "sealing_key", "internal_key"] {
+        let variable = format!("BAILIWICK_SECRETS_{}_FILE", name.to_uppercase());
+        command.env(variable, home.dir.join("secrets").join(name));
+    }
+    let said = refused(&mut command).await;
+    let mut expected = vec!["secret.dev"; 3];
+    expected.extend(["role.other", "role.member", "database.embedded"]);
+    assert_eq!(codes(&said), expected, "{said}");
     assert!(said.contains("is a member of bailiwick_owner"), "{said}");
+    server.stop(Signal::SIGTERM).await;
 }
 
 #[tokio::test]
