@@ -155,7 +155,7 @@ GRANT SELECT (created_at), DELETE ON account_idempotency_records TO bailiwick_sy
 
 CREATE FUNCTION partition_upkeep() RETURNS TABLE (made integer, dropped integer)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, public SET lock_timeout = '2s'
+    SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '2s'
 AS $$
 DECLARE
     day date;

@@ -10,7 +10,7 @@
 pub mod http;
 mod model;
 mod ops;
-//PAGE pub mod page;
+pub mod page;
 mod sql;
 pub mod verify;
 

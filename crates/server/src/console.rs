@@ -10,6 +10,8 @@
 //! - A page's view model holds words to show and links that exist, never a row or a secret; the one
 //!   exception is the page that shows a new key once.
 //! - After a change, redirect; what went well is told by a [`Flash`], a word from a closed list.
+//! - No page is stored, by a browser or on its way; static files are kept for ever, under addresses that
+//!   name their content.
 
 mod assets;
 mod desk;
@@ -19,16 +21,19 @@ mod id_chip;
 mod listing;
 mod moment;
 mod problem;
+mod visit;
 mod words;
 
 pub(crate) use assets::asset;
+pub use assets::serve as serve_asset;
 pub(crate) use desk::{Area, Desk, WorkspaceLink};
 pub(crate) use flash::Flash;
-pub(crate) use form::{Choice, Field};
+pub(crate) use form::{Choice, Field, SENT_BEFORE};
 pub(crate) use id_chip::IdChip;
 pub(crate) use listing::{Listing, Noun};
 pub(crate) use moment::Moment;
-pub(crate) use problem::{ProblemPage, WayOn};
+pub use problem::problems_as_pages;
+pub use visit::Visit;
 pub(crate) use words::{all_in_words, in_words};
 
 /// A line of code in each of the tongues that a page offers, with the page's real values and a

@@ -13,6 +13,7 @@ pub mod authz;
 pub mod boot;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod context;
 pub mod db;
 pub mod entropy;

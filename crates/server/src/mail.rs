@@ -9,6 +9,7 @@
 
 mod delivery;
 mod mailbox;
+pub mod page;
 mod sign_in;
 mod smtp;
 

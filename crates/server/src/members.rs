@@ -2,7 +2,7 @@
 
 pub mod http;
 mod model;
-//PAGE pub mod page;
+pub mod page;
 mod sql;
 
 pub use model::Member;

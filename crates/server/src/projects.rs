@@ -3,7 +3,7 @@
 pub mod http;
 mod model;
 mod ops;
-//PAGE pub mod page;
+pub mod page;
 mod sql;
 
 pub use model::{CreateProject, Project};

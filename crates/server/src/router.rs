@@ -2,8 +2,9 @@
 //!
 //! What is an operation of the API stands in the contract (`api/openapi.json`) by the same line.
 
-use axum::Router;
 use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
 use serde_json::Value;
 
 use crate::api_keys::verify::{Verdict, VerifyKey};
@@ -19,7 +20,7 @@ use crate::sessions::TokenPair;
 use crate::sessions::http::RefreshRequest;
 use crate::state::AppState;
 use crate::workspaces::{CreateWorkspace, Workspace};
-use crate::{api_keys, identity, members, projects, sessions, workspaces};
+use crate::{api_keys, console, identity, mail, members, projects, sessions, workspaces};
 
 const PAGING: &[(&str, &str)] =
     &[("limit", "1 to 100; 50 if nothing is said."), ("cursor", "The next_cursor of the page before.")];
@@ -78,17 +79,65 @@ fn internal() -> Routes<AppState> {
         .page(&Method::GET, "/metrics", Anyone, health::metrics)
 }
 
+/// The console: pages for people in a browser.
+#[rustfmt::skip]
+fn console() -> Routes<AppState> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    Routes::default()
+        .page(&GET, "/", Anyone, identity::page::root)
+        .page(&GET, "/sign-in", Anyone, identity::page::sign_in)
+        .page(&POST, "/sign-in", Anyone, identity::page::ask)
+        .page(&GET, "/sign-in/sent", Anyone, identity::page::sent)
+        .page(&POST, "/sign-in/sent", Anyone, identity::page::enter_code)
+        .page(&GET, "/auth/link", Anyone, identity::page::link)
+        .page(&POST, "/auth/link", Anyone, identity::page::follow_link)
+        .page(&POST, "/sign-out", Anyone, identity::page::sign_out)
+        .page(&GET, "/workspaces", SignedIn, workspaces::page::index)
+        .page(&POST, "/workspaces", SignedIn, workspaces::page::create)
+        .page(&GET, "/w/{workspace}", Anyone, workspaces::page::live)
+        .page(&GET, "/w/{workspace}/{environment}", Permission(P::ReadWorkspace), workspaces::page::home)
+        .page(&GET, "/w/{workspace}/{environment}/go", Permission(P::ReadWorkspace), workspaces::page::go)
+        .page(&GET, "/w/{workspace}/{environment}/members", Permission(P::ReadMembers), members::page::index)
+        .page(&GET, "/w/{workspace}/{environment}/projects", Permission(P::ReadProjects), projects::page::index)
+        .page(&POST, "/w/{workspace}/{environment}/projects", Permission(P::CreateProject), projects::page::create)
+        .page(&GET, "/w/{workspace}/{environment}/keys", Permission(P::ReadKeys), api_keys::page::index)
+        .page(&POST, "/w/{workspace}/{environment}/keys", Permission(P::CreateKey), api_keys::page::create)
+        .page(&GET, "/w/{workspace}/{environment}/keys/new", Permission(P::CreateKey), api_keys::page::new)
+        .page(&GET, "/w/{workspace}/{environment}/keys/{id}", Permission(P::ReadKeys), api_keys::page::show)
+        .page(&GET, "/w/{workspace}/{environment}/keys/{id}/created", Permission(P::CreateKey), api_keys::page::created)
+        .page(&POST, "/w/{workspace}/{environment}/keys/{id}/created", Permission(P::CreateKey), api_keys::page::stored)
+        .page(&GET, "/w/{workspace}/{environment}/keys/{id}/revoke", Permission(P::RevokeKey), api_keys::page::confirm)
+        .page(&POST, "/w/{workspace}/{environment}/keys/{id}/revoke", Permission(P::RevokeKey), api_keys::page::revoke)
+}
+
 /// The public listener.
 pub fn public(state: &AppState) -> Router {
     let (api, _) = api().into_parts();
-    let router = Router::new().merge(api.layer(axum::Extension(Surface::Api)));
-    apply_layers(router, &state.edge).with_state(state.clone())
+    let (console, _) = console().into_parts();
+    let console =
+        console.layer(from_fn_with_state(state.clone(), sessions::keep_alive)).layer(Extension(Surface::Console));
+    let (unguarded, _) = unguarded(state).into_parts();
+    let router = api.layer(Extension(Surface::Api)).merge(console).merge(unguarded);
+    apply_layers(router, &state.edge)
+        .layer(from_fn_with_state(state.edge.clone(), console::problems_as_pages))
+        .with_state(state.clone())
+}
+
+/// What needs no session: static files, and in development the mailbox.
+fn unguarded(state: &AppState) -> Routes<AppState> {
+    let routes = Routes::default().page(&Method::GET, "/static/{*path}", Anyone, console::serve_asset);
+    if state.mailer.mailbox().is_some() {
+        routes.page(&Method::GET, "/dev/mail", Anyone, mail::page::mailbox)
+    } else {
+        routes
+    }
 }
 
 /// The private listener.
 pub fn private(state: &AppState) -> Router {
     let (router, _) = internal().into_parts();
-    apply_layers(router.layer(axum::Extension(Surface::Api)), &state.private_edge).with_state(state.clone())
+    apply_layers(router.layer(Extension(Surface::Api)), &state.private_edge).with_state(state.clone())
 }
 
 /// The contract of both listeners.

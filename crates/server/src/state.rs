@@ -22,7 +22,7 @@ pub struct AppState {
     tokens: AccessTokens,
     internal_key: InternalKey,
     seal: LocalSeal,
-    mailer: Mailer,
+    pub(crate) mailer: Mailer,
     public_url: PublicUrl,
     pub(crate) draining: Draining,
     pub(crate) metrics: PrometheusHandle,

@@ -8,8 +8,9 @@
 pub mod http;
 mod model;
 mod ops;
-//PAGE pub mod page;
+pub mod page;
 mod sql;
 
 pub use model::{CreateWorkspace, Workspace};
 pub use ops::{CreateError, Created, create, founding, get, list};
+pub(crate) use page::desk;

@@ -1,14 +1,31 @@
-//! Keys in the console: the list, the making of one, the one showing of its secret, the end of it.
+//! Keys in the console: the list, one key, the making of one and its only showing, its end.
+
+mod create;
+mod revoke;
+
+use std::collections::HashMap;
 
 use askama::Template;
-use time::Date;
+use axum::extract::State;
+use axum::response::Response;
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{ApiKeyId, ProjectId};
+use serde::Deserialize;
 
-use crate::authz::{Scope, ScopeSet};
-use crate::console::{Choice, CodeLine, Desk, Field, IdChip, Listing, Moment, all_in_words};
+pub use self::create::{KeyInput, create, created, new, stored};
+use self::revoke::RevokeForm;
+pub use self::revoke::{RevokeInput, confirm, revoke};
+use super::http::{self, KeyQuery};
+use super::model::{ApiKey, Status};
+use crate::authz::{Granted, Permission, PermissionSet, Scope, ScopeSet, may};
+use crate::console::{Area, CodeLine, Desk, Field, IdChip, Listing, Moment, Noun, Visit, all_in_words};
+use crate::db::{Authority, Db, DbError};
+use crate::http::{PathId, Problem, Query};
+use crate::{members, projects, workspaces};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyStatus { Active, Expired, Revoked }
-impl KeyStatus { fn is_active(self) -> bool { self == Self::Active } fn as_str(self) -> &'static str { match self { Self::Active => "active", Self::Expired => "expired", Self::Revoked => "revoked" } } }
+const NOUN: Noun = Noun { one: "key", many: "keys" };
+/// Of so many people and projects the names are looked up; of others the ids are shown.
+const NAMED: u16 = 1_000;
 
 /// `/w/{workspace}/{environment}/keys`.
 #[derive(Template)]
@@ -17,7 +34,7 @@ struct IndexPage {
     desk: Desk,
     keys: Vec<KeyView>,
     /// Keys of this status alone.
-    filter: Option<KeyStatus>,
+    filter: Option<Status>,
     list: Listing,
     cli: String,
 }
@@ -29,7 +46,7 @@ struct KeyView {
     href: String,
     scopes: String,
     project: Option<String>,
-    status: KeyStatus,
+    status: Status,
     created: Moment,
     created_by: String,
     last_used: Option<Moment>,
@@ -43,21 +60,19 @@ struct FilterLink {
 }
 
 impl IndexPage {
-    fn filters(&self) -> Vec<FilterLink> {
-        let link = |label, status: Option<KeyStatus>| FilterLink {
+    fn filters(&self) -> [FilterLink; 4] {
+        let link = |(label, status): (_, Option<Status>)| FilterLink {
             label,
-            href: match status {
-                None => self.desk.path("/keys"),
-                Some(status) => self.desk.path(&format!("/keys?status={}", status.as_str())),
-            },
+            href: list_path(&self.desk, status),
             current: self.filter == status,
         };
-        vec![
-            link("All", None),
-            link("Active", Some(KeyStatus::Active)),
-            link("Expired", Some(KeyStatus::Expired)),
-            link("Revoked", Some(KeyStatus::Revoked)),
+        [
+            ("All", None),
+            ("Active", Some(Status::Active)),
+            ("Expired", Some(Status::Expired)),
+            ("Revoked", Some(Status::Revoked)),
         ]
+        .map(link)
     }
 
     /// No key was ever made here.
@@ -66,85 +81,43 @@ impl IndexPage {
     }
 
     fn filter_word(&self) -> &'static str {
-        self.filter.map_or("further", KeyStatus::as_str)
+        self.filter.map_or("further", Status::as_str)
     }
 }
 
-/// `…/keys/new`.
-#[derive(Template)]
-#[template(path = "api_keys/new.html")]
-struct NewPage {
-    desk: Desk,
-    form: KeyForm,
+fn list_path(desk: &Desk, filter: Option<Status>) -> String {
+    filter.map_or_else(|| desk.path("/keys"), |status| desk.path(&format!("/keys?status={}", status.as_str())))
 }
 
-struct KeyForm {
-    idempotency_key: String,
-    fault: Option<String>,
-    name: Field,
-    scopes: Vec<ScopeChoice>,
-    scopes_fault: Option<String>,
-    projects: Vec<ProjectChoice>,
-    project_fault: Option<String>,
-    /// A number of days, `date`, or empty for never.
-    expiry: String,
-    expires_on: Field,
-    /// Tomorrow: the first day that may be chosen.
-    earliest: Date,
+/// The part of the query that the page itself shows.
+#[derive(Deserialize)]
+pub struct Shown {
+    cursor: Option<String>,
+    status: Option<Status>,
 }
 
-struct ScopeChoice {
-    word: &'static str,
-    allows: String,
-    chosen: bool,
-}
-
-struct ProjectChoice {
-    id: String,
-    name: String,
-    chosen: bool,
-}
-
-impl KeyForm {
-    fn has_faults(&self) -> bool {
-        let fields = [&self.fault, &self.name.fault, &self.scopes_fault, &self.project_fault, &self.expires_on.fault];
-        fields.into_iter().any(Option::is_some)
-    }
-
-    fn expiries(&self) -> [Choice; 6] {
-        [
-            ("7", "In 7 days"),
-            ("30", "In 30 days"),
-            ("90", "In 90 days"),
-            ("365", "In 365 days"),
-            ("date", "After a day that I choose"),
-            ("", "Never"),
-        ]
-        .map(|(value, label)| Choice { value: value.into(), label: label.into(), chosen: value == self.expiry })
-    }
-}
-
-impl ScopeChoice {
-    fn all(chosen: ScopeSet) -> Vec<Self> {
-        let choice = |scope: Scope| Self {
-            word: scope.as_str(),
-            allows: all_in_words(scope.permissions()),
-            chosen: chosen.contains(scope),
-        };
-        Scope::ALL.map(choice).into()
-    }
-}
-
-/// `…/keys/{id}/created`.
-#[derive(Template)]
-#[template(path = "api_keys/created.html")]
-struct CreatedPage {
-    desk: Desk,
-    name: String,
-    id: IdChip,
-    secret: String,
-    stored_action: String,
-    call: CodeLine,
+/// `GET /w/{workspace}/{environment}/keys`.
+///
+/// # Errors
+/// As the API's.
+pub async fn index(
+    granted: Granted<may::ReadKeys>,
+    visit: Visit,
+    State(db): State<Db>,
+    Query(query): Query<KeyQuery>,
+    Query(shown): Query<Shown>,
+) -> Result<Response, Problem> {
+    let desk = workspaces::desk(&visit, &granted, &db, Area::Keys).await?;
+    let page = http::page(&granted, &db, query).await?;
+    let names = Names::look_up(&granted, &db).await?;
+    let path = list_path(&desk, shown.status);
+    let list = Listing::new(NOUN, page.data.len(), &path, shown.cursor.as_deref(), page.next_cursor.as_deref());
+    let cli = format!(
+        "bailiwick keys create importer --scope read \\\n  --workspace {} --environment {}",
+        desk.workspace.named, desk.environment
+    );
+    let keys = page.data.into_iter().map(|key| names.view(key, &desk, &visit)).collect();
+    visit.page(&IndexPage { keys, filter: shown.status, list, cli, desk })
 }
 
 /// `…/keys/{id}`.
@@ -158,23 +131,102 @@ struct ShowPage {
     allows: String,
     revoked: Option<Moment>,
     call: CodeLine,
-    /// Present for who may revoke a key that is not revoked yet.
+    /// Present for who may revoke, while there is something to revoke.
     revoke: Option<RevokeForm>,
 }
 
-/// `…/keys/{id}/revoke`.
-#[derive(Template)]
-#[template(path = "api_keys/revoke.html")]
-struct RevokePage {
-    desk: Desk,
-    form: RevokeForm,
+/// `GET /w/{workspace}/{environment}/keys/{id}`.
+///
+/// # Errors
+/// `not_found`.
+pub async fn show(
+    granted: Granted<may::ReadKeys>,
+    visit: Visit,
+    State(db): State<Db>,
+    PathId(id): PathId<ApiKeyId>,
+) -> Result<Response, Problem> {
+    let desk = workspaces::desk(&visit, &granted, &db, Area::Keys).await?;
+    let key = http::find(&granted, &db, id).await?;
+    let names = Names::look_up(&granted, &db).await?;
+    let revocable = key.status != Status::Revoked && desk.may(Permission::RevokeKey);
+    visit.page(&ShowPage {
+        id: IdChip::new(key.id, key_path(&desk, key.id)),
+        scopes: key.scopes.iter().map(|scope| scope.as_str()).collect(),
+        allows: all_in_words(allowed(&key.scopes, key.project_id)),
+        revoked: key.revoked_at.map(|at| visit.moment(at)),
+        call: CodeLine::self_check(visit.origin()),
+        revoke: revocable.then(|| RevokeForm::new(&desk, &visit, &key, Field::default())),
+        key: names.view(key, &desk, &visit),
+        desk,
+    })
 }
 
-struct RevokeForm {
-    action: String,
-    back: String,
-    idempotency_key: String,
-    name: String,
-    /// The name, typed once more.
-    confirm: Field,
+fn key_path(desk: &Desk, id: ApiKeyId) -> String {
+    desk.path(&format!("/keys/{id}"))
+}
+
+/// What these scopes allow, within a project's wall or without.
+fn allowed(scopes: &[Scope], project: Option<ProjectId>) -> PermissionSet {
+    let all = ScopeSet::of(scopes).permissions();
+    if project.is_some() { all.intersection(PermissionSet::WITHIN_PROJECT) } else { all }
+}
+
+/// What people read in place of ids.
+#[derive(Default)]
+struct Names(HashMap<String, String>);
+
+impl Names {
+    /// Whoever may see keys may see people and projects as well: the golden file of roles says so.
+    async fn look_up(authority: &impl Authority, db: &Db) -> Result<Self, DbError> {
+        let mut tx = db.workspace_tx(authority).await?;
+        let members = members::list(&mut tx, None, NAMED).await?;
+        let projects = projects::list(&mut tx, None, NAMED).await?;
+        tx.finish_reading().await?;
+        let people = members.into_iter().map(|member| (member.user_id.to_string(), member.email));
+        let projects = projects.into_iter().map(|project| (project.id.to_string(), project.name));
+        Ok(Self(people.chain(projects).collect()))
+    }
+
+    fn of(&self, id: String) -> String {
+        self.0.get(&id).cloned().unwrap_or(id)
+    }
+
+    fn view(&self, key: ApiKey, desk: &Desk, visit: &Visit) -> KeyView {
+        let words: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+        KeyView {
+            lookup: shown_lookup(key.environment, &key.lookup),
+            href: key_path(desk, key.id),
+            scopes: words.join(", "),
+            project: key.project_id.map(|id| self.of(id.to_string())),
+            status: key.status,
+            created: visit.moment(key.created_at),
+            created_by: self.of(key.created_by),
+            last_used: key.last_used_at.map(|at| visit.moment(at)),
+            expires: key.expires_at.map(|at| visit.moment(at)),
+            name: key.name,
+        }
+    }
+}
+
+/// `bw_live_AbCdEfGh…`: all of a key that is kept, as it begins.
+fn shown_lookup(environment: Environment, lookup: &str) -> String {
+    format!("bw_{environment}_{lookup}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_confined_key_may_do_is_not_overstated() {
+        let project: ProjectId = "prj_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        let confined = allowed(&Scope::ALL, Some(project));
+        assert!(PermissionSet::WITHIN_PROJECT.includes(confined));
+        assert!(allowed(&[Scope::Management], None).contains(Permission::CreateKey));
+    }
+
+    #[test]
+    fn a_lookup_reads_like_the_beginning_of_its_key() {
+        assert_eq!(shown_lookup(Environment::Test, "AbCdEfGh"), "bw_test_AbCdEfGh…");
+    }
 }

@@ -6,7 +6,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
+
+use crate::http::{Code, Problem};
 
 /// Hex characters of the SHA-256 in an address.
 const HASH_CHARS: usize = 12;
@@ -16,10 +20,10 @@ const HASH_CHARS: usize = 12;
 struct Files;
 
 /// A file that is served.
-pub(crate) struct Asset {
+struct Asset {
     address: String,
-    pub(crate) media_type: String,
-    pub(crate) bytes: Cow<'static, [u8]>,
+    media_type: HeaderValue,
+    bytes: Cow<'static, [u8]>,
 }
 
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(|| {
@@ -29,7 +33,7 @@ static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(|| {
             let (stem, extension) = name.rsplit_once('.')?;
             let hash: String = file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect();
             let address = format!("/static/{stem}.{}.{extension}", hash.get(..HASH_CHARS)?);
-            let media_type = file.metadata.mimetype().to_owned();
+            let media_type = HeaderValue::from_str(media_type(&name, file.metadata.mimetype())).ok()?;
             Some((name.into_owned(), Asset { address, media_type, bytes: file.data }))
         })
         .collect()
@@ -40,9 +44,29 @@ pub(crate) fn asset(name: &str) -> &'static str {
     ASSETS.get(name).map_or("/static/missing", |asset| &asset.address)
 }
 
-/// The file at an address.
-pub(crate) fn at_address(address: &str) -> Option<&'static Asset> {
+/// Serves a file at its address, and nothing at any other.
+///
+/// # Errors
+/// `not_found`.
+pub async fn serve(uri: Uri) -> Result<Response, Problem> {
+    let asset = at_address(uri.path()).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let mut response = asset.bytes.clone().into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, asset.media_type.clone());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    Ok(response)
+}
+
+fn at_address(address: &str) -> Option<&'static Asset> {
     ASSETS.values().find(|asset| asset.address == address)
+}
+
+/// Speculation rules have a type of their own; of all others the ending tells.
+fn media_type<'a>(name: &str, by_ending: &'a str) -> &'a str {
+    match name {
+        "speculation.json" => "application/speculationrules+json",
+        _ => by_ending,
+    }
 }
 
 #[cfg(test)]
@@ -51,7 +75,7 @@ mod tests {
 
     #[test]
     fn every_file_is_found_at_its_own_address_alone() {
-        for name in ["console.css", "desk.js", "secret.js", "slug.js", "mark.svg"] {
+        for name in ["console.css", "desk.js", "secret.js", "slug.js", "speculation.json", "mark.svg"] {
             let asset = at_address(asset(name)).unwrap();
             assert!(!asset.bytes.is_empty());
             assert!(at_address(&format!("/static/{name}")).is_none());
@@ -60,9 +84,10 @@ mod tests {
 
     #[test]
     fn scripts_and_styles_have_the_types_that_browsers_insist_on() {
-        let type_of = |name| at_address(asset(name)).unwrap().media_type.as_str();
+        let type_of = |name| at_address(asset(name)).unwrap().media_type.to_str().unwrap();
         assert_eq!(type_of("console.css"), "text/css");
         assert_eq!(type_of("desk.js"), "text/javascript");
         assert_eq!(type_of("mark.svg"), "image/svg+xml");
+        assert_eq!(type_of("speculation.json"), "application/speculationrules+json");
     }
 }

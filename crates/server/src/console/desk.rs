@@ -1,4 +1,4 @@
-//! The frame of every page inside a workspace, and of the choice between workspaces.
+//! The frame of every page inside a workspace.
 
 use bailiwick_proof::environment::Environment;
 

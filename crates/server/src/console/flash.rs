@@ -1,12 +1,25 @@
 //! What went well, told once on the page after a redirect.
 //!
-//! The cookie carries a word from a closed list, so nobody can put a sentence of theirs on our page.
+//! The cookie carries a word from a closed list, so nobody can put a sentence of theirs on our page. Where a page
+//! must show something that is stored nowhere (a new key), the same cookie carries it sealed.
+
+use axum::http::HeaderValue;
+use time::Duration;
+
+use crate::authn::cookie::{Cookie, CookieStyle};
+
+/// How long a flash waits for its page.
+const LIVES: Duration = Duration::minutes(1);
+/// Begins the value of a cookie that holds something sealed; no word does.
+pub(super) const CARRY_PREFIX: &str = "sealed.";
 
 /// What just happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flash {
     SignedIn,
     SignedOut,
+    SessionOver,
+    NotCarriedOut,
     WorkspaceCreated,
     ProjectCreated,
     KeyStored,
@@ -14,19 +27,28 @@ pub(crate) enum Flash {
 }
 
 impl Flash {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::SignedIn,
         Self::SignedOut,
+        Self::SessionOver,
+        Self::NotCarriedOut,
         Self::WorkspaceCreated,
         Self::ProjectCreated,
         Self::KeyStored,
         Self::KeyRevoked,
     ];
 
+    /// `Set-Cookie` for the next page.
+    pub(super) fn cookie(self, style: CookieStyle) -> HeaderValue {
+        style.set(Cookie::Flash, self.word(), LIVES)
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Self::SignedIn => "signed-in",
             Self::SignedOut => "signed-out",
+            Self::SessionOver => "session-over",
+            Self::NotCarriedOut => "not-carried-out",
             Self::WorkspaceCreated => "workspace-created",
             Self::ProjectCreated => "project-created",
             Self::KeyStored => "key-stored",
@@ -34,16 +56,29 @@ impl Flash {
         }
     }
 
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flash| flash.word() == word)
+    }
+
     /// The sentence.
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::SignedIn => "You are signed in.",
             Self::SignedOut => "You are signed out. This browser holds no session any more.",
+            Self::SessionOver => "Your session is over. Sign in to go on.",
+            Self::NotCarriedOut => {
+                "Your session is over, and what you sent was not carried out. Sign in and send it again."
+            }
             Self::WorkspaceCreated => "The workspace is made, and you are its owner.",
             Self::ProjectCreated => "The project is made.",
             Self::KeyStored => "The key is active. It is not shown again.",
             Self::KeyRevoked => "The key is revoked. It no longer works.",
         }
+    }
+
+    /// Good news, or only news?
+    pub(crate) fn is_good(self) -> bool {
+        !matches!(self, Self::SessionOver | Self::NotCarriedOut)
     }
 }
 
@@ -52,9 +87,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_differ() {
-        for (index, flash) in Flash::ALL.iter().enumerate() {
-            assert_eq!(Flash::ALL.iter().position(|other| other.word() == flash.word()), Some(index));
+    fn words_and_back() {
+        for flash in Flash::ALL {
+            assert_eq!(Flash::parse(flash.word()), Some(flash));
+            assert!(!flash.word().starts_with(CARRY_PREFIX));
         }
+        assert_eq!(Flash::parse("<b>anything</b>"), None);
     }
 }

@@ -1,5 +1,9 @@
 //! Parts of forms: what was typed is kept, what is wrong stands beside its field.
 
+/// Beside a form that comes back filled in otherwise than it was sent before.
+pub(crate) const SENT_BEFORE: &str = "This form was sent before, filled in otherwise, and that was carried out. Look at what you have now, and send it \
+     again if you want this as well.";
+
 /// A text field.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Field {

@@ -16,6 +16,12 @@ impl IdChip {
         Self { whole: id.to_string(), href: href.into() }
     }
 
+    /// Whose link leads to its own row, where that is the only page it has.
+    pub(crate) fn of_row(id: impl Display) -> Self {
+        let whole = id.to_string();
+        Self { href: format!("#{whole}"), whole }
+    }
+
     pub(crate) fn whole(&self) -> &str {
         &self.whole
     }

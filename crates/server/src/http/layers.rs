@@ -94,7 +94,7 @@ async fn identify(State(edge): State<Edge>, mut request: Request, next: Next) ->
         route,
         status,
         code,
-        duration_ms = duration.as_millis(),
+        duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
     );
     // A method that nobody knows must not make a series of its own.
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];

@@ -1,8 +1,24 @@
-//! The door: ask for a mail, type its code or press its link, leave.
+//! The door of the console: ask for a mail, type its code or press its link, stay signed in, leave.
 
 use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
-use crate::console::{Field, Flash};
+use super::model::{CHALLENGE_BYTES, CHALLENGE_TTL, EmailAddress, Opaque, SignInRefusal, TOKEN_BYTES};
+use super::ops::{self, Proof, SigningIn};
+use crate::authn::cookie::Cookie;
+use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
+use crate::config::PublicUrl;
+use crate::console::{Field, Flash, Visit};
+use crate::context::RequestContext;
+use crate::db::Db;
+use crate::http::{Edge, Form, Problem, Query};
+use crate::mail::Mailer;
+use crate::sessions::{self, Refreshing};
+use crate::vault::LocalSeal;
 
 /// `/sign-in`.
 #[derive(Template)]
@@ -30,7 +46,278 @@ struct LinkPage {
 
 /// What can be told of a link without using it up.
 enum SignInLink {
+    /// This browser asked for it.
     Ready { token: String },
+    /// Another one did, or this one asked for another since.
     OtherBrowser,
+    /// It no longer signs in, if it ever did.
     Spent,
+}
+
+impl SignInLink {
+    /// Compares the rows that the link and the browser's cookie name; both stay as good as they are.
+    fn look(token: String, challenge: Option<&str>) -> Self {
+        let asked = challenge.and_then(Opaque::parse::<CHALLENGE_BYTES>);
+        match Opaque::parse::<TOKEN_BYTES>(&token) {
+            None => Self::Spent,
+            Some(link) if asked.is_some_and(|asked| asked.row == link.row) => Self::Ready { token },
+            Some(_) => Self::OtherBrowser,
+        }
+    }
+}
+
+/// The form of `/sign-in`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskForm {
+    email: String,
+}
+
+/// The form of `/sign-in/sent`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeForm {
+    code: String,
+}
+
+/// The query of a link, and the form behind its button.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkToken {
+    token: String,
+}
+
+/// `GET /`: the choice of workspaces, which sends on to the door whoever is not signed in.
+pub async fn root() -> Redirect {
+    Redirect::to("/workspaces")
+}
+
+/// `GET /sign-in`.
+///
+/// # Errors
+/// `internal`.
+pub async fn sign_in(visit: Visit) -> Result<Response, Problem> {
+    visit.page(&SignInPage { email: Field::default(), flash: visit.flash() })
+}
+
+/// `POST /sign-in`: sends the mail, whoever the address belongs to.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn ask(
+    visit: Visit,
+    State(db): State<Db>,
+    State(edge): State<Edge>,
+    State(mailer): State<Mailer>,
+    State(public_url): State<PublicUrl>,
+    Form(form): Form<AskForm>,
+) -> Result<Response, Problem> {
+    let Ok(email) = form.email.parse::<EmailAddress>() else {
+        let fault = "That is not an e-mail address. It has a name, an @ and a host, as in ada@example.com.";
+        return visit.form_again(&SignInPage { email: Field::typed(form.email).with_fault(fault), flash: None });
+    };
+    let asked = super::http::ask(visit.context(), &db, &edge, &mailer, &public_url, &email).await?;
+    let cookie = visit.cookies().set(Cookie::Challenge, &asked.challenge, CHALLENGE_TTL);
+    Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to("/sign-in/sent")).into_response())
+}
+
+/// `GET /sign-in/sent`.
+///
+/// # Errors
+/// `internal`.
+pub async fn sent(visit: Visit, State(mailer): State<Mailer>) -> Result<Response, Problem> {
+    visit.page(&SentPage { code: Field::default(), mailbox: mailer.mailbox().is_some() })
+}
+
+/// `POST /sign-in/sent`: signs in by the mail's code, in whatever browser asked for it.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn enter_code(
+    visit: Visit,
+    State(db): State<Db>,
+    State(tokens): State<AccessTokens>,
+    State(edge): State<Edge>,
+    State(mailer): State<Mailer>,
+    Form(form): Form<CodeForm>,
+) -> Result<Response, Problem> {
+    let digits: String = form.code.chars().filter(|c| !c.is_whitespace()).collect();
+    let fault = match visit.cookie(Cookie::Challenge) {
+        None => "This browser waits for no code. Ask for a mail in it first.",
+        Some(challenge) => {
+            match redeem(&visit, &db, &tokens, &edge, Proof::Code { challenge: &challenge, code: &digits }).await {
+                Ok(signed_in) => return Ok(signed_in),
+                Err(SignInRefusal::Failed | SignInRefusal::OtherBrowser) => {
+                    "That code does not sign in. It has eight letters and digits, is good for 15 minutes and for five tries, and \
+                     belongs to the last mail that this browser asked for."
+                }
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+    };
+    let code = Field::default().with_fault(fault);
+    visit.form_again(&SentPage { code, mailbox: mailer.mailbox().is_some() })
+}
+
+/// `GET /auth/link?token=…`: a button. Looking at it, by HEAD or a mail scanner too, uses nothing up.
+///
+/// # Errors
+/// `invalid_parameter`.
+pub async fn link(visit: Visit, Query(LinkToken { token }): Query<LinkToken>) -> Result<Response, Problem> {
+    let challenge = visit.cookie(Cookie::Challenge);
+    visit.page(&LinkPage { link: SignInLink::look(token, challenge.as_deref()) })
+}
+
+/// `POST /auth/link`: the button.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn follow_link(
+    visit: Visit,
+    State(db): State<Db>,
+    State(tokens): State<AccessTokens>,
+    State(edge): State<Edge>,
+    Form(LinkToken { token }): Form<LinkToken>,
+) -> Result<Response, Problem> {
+    let challenge = visit.cookie(Cookie::Challenge);
+    let proof = Proof::Link { token: &token, challenge: challenge.as_deref() };
+    let link = match redeem(&visit, &db, &tokens, &edge, proof).await {
+        Ok(signed_in) => return Ok(signed_in),
+        Err(SignInRefusal::Failed) => SignInLink::Spent,
+        Err(SignInRefusal::OtherBrowser) => SignInLink::OtherBrowser,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    visit.page_with(StatusCode::UNAUTHORIZED, &LinkPage { link })
+}
+
+async fn redeem(
+    visit: &Visit,
+    db: &Db,
+    tokens: &AccessTokens,
+    edge: &Edge,
+    proof: Proof<'_>,
+) -> Result<Response, SignInRefusal> {
+    let with = SigningIn { db, tokens, entropy: &edge.entropy, context: visit.context() };
+    let pair = ops::redeem(with, proof).await?;
+    let gone = AppendHeaders([(header::SET_COOKIE, visit.cookies().clear(Cookie::Challenge))]);
+    let session = sessions::http::set_cookies(visit.cookies(), &pair);
+    Ok((gone, session, visit.done("/workspaces", Flash::SignedIn)).into_response())
+}
+
+/// `POST /sign-out`.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn sign_out(
+    visit: Visit,
+    State(db): State<Db>,
+    State(tokens): State<AccessTokens>,
+    State(edge): State<Edge>,
+) -> Result<Response, Problem> {
+    sessions::http::end_session(visit.context(), visit.headers(), &db, &tokens, &edge).await?;
+    Ok((sessions::http::clear_cookies(visit.cookies()), visit.done("/sign-in", Flash::SignedOut)).into_response())
+}
+
+/// Before each page of the console: a browser whose access token is over gets another for its refresh token.
+///
+/// The page then sees the new token as if it had been sent. A refresh token that is not taken is forgotten, and the
+/// page decides what that means.
+pub async fn keep_signed_in(
+    context: RequestContext,
+    State(db): State<Db>,
+    State(tokens): State<AccessTokens>,
+    State(seal): State<LocalSeal>,
+    State(edge): State<Edge>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let style = edge.cookies;
+    let access = style.get(request.headers(), Cookie::Access);
+    let lives = access.is_some_and(|token| tokens.session_of(&token, context.received_at).is_some());
+    let Some(refresh) = style.get(request.headers(), Cookie::Refresh).filter(|_| !lives) else {
+        return next.run(request).await;
+    };
+    let with = Refreshing { db: &db, tokens: &tokens, seal: &seal, entropy: &edge.entropy, context: &context };
+    match sessions::refresh(with, &refresh).await.map_err(Problem::from) {
+        Ok(pair) => {
+            bring_along(request.headers_mut(), &style.set(Cookie::Access, &pair.access_token, ACCESS_TOKEN_TTL));
+            let answer = next.run(request).await;
+            with_cookies(answer, sessions::http::set_cookies(style, &pair))
+        }
+        Err(problem) if problem.code().status().is_client_error() => {
+            let answer = next.run(request).await;
+            with_cookies(answer, sessions::http::clear_cookies(style))
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Puts the cookie that the answer will set into the request, in place of what it is called by now.
+fn bring_along(headers: &mut HeaderMap, set_cookie: &HeaderValue) {
+    let Some((name, value)) = first_pair(set_cookie) else { return };
+    let sent: Vec<&str> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .map(str::trim)
+        .filter(|pair| pair.split('=').next() != Some(name))
+        .collect();
+    let line = [sent.as_slice(), &[&format!("{name}={value}")]].concat().join("; ");
+    if let Ok(line) = HeaderValue::from_str(&line) {
+        headers.insert(header::COOKIE, line);
+    }
+}
+
+fn first_pair(set_cookie: &HeaderValue) -> Option<(&str, &str)> {
+    set_cookie.to_str().ok()?.split(';').next()?.split_once('=')
+}
+
+/// The handler's own cookies count: a page that signs in or out decides, not the refresh before it.
+fn with_cookies(
+    mut answer: Response,
+    AppendHeaders(cookies): AppendHeaders<[(header::HeaderName, HeaderValue); 2]>,
+) -> Response {
+    for (header, cookie) in cookies {
+        let name = first_pair(&cookie).map(|(name, _)| name);
+        let own = answer.headers().get_all(header::SET_COOKIE);
+        if !own.iter().any(|own| first_pair(own).map(|(name, _)| name) == name) {
+            answer.headers_mut().append(header, cookie);
+        }
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::Entropy;
+
+    #[test]
+    fn a_link_is_ready_only_beside_the_challenge_that_it_came_with() {
+        let entropy = Entropy::system();
+        let row = |n| uuid::Uuid::from_u128(n);
+        let token = Opaque::new::<TOKEN_BYTES>(row(1), &entropy).text;
+        let own = Opaque::new::<CHALLENGE_BYTES>(row(1), &entropy).text;
+        let later = Opaque::new::<CHALLENGE_BYTES>(row(2), &entropy).text;
+        let look = |token: &str, challenge: Option<&str>| SignInLink::look(token.to_owned(), challenge);
+        assert!(matches!(look(&token, Some(&own)), SignInLink::Ready { .. }));
+        assert!(matches!(look(&token, Some(&later)), SignInLink::OtherBrowser));
+        assert!(matches!(look(&token, None), SignInLink::OtherBrowser));
+        assert!(matches!(look("nothing", Some(&own)), SignInLink::Spent));
+    }
+
+    #[test]
+    fn a_refreshed_session_is_sent_along_and_a_page_s_own_cookie_wins() {
+        let mut headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("a=b; bw_access=old"))]);
+        bring_along(&mut headers, &HeaderValue::from_static("bw_access=t; Path=/; HttpOnly"));
+        assert_eq!(headers.get(header::COOKIE).unwrap(), "a=b; bw_access=t");
+
+        let cookie = |text| (header::SET_COOKIE, HeaderValue::from_static(text));
+        let signed_out = (AppendHeaders([cookie("bw_access=; Max-Age=0")]), "").into_response();
+        let fresh = AppendHeaders([cookie("bw_access=t; Max-Age=300"), cookie("bw_refresh=r; Max-Age=9")]);
+        let set: Vec<_> =
+            with_cookies(signed_out, fresh).headers().get_all(header::SET_COOKIE).iter().cloned().collect();
+        assert_eq!(set, ["bw_access=; Max-Age=0", "bw_refresh=r; Max-Age=9"]);
+    }
 }
