@@ -12,6 +12,7 @@ use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
+use chromiumoxide::cdp::browser_protocol::input::InsertTextParams;
 use chromiumoxide::cdp::browser_protocol::log::{self, EventEntryAdded, LogEntrySource};
 use chromiumoxide::cdp::browser_protocol::page::CaptureScreenshotFormat;
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, EventExceptionThrown};
@@ -97,7 +98,8 @@ impl Tab {
         self.find(selector).await;
         let field = self.page.find_element(selector).await.unwrap();
         field.click().await.unwrap();
-        field.type_str(text).await.unwrap();
+        // As an input method does: `type_str` knows the keys of one keyboard only.
+        self.page.execute(InsertTextParams::new(text)).await.unwrap();
     }
 
     /// Presses a key on the page.
