@@ -1,0 +1,3 @@
+//! The walls between tenants: that they stand, and that whoever takes a stone out of them is noticed.
+
+mod catalog;

@@ -1,0 +1,112 @@
+//! Every deliberate exception to the rules, with its reason. Whoever adds a line here has made a decision.
+
+use bailiwick_server::db::OperationalPath;
+
+/// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
+const CELL_TABLES: [(&str, &str); 6] = [
+    ("users", "a person, who may belong to several workspaces"),
+    ("sessions", "a person's"),
+    ("refresh_tokens", "a person's"),
+    ("sign_in_challenges", "made before anybody is known"),
+    ("cell_ledger_staged", "account events and failed sign-ins go to the cell's own log"),
+    ("account_idempotency_records", "a person's, before the workspace exists"),
+];
+
+/// Tenant tables whose rows belong to the workspace as a whole.
+const WITHOUT_ENVIRONMENT: [(&str, &str); 2] =
+    [("workspaces", "the workspace itself"), ("memberships", "people belong to both environments")];
+
+/// Tables with an environment whose rows no project can own.
+const WITHOUT_PROJECT: [(&str, &str); 1] =
+    [("idempotency_records", "an answer belongs to the principal who asked, whose id stands in the key")];
+
+/// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
+const READABLE_SECRETS: [(&str, &str); 12] = [
+    ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),
+    ("bailiwick_runtime idempotency_records.request_digest", "tells another request under the same key"),
+    ("bailiwick_runtime idempotency_records.reply_sealed", "replays the answer"),
+    ("bailiwick_runtime account_idempotency_records.key_digest", "as above"),
+    ("bailiwick_runtime account_idempotency_records.request_digest", "as above"),
+    ("bailiwick_runtime account_idempotency_records.reply_sealed", "as above"),
+    ("bailiwick_system api_keys.digest", "authenticates a key"),
+    ("bailiwick_system refresh_tokens.digest", "finds a refresh token"),
+    ("bailiwick_system refresh_tokens.successor_sealed", "answers the losers of a parallel refresh"),
+    ("bailiwick_system sign_in_challenges.challenge_digest", "redeems a sign-in"),
+    ("bailiwick_system sign_in_challenges.token_digest", "redeems a sign-in"),
+    ("bailiwick_system sign_in_challenges.code_digest", "redeems a sign-in"),
+];
+
+/// A policy of the serving role that is no wall of a tenant's.
+pub(super) struct Opening {
+    pub(super) table: &'static str,
+    pub(super) policy: &'static str,
+    /// `r` for SELECT, `*` for all, as in `pg_policy.polcmd`.
+    pub(super) command: char,
+    /// Exactly what it lets through, as `pg_get_expr` prints it; the same for what may be written.
+    pub(super) lets_through: &'static str,
+}
+
+/// A person's own rows in an `AccountTx`, and the names of the members of the workspace at hand.
+pub(super) const OPENINGS: [Opening; 5] = [
+    Opening {
+        table: "users",
+        policy: "account_self",
+        command: 'r',
+        lets_through: r#"(id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))"#,
+    },
+    Opening {
+        table: "memberships",
+        policy: "account_memberships",
+        command: 'r',
+        lets_through: r#"(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))"#,
+    },
+    Opening {
+        table: "workspaces",
+        policy: "account_workspaces",
+        command: 'r',
+        lets_through: r#"(EXISTS ( SELECT FROM memberships m WHERE ((m.workspace_id = workspaces.workspace_id) AND (m.user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))))"#,
+    },
+    Opening {
+        table: "account_idempotency_records",
+        policy: "account_rows",
+        command: '*',
+        lets_through: r#"(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))"#,
+    },
+    Opening {
+        table: "users",
+        policy: "tenant_members",
+        command: 'r',
+        lets_through: r#"(EXISTS ( SELECT FROM memberships m WHERE ((m.user_id = users.id) AND (m.workspace_id = ( SELECT (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid AS "nullif")))))"#,
+    },
+];
+
+fn names(list: &[(&'static str, &'static str)]) -> Vec<&'static str> {
+    list.iter().map(|(name, _why)| *name).collect()
+}
+
+pub(super) fn cell_tables() -> Vec<&'static str> {
+    names(&CELL_TABLES)
+}
+
+pub(super) fn without_environment() -> Vec<&'static str> {
+    names(&WITHOUT_ENVIRONMENT)
+}
+
+pub(super) fn without_project() -> Vec<&'static str> {
+    names(&WITHOUT_PROJECT)
+}
+
+pub(super) fn readable_secrets() -> Vec<&'static str> {
+    names(&READABLE_SECRETS)
+}
+
+/// The comments by which an index of a table may cross tenants, as `table: comment`: under an operational path that
+/// reaches the table, or in an `AccountTx` that does.
+pub(super) fn crossing_comments() -> Vec<String> {
+    let by_path = OperationalPath::ALL.into_iter().flat_map(|path| {
+        let comment = move |table| format!("{table}: crosses tenants: operational path {}", path.as_str());
+        path.reaches().iter().map(move |(table, _)| comment(table))
+    });
+    let accounts = OPENINGS.iter().filter(|opening| opening.policy.starts_with("account_"));
+    by_path.chain(accounts.map(|opening| format!("{}: crosses tenants: account transactions", opening.table))).collect()
+}
