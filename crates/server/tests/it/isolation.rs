@@ -1,3 +1,4 @@
 //! The walls between tenants: that they stand, and that whoever takes a stone out of them is noticed.
 
 mod catalog;
+mod generated;

@@ -1,0 +1,260 @@
+//! `bailiwick_runtime` with the settings of one tenant, or with none, at the rows of the others.
+
+use super::Ground;
+use super::rows::{ADA, BOB, NEW, Place, Row, Which, insert, person, places, project, row};
+use super::session::{End, Session, Settings};
+use super::table::Table;
+
+/// Row-level security refuses.
+const WALL: &str = "42501";
+/// There is no such parent.
+const NO_PARENT: &str = "23503";
+
+/// Tables to which a tenant adds and which it cannot read.
+const APPEND_ONLY: [&str; 1] = ["ledger_staged"];
+
+/// One statement that must get nowhere.
+struct Attempt {
+    name: &'static str,
+    statement: String,
+    /// The outcomes that are a refusal: no row, or these codes.
+    refusals: &'static [&'static str],
+}
+
+/// What the walls are tried with.
+fn settings() -> Vec<(&'static str, Settings)> {
+    let ada = Settings::tenant(ADA, "live", None);
+    let without = |change: fn(&mut Settings)| {
+        let mut settings = Settings::tenant(ADA, "live", None);
+        change(&mut settings);
+        settings
+    };
+    vec![
+        ("Ada, live", ada),
+        ("Ada, test", Settings::tenant(ADA, "test", None)),
+        ("Ada, live, first project", Settings::tenant(ADA, "live", Some(project(ADA, "live", 1)))),
+        ("Ada, test, first project", Settings::tenant(ADA, "test", Some(project(ADA, "test", 1)))),
+        ("Ada, live, a project of test", Settings::tenant(ADA, "live", Some(project(ADA, "test", 1)))),
+        ("Ada, live, a project of Bob's", Settings::tenant(ADA, "live", Some(project(BOB, "live", 1)))),
+        ("Bob, live", Settings::tenant(BOB, "live", None)),
+        ("nothing set", Settings::default()),
+        ("everything empty", Settings::empty()),
+        ("workspace unset", without(|settings| settings.workspace = None)),
+        ("workspace empty", without(|settings| settings.workspace = Some(String::new()))),
+        ("environment unset", without(|settings| settings.environment = None)),
+        ("environment empty", without(|settings| settings.environment = Some(String::new()))),
+        ("project unset", without(|settings| settings.project = None)),
+        ("project empty", without(|settings| settings.project = Some(String::new()))),
+        ("an operational path", Settings { path: Some("authenticate_key".to_owned()), ..Settings::default() }),
+    ]
+}
+
+/// What a tenant cannot do with its own rows under the grants as they are, and should.
+pub async fn hindrances(ground: &Ground<'_>) -> Vec<String> {
+    let mut hindrances = Vec::new();
+    let mut session = Session::open(&ground.database.urls.runtime).await;
+    for table in ground.tenant_tables() {
+        let may = |word: &str| table.granted.iter().any(|granted| granted == word);
+        let reads = !APPEND_ONLY.contains(&table.name.as_str());
+        let own = Settings::tenant(ADA, "live", None);
+        let all = places(table).into_iter().filter(|place| own.reach(table, *place)).count().to_string();
+        let newcomer = if table.name == "workspaces" { NEW } else { ADA };
+        let place = Place { workspace: newcomer, environment: "live", project: None };
+        let fresh = row(&table.name, place, Which::Fresh).unwrap();
+        let cases = [
+            ("SELECT", reads, format!("SELECT FROM {}", table.name), own.clone(), all.clone()),
+            // A locking read without a policy for UPDATE returns nothing, and says nothing.
+            (
+                "SELECT FOR UPDATE",
+                reads && may("UPDATE"),
+                format!("SELECT FROM {} FOR UPDATE", table.name),
+                own.clone(),
+                all,
+            ),
+            ("INSERT", true, insert(&table.name, &fresh), Settings::tenant(newcomer, "live", None), "1".to_owned()),
+        ];
+        for (name, wanted, statement, settings, expected) in cases {
+            let outcome = if wanted { session.attempt(&settings, &statement, End::Rollback).await } else { continue };
+            if outcome != expected {
+                hindrances.push(format!("{}: {name} of own rows: {outcome}, not {expected}", table.name));
+            }
+        }
+        for (column, parent) in references_within_tenants(table, &ground.tables) {
+            let own_parent = places(parent).into_iter().find(|place| own.reach(parent, *place)).unwrap();
+            let statement = insert(&table.name, &referring(fresh.clone(), column, parent, own_parent));
+            let outcome = session.attempt(&own, &statement, End::Rollback).await;
+            if outcome != "1" {
+                hindrances.push(format!("{}: {column} refers to an own row: {outcome}", table.name));
+            }
+        }
+    }
+    hindrances
+}
+
+/// What gets through the policies when the grants forbid nothing.
+pub async fn breaches(ground: &Ground<'_>) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let before = ground.dump().await;
+    let mut session = Session::open(&ground.database.urls.runtime).await;
+    for (name, settings) in settings() {
+        session = session.ready_for(&settings).await;
+        for table in ground.tenant_tables() {
+            let own = places(table).into_iter().find(|place| settings.reach(table, *place));
+            for place in places(table) {
+                if settings.reach(table, place) {
+                    let seen = session
+                        .attempt(
+                            &settings,
+                            &format!("SELECT FROM {} WHERE {}", table.name, at(table, place)),
+                            End::Commit,
+                        )
+                        .await;
+                    let expected = if APPEND_ONLY.contains(&table.name.as_str()) { "0" } else { "1" };
+                    if seen != expected {
+                        breaches.push(format!("{}: {name} sees {seen} own rows of {expected}", table.name));
+                    }
+                    continue;
+                }
+                for attempt in attempts(ground, table, &settings, place, own) {
+                    let outcome = session.attempt(&settings, &attempt.statement, End::Commit).await;
+                    if !attempt.refusals.contains(&outcome.as_str()) {
+                        breaches.push(format!(
+                            "{}: {name}: {}: {outcome} at {}",
+                            table.name,
+                            attempt.name,
+                            at(table, place)
+                        ));
+                    }
+                }
+            }
+        }
+        if ground.dump().await != before {
+            breaches.push(format!("{name}: rows have changed"));
+        }
+    }
+    breaches
+}
+
+/// A signed-in person's settings show their own rows and change only the answers that are kept for them.
+pub async fn account_breaches(ground: &Ground<'_>) -> Vec<String> {
+    let visible = [("users", "1"), ("memberships", "1"), ("workspaces", "1"), ("account_idempotency_records", "1")];
+    let settings = Settings { user: Some(person(ADA).to_string()), ..Settings::empty() };
+    let before = ground.dump().await;
+    let mut session = Session::open(&ground.database.urls.runtime).await;
+    let mut breaches = Vec::new();
+    for table in ground.tried() {
+        let name = &table.name;
+        let expected = visible.iter().find(|(visible, _)| visible == name).map_or("0", |(_, rows)| rows);
+        let place = Place { workspace: BOB, environment: "live", project: None };
+        let fresh = row(&table.root, place, Which::Fresh).unwrap();
+        let own_record = if name == "account_idempotency_records" { "1" } else { "0" };
+        let stamp = format!("UPDATE {name} SET {} = now()", table.stamp);
+        for (what, statement, refusal, end) in [
+            ("SELECT", format!("SELECT FROM {name}"), expected, End::Commit),
+            ("INSERT", insert(name, &fresh), WALL, End::Commit),
+            ("UPDATE", stamp, own_record, End::Rollback),
+            ("DELETE", format!("DELETE FROM {name}"), own_record, End::Rollback),
+        ] {
+            let outcome = session.attempt(&settings, &statement, end).await;
+            if outcome != refusal {
+                breaches.push(format!("{name}: a person: {what}: {outcome}, not {refusal}"));
+            }
+        }
+    }
+    if ground.dump().await != before {
+        breaches.push("a person: rows have changed".to_owned());
+    }
+    breaches
+}
+
+fn attempts(ground: &Ground<'_>, table: &Table, settings: &Settings, place: Place, own: Option<Place>) -> Vec<Attempt> {
+    const UNSEEN: &[&str] = &["0"];
+    const REFUSED: &[&str] = &[WALL];
+    let name = &table.name;
+    let there = at(table, place);
+    let (seeded, fresh) = (row(name, place, Which::Seeded).unwrap(), row(name, place, Which::Fresh).unwrap());
+    let stamp = format!("ON CONFLICT ON CONSTRAINT {} DO UPDATE SET {} = now()", table.primary_key, table.stamp);
+    let owner = own.map_or(ADA, |own| own.workspace);
+    let attempt = |name, statement, refusals| Attempt { name, statement, refusals };
+    let mut attempts = vec![
+        attempt("SELECT", format!("SELECT FROM {name} WHERE {there}"), UNSEEN),
+        attempt("SELECT FOR UPDATE", format!("SELECT FROM {name} WHERE {there} FOR UPDATE"), UNSEEN),
+        attempt("INSERT", insert(name, &fresh), REFUSED),
+        attempt("INSERT ON CONFLICT DO NOTHING", format!("{} ON CONFLICT DO NOTHING", insert(name, &seeded)), REFUSED),
+        attempt("INSERT ON CONFLICT DO UPDATE", format!("{} {stamp}", insert(name, &seeded)), REFUSED),
+        attempt("UPDATE", format!("UPDATE {name} SET {} = now() WHERE {there}", table.stamp), UNSEEN),
+        attempt(
+            "UPDATE to an own workspace",
+            format!("UPDATE {name} SET workspace_id = '{owner}' WHERE {there}"),
+            UNSEEN,
+        ),
+        attempt("DELETE", format!("DELETE FROM {name} WHERE {there}"), UNSEEN),
+    ];
+    let Some(own) = own else { return attempts };
+    let away = format!("UPDATE {name} SET {} WHERE {}", walls(table, place).join(", "), at(table, own));
+    let appends = APPEND_ONLY.contains(&name.as_str());
+    attempts.push(attempt("UPDATE of an own row to there", away, if appends { UNSEEN } else { REFUSED }));
+    if own.workspace == place.workspace && !table.key_columns.iter().any(|column| column == "environment") {
+        let onto: Row = row(name, own, Which::Fresh)
+            .unwrap()
+            .into_iter()
+            .map(|(column, value)| {
+                let taken = seeded.iter().find(|(key, _)| {
+                    *key == column && *key != "workspace_id" && table.key_columns.iter().any(|own| own == key)
+                });
+                (column, taken.map_or(value, |(_, taken)| taken.clone()))
+            })
+            .collect();
+        attempts.push(attempt(
+            "INSERT of an own row onto its key",
+            format!("{} {stamp}", insert(name, &onto)),
+            REFUSED,
+        ));
+    }
+    for (column, parent) in references_within_tenants(table, &ground.tables) {
+        let foreign = |parent_at: &Place| {
+            !settings.reach(parent, *parent_at)
+                && (parent_at.workspace, parent_at.environment) == (place.workspace, place.environment)
+                && (place.workspace, place.environment) != (own.workspace, own.environment)
+        };
+        for parent_at in places(parent).into_iter().filter(foreign) {
+            let row = referring(row(name, own, Which::Fresh).unwrap(), column, parent, parent_at);
+            attempts.push(attempt("INSERT of an own row with a parent there", insert(name, &row), &[WALL, NO_PARENT]));
+        }
+    }
+    attempts
+}
+
+/// The columns that refer to a row of a tenant's beyond its walls, and the table of that row.
+fn references_within_tenants<'a>(table: &'a Table, tables: &'a [Table]) -> impl Iterator<Item = (&'a str, &'a Table)> {
+    table.references().filter(|(column, _)| *column != "workspace_id").filter_map(|(column, parent)| {
+        Some((column, tables.iter().find(|table| table.is_tenant && table.name == parent)?))
+    })
+}
+
+/// The row with a column that names the parent's row at this place.
+fn referring(mut row: Row, column: &str, parent: &Table, place: Place) -> Row {
+    let parent_row = super::rows::row(&parent.name, place, Which::Seeded).unwrap();
+    let key = parent_row.into_iter().find(|(name, _)| *name == "id").unwrap().1;
+    // A key is made by a person or by a key, never by both.
+    row.retain(|(name, _)| *name != column && (column != "created_by_key" || *name != "created_by_user"));
+    let known = ["project_id", "created_by_key"].into_iter().find(|known| *known == column);
+    row.push((known.unwrap_or_else(|| panic!("{column} refers to a tenant's row: how does one write it?")), key));
+    row
+}
+
+/// The columns of the walls with what stands in them at this place.
+fn walls(table: &Table, place: Place) -> Vec<String> {
+    let mut walls = vec![format!("workspace_id = '{}'", place.workspace)];
+    if table.has_environment {
+        walls.push(format!("environment = '{}'", place.environment));
+    }
+    if let Some(column) = &table.project {
+        walls.push(place.project.map_or(format!("{column} = NULL"), |project| format!("{column} = '{project}'")));
+    }
+    walls
+}
+
+fn at(table: &Table, place: Place) -> String {
+    walls(table, place).join(" AND ").replace("= NULL", "IS NULL")
+}
