@@ -115,4 +115,15 @@ mod tests {
             "__Host-bw_access=x; Path=/; Max-Age=300; HttpOnly; SameSite=Lax; Secure"
         );
     }
+
+    #[test]
+    fn a_replaced_cookie_is_the_only_one_of_its_name() {
+        let style = CookieStyle { secure: false };
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=1; bw_access=old"));
+        headers.append(header::COOKIE, HeaderValue::from_static("bw_access=older; bw_access_not=2"));
+        style.replace(&mut headers, Cookie::Access, "new");
+        assert_eq!(headers.get_all(header::COOKIE).iter().collect::<Vec<_>>(), ["a=1; bw_access_not=2; bw_access=new"]);
+        assert_eq!(style.get(&headers, Cookie::Access).as_deref(), Some("new"));
+    }
 }

@@ -1,24 +1,21 @@
 //! The door of the console: ask for a mail, type its code or press its link, stay signed in, leave.
 
 use askama::Template;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::model::{CHALLENGE_BYTES, CHALLENGE_TTL, EmailAddress, Opaque, SignInRefusal, TOKEN_BYTES};
 use super::ops::{self, Proof, SigningIn};
+use crate::authn::AccessTokens;
 use crate::authn::cookie::Cookie;
-use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::config::PublicUrl;
 use crate::console::{Field, Flash, Visit};
-use crate::context::RequestContext;
 use crate::db::Db;
 use crate::http::{Edge, Form, Problem, Query};
 use crate::mail::Mailer;
-use crate::sessions::{self, Refreshing};
-use crate::vault::LocalSeal;
+use crate::sessions;
 
 /// `/sign-in`.
 #[derive(Template)]
@@ -218,76 +215,6 @@ pub async fn sign_out(
     Ok((sessions::http::clear_cookies(visit.cookies()), visit.done("/sign-in", Flash::SignedOut)).into_response())
 }
 
-/// Before each page of the console: a browser whose access token is over gets another for its refresh token.
-///
-/// The page then sees the new token as if it had been sent. A refresh token that is not taken is forgotten, and the
-/// page decides what that means.
-pub async fn keep_signed_in(
-    context: RequestContext,
-    State(db): State<Db>,
-    State(tokens): State<AccessTokens>,
-    State(seal): State<LocalSeal>,
-    State(edge): State<Edge>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let style = edge.cookies;
-    let access = style.get(request.headers(), Cookie::Access);
-    let lives = access.is_some_and(|token| tokens.session_of(&token, context.received_at).is_some());
-    let Some(refresh) = style.get(request.headers(), Cookie::Refresh).filter(|_| !lives) else {
-        return next.run(request).await;
-    };
-    let with = Refreshing { db: &db, tokens: &tokens, seal: &seal, entropy: &edge.entropy, context: &context };
-    match sessions::refresh(with, &refresh).await.map_err(Problem::from) {
-        Ok(pair) => {
-            bring_along(request.headers_mut(), &style.set(Cookie::Access, &pair.access_token, ACCESS_TOKEN_TTL));
-            let answer = next.run(request).await;
-            with_cookies(answer, sessions::http::set_cookies(style, &pair))
-        }
-        Err(problem) if problem.code().status().is_client_error() => {
-            let answer = next.run(request).await;
-            with_cookies(answer, sessions::http::clear_cookies(style))
-        }
-        Err(problem) => problem.into_response(),
-    }
-}
-
-/// Puts the cookie that the answer will set into the request, in place of what it is called by now.
-fn bring_along(headers: &mut HeaderMap, set_cookie: &HeaderValue) {
-    let Some((name, value)) = first_pair(set_cookie) else { return };
-    let sent: Vec<&str> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .map(str::trim)
-        .filter(|pair| pair.split('=').next() != Some(name))
-        .collect();
-    let line = [sent.as_slice(), &[&format!("{name}={value}")]].concat().join("; ");
-    if let Ok(line) = HeaderValue::from_str(&line) {
-        headers.insert(header::COOKIE, line);
-    }
-}
-
-fn first_pair(set_cookie: &HeaderValue) -> Option<(&str, &str)> {
-    set_cookie.to_str().ok()?.split(';').next()?.split_once('=')
-}
-
-/// The handler's own cookies count: a page that signs in or out decides, not the refresh before it.
-fn with_cookies(
-    mut answer: Response,
-    AppendHeaders(cookies): AppendHeaders<[(header::HeaderName, HeaderValue); 2]>,
-) -> Response {
-    for (header, cookie) in cookies {
-        let name = first_pair(&cookie).map(|(name, _)| name);
-        let own = answer.headers().get_all(header::SET_COOKIE);
-        if !own.iter().any(|own| first_pair(own).map(|(name, _)| name) == name) {
-            answer.headers_mut().append(header, cookie);
-        }
-    }
-    answer
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,19 +232,5 @@ mod tests {
         assert!(matches!(look(&token, Some(&later)), SignInLink::OtherBrowser));
         assert!(matches!(look(&token, None), SignInLink::OtherBrowser));
         assert!(matches!(look("nothing", Some(&own)), SignInLink::Spent));
-    }
-
-    #[test]
-    fn a_refreshed_session_is_sent_along_and_a_page_s_own_cookie_wins() {
-        let mut headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("a=b; bw_access=old"))]);
-        bring_along(&mut headers, &HeaderValue::from_static("bw_access=t; Path=/; HttpOnly"));
-        assert_eq!(headers.get(header::COOKIE).unwrap(), "a=b; bw_access=t");
-
-        let cookie = |text| (header::SET_COOKIE, HeaderValue::from_static(text));
-        let signed_out = (AppendHeaders([cookie("bw_access=; Max-Age=0")]), "").into_response();
-        let fresh = AppendHeaders([cookie("bw_access=t; Max-Age=300"), cookie("bw_refresh=r; Max-Age=9")]);
-        let set: Vec<_> =
-            with_cookies(signed_out, fresh).headers().get_all(header::SET_COOKIE).iter().cloned().collect();
-        assert_eq!(set, ["bw_access=; Max-Age=0", "bw_refresh=r; Max-Age=9"]);
     }
 }

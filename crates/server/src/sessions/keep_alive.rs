@@ -12,7 +12,7 @@ use crate::authn::AccessTokens;
 use crate::authn::cookie::Cookie;
 use crate::context::RequestContext;
 use crate::db::Db;
-use crate::http::Edge;
+use crate::http::{Edge, Problem};
 use crate::vault::LocalSeal;
 
 /// Refreshes a session whose access token is gone or over, before the page asks who is there. Pages that
@@ -48,8 +48,8 @@ pub async fn keep_alive(
             let response = next.run(request).await;
             if sets_cookies(&response) { response } else { (clear_cookies(edge.cookies), response).into_response() }
         }
-        // The page finds nobody signed in; the session itself is as it was.
-        Err(_) => next.run(request).await,
+        // Nobody can tell: the page must not say that the session is over.
+        Err(refusal) => Problem::from(refusal).into_response(),
     }
 }
 

@@ -49,7 +49,7 @@ async fn a_key_lives_from_its_making_to_its_revocation() {
 async fn the_operators_services_learn_whether_a_key_is_good() {
     let app = TestApp::start().await;
     let (person, workspace) = app.founder("ada@example.com", "acme").await;
-    let soon = (time::OffsetDateTime::now_utc() + Duration::hours(1))
+    let soon = (bailiwick_server::clock::Clock::system().now() + Duration::hours(1))
         .format(&time::format_description::well_known::Rfc3339)
         .unwrap();
     let made = app.api_key(&person, &workspace, &json!({"name": "k", "scopes": ["read"], "expires_at": soon})).await;

@@ -102,11 +102,6 @@ impl Tab {
         self.page.execute(InsertTextParams::new(text)).await.unwrap();
     }
 
-    /// Presses a key on the page.
-    pub async fn press(&self, key: &str) {
-        self.page.find_element("body").await.unwrap().press_key(key).await.unwrap();
-    }
-
     /// The text of an element, or the value of a field.
     pub async fn text(&self, selector: &str) -> String {
         self.find(selector).await;
