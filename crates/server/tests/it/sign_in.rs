@@ -13,7 +13,7 @@ async fn ask(app: &TestApp, email: &str) -> (String, String, String) {
     assert_eq!(asked.status, 202, "{}", asked.text);
     let mail = app.mails(mails + 1).await.into_iter().next().unwrap();
     let token = mail.link.as_deref().unwrap().split_once("token=").unwrap().1.to_owned();
-    (asked.text_of("challenge"), token, mail.code.clone().unwrap())
+    (asked.text_of("challenge"), token, mail.code.unwrap())
 }
 
 async fn by_code(app: &TestApp, challenge: &str, code: &str) -> Answer {

@@ -16,8 +16,9 @@ pub fn install() {
         fs::create_dir_all(&dir).unwrap();
         let path = dir.join(format!("it-{}.log", std::process::id()));
         let file = OpenOptions::new().append(true).create(true).open(path).unwrap();
-        // Everything that the server and its libraries say, statements and headers included.
-        let log = Log { format: LogFormat::Json, filter: "trace,h2=info,tungstenite=info".to_owned() };
+        // Everything that the server and its libraries say; the browser and the client are the tests' own.
+        let log =
+            Log { format: LogFormat::Json, filter: "trace,chromiumoxide=off,tungstenite=off,reqwest=off".to_owned() };
         let subscriber = telemetry::subscriber(&log, std::sync::Mutex::new(file));
         tracing::subscriber::set_global_default(subscriber).unwrap();
     });
