@@ -58,19 +58,20 @@ function turnClock() {
   }
 }
 
+turnClock();
 setInterval(turnClock, 30_000);
 const turn = $("turn-zone");
 if (turn) {
   const show = () => {
     $("zone").textContent = zone === "UTC" ? "UTC" : zones.local;
     turn.textContent = zone === "UTC" ? "Show local time" : "Show UTC";
-    turnClock();
   };
   turn.hidden = false;
   turn.addEventListener("click", () => {
     zone = zone === "UTC" ? "local" : "UTC";
     localStorage.setItem("zone", zone);
     show();
+    turnClock();
   });
   show();
 }

@@ -113,7 +113,7 @@ pub async fn index(
     let path = list_path(&desk, shown.status);
     let list = Listing::new(NOUN, page.data.len(), &path, shown.cursor.as_deref(), page.next_cursor.as_deref());
     let cli = format!(
-        "bailiwick keys create importer --scope read \\\n  --workspace {} --environment {}",
+        "bailiwick keys create importer --scope read --workspace {} --environment {}",
         desk.workspace.named, desk.environment
     );
     let keys = page.data.into_iter().map(|key| names.view(key, &desk, &visit)).collect();
@@ -152,7 +152,10 @@ pub async fn show(
     visit.page(&ShowPage {
         id: IdChip::new(key.id, key_path(&desk, key.id)),
         scopes: key.scopes.iter().map(|scope| scope.as_str()).collect(),
-        allows: all_in_words(allowed(&key.scopes, key.project_id)),
+        allows: match key.status {
+            Status::Active => all_in_words(allowed(&key.scopes, key.project_id)),
+            Status::Expired | Status::Revoked => String::from("nothing any more"),
+        },
         revoked: key.revoked_at.map(|at| visit.moment(at)),
         call: CodeLine::self_check(visit.origin()),
         revoke: revocable.then(|| RevokeForm::new(&desk, &visit, &key, Field::default())),

@@ -11,6 +11,7 @@ use axum::response::Response;
 
 use super::Flash;
 use super::visit::html_response;
+use crate::authn::cookie::Cookie;
 use crate::http::{Code, Edge, Problem};
 
 /// Where to go from here.
@@ -61,6 +62,10 @@ fn to_the_door(mut response: Response, edge: &Edge, flash: Option<Flash>) -> Res
     }
     headers.insert(header::LOCATION, HeaderValue::from_static("/sign-in"));
     if let Some(flash) = flash {
+        // What the browser holds signs nobody in: it was refreshed before the page, if it could be.
+        for cookie in [Cookie::Access, Cookie::Refresh] {
+            headers.append(header::SET_COOKIE, edge.cookies.clear(cookie));
+        }
         headers.append(header::SET_COOKIE, flash.cookie(edge.cookies));
     }
     response
@@ -107,11 +112,9 @@ fn told(problem: &Problem) -> (&str, &str, &str) {
              environment that you are not in.",
             "Check the address, or start from your workspaces.",
         ),
-        Code::Forbidden => (
-            "You may not do this here",
-            problem.explanation(),
-            "Ask an owner of the workspace for a role that has it. The page on people shows what each role may do.",
-        ),
+        Code::Forbidden => {
+            ("You may not do this here", problem.explanation(), "Ask an owner of the workspace for a role that has it.")
+        }
         Code::AmbiguousSlug => (
             "Two of your workspaces share this name",
             "The address names a workspace by its slug, and you are in several with this one.",

@@ -1,4 +1,4 @@
-//! The door of the console: ask for a mail, type its code or press its link, stay signed in, leave.
+//! The door of the console: ask for a mail, type its code or press its link, leave.
 
 use askama::Template;
 use axum::extract::State;
@@ -138,15 +138,14 @@ pub async fn enter_code(
     State(mailer): State<Mailer>,
     Form(form): Form<CodeForm>,
 ) -> Result<Response, Problem> {
-    let digits: String = form.code.chars().filter(|c| !c.is_whitespace()).collect();
     let fault = match visit.cookie(Cookie::Challenge) {
         None => "This browser waits for no code. Ask for a mail in it first.",
         Some(challenge) => {
-            match redeem(&visit, &db, &tokens, &edge, Proof::Code { challenge: &challenge, code: &digits }).await {
+            match redeem(&visit, &db, &tokens, &edge, Proof::Code { challenge: &challenge, code: &form.code }).await {
                 Ok(signed_in) => return Ok(signed_in),
                 Err(SignInRefusal::Failed | SignInRefusal::OtherBrowser) => {
-                    "That code does not sign in. It has eight letters and digits, is good for 15 minutes and for five tries, and \
-                     belongs to the last mail that this browser asked for."
+                    "That code does not sign in. It has eight letters and digits, is good for 15 minutes and for five \
+                     tries, and belongs to the last mail that this browser asked for."
                 }
                 Err(refusal) => return Err(refusal.into()),
             }

@@ -59,7 +59,7 @@ impl IndexPage {
             created: visit.moment(project.created_at),
         };
         let cli = format!(
-            "bailiwick projects create Storefront \\\n  --workspace {} --environment {}",
+            "bailiwick projects create Storefront --workspace {} --environment {}",
             desk.workspace.named, desk.environment
         );
         Self { projects: data.into_iter().map(row).collect(), list, form, cli, desk }

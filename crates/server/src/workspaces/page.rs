@@ -21,8 +21,10 @@ use crate::vault::LocalSeal;
 use crate::{members, projects};
 
 const NOUN: Noun = Noun { one: "workspace", many: "workspaces" };
-/// How many of a person's workspaces the switcher offers.
-const OFFERED: u16 = 100;
+/// Among so many of a person's workspaces a desk looks for names that are shared.
+const KNOWN: u16 = 100;
+/// How many others the switcher offers.
+const OFFERED: usize = 12;
 /// Up to here a home counts exactly.
 const COUNTED: u16 = 1_000;
 
@@ -204,7 +206,7 @@ async fn seat<P>(visit: &Visit, granted: &Granted<P>, db: &Db, area: Area) -> Re
         return Err(Problem::new(Code::Unauthenticated));
     };
     let mut tx = db.account_tx(person).await?;
-    let mut all = ops::list(&mut tx, None, OFFERED).await?;
+    let mut all = ops::list(&mut tx, None, KNOWN).await?;
     if !all.iter().any(|workspace| workspace.id == granted.workspace()) {
         all.extend(ops::list(&mut tx, Some(before(granted.workspace().uuid())), 1).await?);
     }
@@ -217,7 +219,7 @@ async fn seat<P>(visit: &Visit, granted: &Granted<P>, db: &Db, area: Area) -> Re
         workspace: link_to(&own, &all),
         environment: granted.environment(),
         area,
-        others: all.iter().filter(|other| other.id != own.id).map(|other| link_to(other, &all)).collect(),
+        others: all.iter().filter(|other| other.id != own.id).take(OFFERED).map(|other| link_to(other, &all)).collect(),
         flash: visit.flash(),
     };
     Ok((desk, own))
