@@ -4,3 +4,4 @@ mod cancelled;
 mod catalog;
 mod generated;
 mod mutations;
+mod operations;

@@ -1,0 +1,114 @@
+//! What each operation names of a tenant's, and what it takes; the rest is read from the document.
+
+use bailiwick_server::router;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// What an operation's path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing of a tenant's; whoever calls it has these security schemes, or none.
+    Nowhere(&'static [&'static str]),
+    /// A workspace.
+    Workspace,
+    /// An API key in a workspace.
+    Key,
+}
+
+/// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
+pub const CASES: [(&str, Reach); 18] = [
+    ("requestSignIn", Reach::Nowhere(&[])),
+    ("verifySignIn", Reach::Nowhere(&[])),
+    ("refreshSession", Reach::Nowhere(&[])),
+    ("signOut", Reach::Nowhere(&[])),
+    ("live", Reach::Nowhere(&[])),
+    ("ready", Reach::Nowhere(&[])),
+    ("verifyApiKey", Reach::Nowhere(&["internal"])),
+    ("createWorkspace", Reach::Nowhere(&["session"])),
+    ("listWorkspaces", Reach::Nowhere(&["session"])),
+    ("getOwnKey", Reach::Nowhere(&["apiKey"])),
+    ("getWorkspace", Reach::Workspace),
+    ("listMembers", Reach::Workspace),
+    ("createProject", Reach::Workspace),
+    ("listProjects", Reach::Workspace),
+    ("createApiKey", Reach::Workspace),
+    ("listApiKeys", Reach::Workspace),
+    ("getApiKey", Reach::Key),
+    ("revokeApiKey", Reach::Key),
+];
+
+/// A body that the operation takes.
+fn body(operation: &str) -> Option<Value> {
+    match operation {
+        "createProject" => Some(json!({"name": "new"})),
+        "createApiKey" => Some(json!({"name": "new", "scopes": ["management"]})),
+        _ => None,
+    }
+}
+
+/// An operation of the document with its case.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// `operationId`.
+    pub id: String,
+    /// The method.
+    pub method: Method,
+    /// The path with its parameters in braces.
+    pub path: String,
+    /// Their names, in their order.
+    pub path_parameters: Vec<String>,
+    /// The names of members of the body that hold ids.
+    pub body_ids: Vec<String>,
+    /// Whether it is a list with a cursor.
+    pub has_cursor: bool,
+    /// `security`.
+    pub security: Value,
+    /// `x-permission`.
+    pub permission: Option<String>,
+    /// What its path names.
+    pub reach: Reach,
+    /// A body that it takes.
+    pub body: Option<Value>,
+}
+
+/// Every operation of both listeners. One without a case reaches nowhere, and the test of the cases names it.
+pub fn operations() -> Vec<Operation> {
+    let document = router::openapi();
+    let paths = document["paths"].as_object().unwrap();
+    let operation = |path: &str, method: &str, described: &Value| {
+        let id = described["operationId"].as_str().unwrap();
+        let parameters = |place: &str| {
+            let all = described["parameters"].as_array().unwrap().iter();
+            let there = all.filter(|parameter| parameter["in"] == place);
+            there.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect::<Vec<String>>()
+        };
+        Operation {
+            id: id.to_owned(),
+            method: method.to_uppercase().parse().unwrap(),
+            path: path.to_owned(),
+            path_parameters: parameters("path"),
+            body_ids: body_ids(&document, described),
+            has_cursor: parameters("query").iter().any(|name| name == "cursor"),
+            security: described["security"].clone(),
+            permission: described["x-permission"].as_str().map(str::to_owned),
+            reach: CASES.iter().find(|(known, _)| *known == id).map_or(Reach::Nowhere(&[]), |(_, reach)| *reach),
+            body: body(id),
+        }
+    };
+    paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().iter();
+            methods.map(|(method, described)| operation(path, method, described)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn body_ids(document: &Value, described: &Value) -> Vec<String> {
+    let reference = described["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
+    let Some(name) = reference.and_then(|reference| reference.strip_prefix("#/components/schemas/")) else {
+        return vec![];
+    };
+    let members = document["components"]["schemas"][name]["properties"].as_object().unwrap().keys();
+    members.filter(|member| *member == "id" || member.ends_with("_id") || member.ends_with("_ids")).cloned().collect()
+}

@@ -1,0 +1,258 @@
+//! Two workspaces with a thing at every place, and callers with every kind of credential.
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{ApiKeyId, Id, ProjectId, WorkspaceId};
+use bailiwick_server::authz::{Role, Scope};
+use bailiwick_server::clock::Clock;
+use bailiwick_server::entropy::Entropy;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+
+use super::cases::Operation;
+use crate::harness::app::{Answer, TestApp};
+
+/// A server with two tenants.
+pub struct World {
+    app: TestApp,
+    /// Who calls.
+    pub ada: Tenant,
+    /// Whose things are not to be seen.
+    pub bob: Tenant,
+}
+
+/// A workspace and everything in it.
+pub struct Tenant {
+    /// The id.
+    pub id: String,
+    /// The slug.
+    pub slug: String,
+    /// The projects: two of live, one of test.
+    pub projects: Vec<Thing>,
+    keys: Vec<Key>,
+    access_token: String,
+}
+
+/// Something with an id that stands at a place.
+#[derive(Clone, Debug)]
+pub struct Thing {
+    /// Its id.
+    pub id: String,
+    /// A name that nothing else has.
+    pub name: String,
+    workspace: String,
+    environment: Environment,
+    project: Option<String>,
+}
+
+struct Key {
+    thing: Thing,
+    secret: String,
+}
+
+/// Somebody with a credential.
+#[derive(Clone)]
+pub struct Caller {
+    /// For messages.
+    pub name: String,
+    /// Where they act.
+    pub environment: Environment,
+    /// What they say in `Bailiwick-Environment`, if anything.
+    chosen: Option<&'static str>,
+    workspace: String,
+    credential: String,
+    project: Option<String>,
+}
+
+/// Ids that were never given to anything.
+pub struct Never {
+    /// Of a workspace.
+    pub workspace: String,
+    /// Of an API key.
+    pub key: String,
+    /// Of a project.
+    pub project: String,
+}
+
+impl Caller {
+    /// The same, with a word in `Bailiwick-Environment`.
+    pub fn choosing(&self, environment: &'static str) -> Self {
+        Self { chosen: Some(environment), ..self.clone() }
+    }
+
+    /// Is the thing within all of the caller's walls?
+    pub fn sees(&self, thing: &Thing) -> bool {
+        let within = self.project.is_none() || self.project == thing.project;
+        (&self.workspace, self.environment) == (&thing.workspace, thing.environment) && within
+    }
+}
+
+impl Tenant {
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = &Thing> {
+        self.keys.iter().map(|key| &key.thing)
+    }
+
+    /// Projects and keys.
+    pub fn all(&self) -> impl Iterator<Item = &Thing> {
+        self.projects.iter().chain(self.keys())
+    }
+
+    /// The founder, who says nothing of an environment.
+    pub fn in_live(&self) -> Caller {
+        self.founder("the founder", Environment::Live, None)
+    }
+
+    /// The founder, who chooses test.
+    pub fn in_test(&self) -> Caller {
+        self.founder("the founder in test", Environment::Test, Some("test"))
+    }
+
+    /// A key of live that may do everything.
+    pub fn by_live_key(&self) -> Caller {
+        self.by_key("a live key", 0)
+    }
+
+    /// A key that is confined to the first project of live.
+    pub fn by_confined_key(&self) -> Caller {
+        self.by_key("a confined key", 1)
+    }
+
+    /// A key of test that may do everything.
+    pub fn by_test_key(&self) -> Caller {
+        self.by_key("a test key", 3)
+    }
+
+    fn founder(&self, name: &str, environment: Environment, chosen: Option<&'static str>) -> Caller {
+        let (workspace, credential) = (self.id.clone(), self.access_token.clone());
+        Caller { name: name.to_owned(), environment, chosen, workspace, credential, project: None }
+    }
+
+    fn by_key(&self, name: &str, nth: usize) -> Caller {
+        let Key { thing, secret } = &self.keys[nth];
+        Caller {
+            name: name.to_owned(),
+            environment: thing.environment,
+            chosen: None,
+            workspace: self.id.clone(),
+            credential: secret.clone(),
+            project: thing.project.clone(),
+        }
+    }
+}
+
+impl World {
+    /// Ada and Bob, each with two projects and four keys in live, a project and a key in test.
+    pub async fn found() -> Self {
+        let app = TestApp::start().await;
+        let ada = tenant(&app, "ada").await;
+        let bob = tenant(&app, "bob").await;
+        Self { app, ada, bob }
+    }
+
+    /// Ids that were never given to anything.
+    pub fn never(&self) -> Never {
+        let fresh = || Entropy::system().uuid_v7(Clock::system().now());
+        let (workspace, key): (WorkspaceId, ApiKeyId) = (Id::from_uuid(fresh()), Id::from_uuid(fresh()));
+        let project: ProjectId = Id::from_uuid(fresh());
+        Never { workspace: workspace.to_string(), key: key.to_string(), project: project.to_string() }
+    }
+
+    /// A new member of Ada's workspace with this role.
+    pub async fn member(&self, role: Role) -> Caller {
+        let person = self.app.join(&self.ada.id, &format!("{}@example.com", role.as_str()), role.as_str()).await;
+        Caller { name: role.as_str().to_owned(), credential: person.access_token, ..self.ada.in_live() }
+    }
+
+    /// A new key of Ada's with this scope.
+    pub async fn key(&self, scope: Scope) -> Caller {
+        let founder = self.ada.in_live();
+        let path = format!("/v1/workspaces/{}/api-keys", self.ada.id);
+        let body = json!({"name": scope.as_str(), "scopes": [scope.as_str()]});
+        let credential = self.call(&founder, Method::POST, &path, Some(&body)).await.text_of("key");
+        Caller { name: format!("a key with {}", scope.as_str()), credential, ..founder }
+    }
+
+    /// The operation, of this workspace and id, with a body that it takes.
+    pub async fn send(&self, caller: &Caller, operation: &Operation, workspace: &str, id: &str) -> Answer {
+        let path = operation.path.replace("{workspace}", workspace).replace("{id}", id);
+        self.call(caller, operation.method.clone(), &path, operation.body.as_ref()).await
+    }
+
+    /// A page of a list that belongs to a tenant.
+    pub async fn page(&self, caller: &Caller, operation: &Operation, of: &Tenant, query: &str) -> Value {
+        let path = format!("{}?{query}", operation.path.replace("{workspace}", &of.id));
+        self.call(caller, operation.method.clone(), &path, None).await.json()
+    }
+
+    /// A request to the public listener.
+    pub async fn call(&self, caller: &Caller, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut call = self.app.call(method, path).bearer(&caller.credential);
+        if let Some(chosen) = caller.chosen {
+            call = call.header("bailiwick-environment", chosen);
+        }
+        if let Some(body) = body {
+            call = call.json(body);
+        }
+        call.send().await
+    }
+
+    /// The rows of all tenant tables for which the condition on `row`, a JSON object, holds; as the owner sees them, but
+    /// for the note that a key was used.
+    pub async fn rows(&self, condition: &str) -> Vec<String> {
+        let owner = &self.app.database.owner;
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attname = 'workspace_id'
+             WHERE relkind IN ('r', 'p') ORDER BY 1",
+        )
+        .fetch_all(owner)
+        .await
+        .unwrap();
+        let rows =
+            |table: &String| format!("SELECT '{table} ' AS tab, to_jsonb(t) - 'last_used_at' AS row FROM {table} t");
+        let all = tables.iter().map(rows).collect::<Vec<_>>().join(" UNION ALL ");
+        let sql = format!("SELECT tab || row FROM ({all}) AS every WHERE {condition} ORDER BY 1");
+        let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(owner).await.unwrap();
+        assert!(rows.len() > 20, "{rows:?}");
+        rows
+    }
+}
+
+/// Status and body without the one thing in it that always differs.
+pub fn comparable(answer: &Answer) -> (u16, Value) {
+    let mut body = answer.json();
+    body.as_object_mut().unwrap().remove("request_id").unwrap();
+    (answer.status.as_u16(), body)
+}
+
+async fn tenant(app: &TestApp, slug: &str) -> Tenant {
+    let (person, id) = app.founder(&format!("{slug}@example.com"), slug).await;
+    let mut tenant =
+        Tenant { id, slug: slug.to_owned(), projects: vec![], keys: vec![], access_token: person.access_token };
+    for (nth, environment) in [Environment::Live, Environment::Live, Environment::Test].into_iter().enumerate() {
+        let name = format!("{slug}'s {environment} project {nth}");
+        let made = make(app, &tenant, environment, "projects", &json!({"name": name})).await;
+        let (id, workspace) = (made["id"].as_str().unwrap().to_owned(), tenant.id.clone());
+        tenant.projects.push(Thing { project: Some(id.clone()), id, name, workspace, environment });
+    }
+    let [first, second, of_test] = [0, 1, 2].map(|nth| Some(tenant.projects[nth].id.clone()));
+    let (live, test) = (Environment::Live, Environment::Test);
+    for (nth, (environment, project)) in
+        [(live, None), (live, first), (live, second), (test, None), (test, of_test)].into_iter().enumerate()
+    {
+        let name = format!("{slug}'s {environment} key {nth}");
+        let body = json!({"name": name, "scopes": ["management"], "project_id": project});
+        let made = make(app, &tenant, environment, "api-keys", &body).await;
+        let text = |member: &str| made[member].as_str().unwrap().to_owned();
+        let thing = Thing { id: text("id"), name, workspace: tenant.id.clone(), environment, project };
+        tenant.keys.push(Key { thing, secret: text("key") });
+    }
+    tenant
+}
+
+async fn make(app: &TestApp, tenant: &Tenant, environment: Environment, kind: &str, body: &Value) -> Value {
+    let call = app.post(&format!("/v1/workspaces/{}/{kind}", tenant.id), body).bearer(&tenant.access_token);
+    let made = call.header("bailiwick-environment", environment.as_str()).send().await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    made.json()
+}
