@@ -3,5 +3,6 @@
 mod cancelled;
 mod catalog;
 mod generated;
+mod migrating;
 mod mutations;
 mod operations;

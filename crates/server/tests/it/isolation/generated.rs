@@ -25,8 +25,7 @@ struct Ground<'a> {
 
 /// What gets through the walls of this database, which must be empty; at one table, if one is named.
 pub async fn breaches(database: &TestDatabase, only: Option<&str>) -> Vec<String> {
-    let tables = table::all(&database.owner).await;
-    rows::seed(&database.owner, &tables).await;
+    let tables = seed(database).await;
     let ground = Ground { database, tables, only };
     let mut breaches = tenant_side::hindrances(&ground).await;
     let widen =
@@ -36,6 +35,13 @@ pub async fn breaches(database: &TestDatabase, only: Option<&str>) -> Vec<String
     breaches.extend(tenant_side::account_breaches(&ground).await);
     breaches.extend(system_side::breaches(&ground).await);
     breaches
+}
+
+/// Puts the two tenants' rows into an empty database.
+pub async fn seed(database: &TestDatabase) -> Vec<Table> {
+    let tables = table::all(&database.owner).await;
+    rows::seed(&database.owner, &tables).await;
+    tables
 }
 
 impl Ground<'_> {
