@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 
@@ -11,8 +11,8 @@ use crate::harness::cluster::TestDatabase;
 /// How long a transaction may take to be rolled back after its request has gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often in a row nothing is to be seen before it counts: what was cut may not have begun yet.
-const QUIET_LOOKS: u32 = 5;
+/// How long nothing is to be seen before it counts: what was cut may not have begun yet.
+const QUIET: Duration = Duration::from_millis(40);
 
 /// What was left behind, and by which cut.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,10 +70,11 @@ pub async fn settle(database: &TestDatabase) -> Vec<String> {
 
 async fn settled(watcher: &PgPool) -> Vec<String> {
     let quiet = async {
-        let mut looks = 0;
-        while looks < QUIET_LOOKS {
-            looks = if look(watcher).await.is_empty() { looks + 1 } else { 0 };
-            tokio::task::yield_now().await;
+        let mut quiet_since = Instant::now();
+        while quiet_since.elapsed() < QUIET {
+            if !look(watcher).await.is_empty() {
+                quiet_since = Instant::now();
+            }
         }
     };
     match tokio::time::timeout(PATIENCE, quiet).await {

@@ -69,97 +69,73 @@ pub fn id(place: Place, which: Which) -> Uuid {
     Uuid::from_u128(place << 8 | u128::from(which == Which::Fresh))
 }
 
+/// A row that satisfies the table's constraints: columns and values. A table that is missing here fails the test, so
+/// that none is forgotten.
+///
+/// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
+/// `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
+const MAKERS: [(&str, &str); 12] = [
+    ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
+    ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
+    ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
+    (
+        "api_keys",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; name 'Key'; lookup 'AAAAAAAA';
+         digest sha256(:id); scopes ARRAY['read']; created_by_user :person; created_at now()",
+    ),
+    (
+        "ledger_staged",
+        "workspace_id :workspace; environment :environment; project_id :project; event_id :id; action 'test.done';
+         actor '{}'; target '{}'; meta '{}'; trace_id repeat('0', 32); request_id :id; staged_at now()",
+    ),
+    (
+        "idempotency_records",
+        "workspace_id :workspace; environment :environment; principal_id :person; key_digest sha256(:id);
+         request_digest sha256(:id); reply_sealed 'sealed'; created_at now()",
+    ),
+    ("users", "id :user; email :user; email_key :user; created_at now()"),
+    ("sessions", "id :id; user_id :person; created_at now(); expires_at now()"),
+    ("refresh_tokens", "digest sha256(:id); session_id :seeded; issued_at now(); expires_at now()"),
+    (
+        "sign_in_challenges",
+        "id :id; email 'a@b.c'; email_key 'a@b.c'; challenge_digest sha256(:id); token_digest sha256(:id);
+         code_digest sha256(:id); created_at now(); expires_at now()",
+    ),
+    (
+        "cell_ledger_staged",
+        "event_id :id; action 'test.done'; actor '{}'; target '{}'; meta '{}'; trace_id repeat('0', 32);
+         request_id :id; staged_at now()",
+    ),
+    (
+        "account_idempotency_records",
+        "user_id :person; key_digest sha256(:id); request_digest sha256(:id); reply_sealed 'sealed'; created_at now()",
+    ),
+];
+
 /// Whether [`row`] can make rows for a table of this name.
 pub fn knows(table: &str) -> bool {
-    let somewhere = Place { workspace: ADA, environment: "live", project: None };
-    row(table, somewhere, Which::Seeded).is_some()
+    MAKERS.iter().any(|(known, _)| *known == table)
 }
 
-/// A row that satisfies the table's constraints. A table that is missing here fails the test, so that none is forgotten.
-pub fn row(table: &str, place: Place, which: Which) -> Option<Row> {
-    let id = id(place, which);
-    let text = |value: &str| format!("'{value}'");
-    let uuid = |value: Uuid| format!("'{value}'");
-    let (now, digest) = ("now()".to_owned(), format!("sha256('{id}')"));
-    let someone = if which == Which::Seeded { person(place.workspace) } else { person(NEW) };
-    let workspace = ("workspace_id", uuid(place.workspace));
-    let environment = ("environment", text(place.environment));
-    let project = ("project_id", place.project.map_or("NULL".to_owned(), uuid));
-    let entry = || {
-        let words = [("action", "'test.done'"), ("actor", "'{}'"), ("target", "'{}'"), ("meta", "'{}'")];
-        let mut columns: Row = words.map(|(column, value)| (column, value.to_owned())).into();
-        columns.extend([
-            ("event_id", uuid(id)),
-            ("trace_id", text(&"0".repeat(32))),
-            ("request_id", uuid(id)),
-            ("staged_at", now.clone()),
-        ]);
-        columns
-    };
-    let columns = match table {
-        "workspaces" => vec![workspace, ("name", text("Name")), ("slug", text("slug")), ("created_at", now)],
-        "memberships" => vec![workspace, ("user_id", uuid(someone)), ("role", text("owner")), ("created_at", now)],
-        "projects" => {
-            let own = if which == Which::Seeded { place.project.unwrap_or(id) } else { id };
-            vec![workspace, environment, ("id", uuid(own)), ("name", uuid(own)), ("created_at", now)]
-        }
-        "api_keys" => vec![
-            workspace,
-            environment,
-            project,
-            ("id", uuid(id)),
-            ("name", text("Key")),
-            ("lookup", text("AAAAAAAA")),
-            ("digest", digest),
-            ("scopes", text("{read}")),
-            ("created_by_user", uuid(person(place.workspace))),
-            ("created_at", now),
-        ],
-        "ledger_staged" => [vec![workspace, environment, project], entry()].concat(),
-        "cell_ledger_staged" => entry(),
-        "idempotency_records" => vec![
-            workspace,
-            environment,
-            ("principal_id", uuid(person(place.workspace))),
-            ("key_digest", digest.clone()),
-            ("request_digest", digest),
-            ("reply_sealed", text("sealed")),
-            ("created_at", now),
-        ],
-        "account_idempotency_records" => vec![
-            ("user_id", uuid(person(place.workspace))),
-            ("key_digest", digest.clone()),
-            ("request_digest", digest),
-            ("reply_sealed", text("sealed")),
-            ("created_at", now),
-        ],
-        "users" => {
-            let own = if which == Which::Seeded { person(place.workspace) } else { id };
-            vec![("id", uuid(own)), ("email", uuid(own)), ("email_key", uuid(own)), ("created_at", now)]
-        }
-        "sessions" => vec![
-            ("id", uuid(id)),
-            ("user_id", uuid(person(place.workspace))),
-            ("created_at", now.clone()),
-            ("expires_at", now),
-        ],
-        "refresh_tokens" => {
-            let session = self::id(place, Which::Seeded);
-            vec![("digest", digest), ("session_id", uuid(session)), ("issued_at", now.clone()), ("expires_at", now)]
-        }
-        "sign_in_challenges" => vec![
-            ("id", uuid(id)),
-            ("email", text("a@b.c")),
-            ("email_key", text("a@b.c")),
-            ("challenge_digest", digest.clone()),
-            ("token_digest", digest.clone()),
-            ("code_digest", digest),
-            ("created_at", now.clone()),
-            ("expires_at", now),
-        ],
-        _ => return None,
-    };
-    Some(columns)
+/// A row at this place.
+pub fn row(table: &str, place: Place, which: Which) -> Row {
+    let (_, columns) = MAKERS.iter().find(|(known, _)| *known == table).unwrap_or_else(|| panic!("no row for {table}"));
+    let quoted = |id: Uuid| format!("'{id}'");
+    let (own, seeded) = (id(place, which), which == Which::Seeded);
+    let values = [
+        (":workspace", quoted(place.workspace)),
+        (":environment", format!("'{}'", place.environment)),
+        (":project", place.project.map_or("NULL".to_owned(), quoted)),
+        (":person", quoted(person(place.workspace))),
+        (":member", quoted(person(if seeded { place.workspace } else { NEW }))),
+        (":user", quoted(if seeded { person(place.workspace) } else { own })),
+        (":self", quoted(place.project.filter(|_| seeded).unwrap_or(own))),
+        (":seeded", quoted(id(place, Which::Seeded))),
+        (":id", quoted(own)),
+    ];
+    let fill = |value: &str| values.iter().fold(value.to_owned(), |value, (name, with)| value.replace(name, with));
+    let pairs = columns.split(';').map(|column| column.trim().split_once(' ').unwrap());
+    pairs.map(|(column, value)| (column, fill(value))).collect()
 }
 
 /// `INSERT` of this row.
@@ -177,9 +153,7 @@ pub async fn seed(owner: &PgPool, tables: &[Table]) {
             places.push(Place { workspace: NEW, environment: "live", project: None });
         }
         for place in places {
-            let row =
-                row(&table.name, place, Which::Seeded).unwrap_or_else(|| panic!("no row maker for {}", table.name));
-            let sql = insert(&table.name, &row);
+            let sql = insert(&table.name, &row(&table.name, place, Which::Seeded));
             sqlx::query(AssertSqlSafe(sql.clone()))
                 .execute(owner)
                 .await

@@ -56,7 +56,7 @@ fn statement(table: &Table, command: &str) -> String {
         "SELECT" => format!("SELECT FROM {name}"),
         "INSERT" => {
             let place = Place { workspace: ADA, environment: "live", project: None };
-            insert(name, &row(&table.root, place, Which::Fresh).unwrap())
+            insert(name, &row(&table.root, place, Which::Fresh))
         }
         "UPDATE" => format!("UPDATE {name} SET {} = now()", table.stamp),
         _ => format!("DELETE FROM {name}"),

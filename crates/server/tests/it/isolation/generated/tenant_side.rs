@@ -10,6 +10,11 @@ const WALL: &str = "42501";
 /// There is no such parent.
 const NO_PARENT: &str = "23503";
 
+/// There is nothing there.
+const UNSEEN: &[&str] = &["0"];
+/// It must not be.
+const REFUSED: &[&str] = &[WALL];
+
 /// Tables to which a tenant adds and which it cannot read.
 const APPEND_ONLY: [&str; 1] = ["ledger_staged"];
 
@@ -60,7 +65,7 @@ pub async fn hindrances(ground: &Ground<'_>) -> Vec<String> {
         let all = places(table).into_iter().filter(|place| own.reach(table, *place)).count().to_string();
         let newcomer = if table.name == "workspaces" { NEW } else { ADA };
         let place = Place { workspace: newcomer, environment: "live", project: None };
-        let fresh = row(&table.name, place, Which::Fresh).unwrap();
+        let fresh = row(&table.name, place, Which::Fresh);
         let cases = [
             ("SELECT", reads, format!("SELECT FROM {}", table.name), own.clone(), all.clone()),
             // A locking read without a policy for UPDATE returns nothing, and says nothing.
@@ -146,7 +151,7 @@ pub async fn account_breaches(ground: &Ground<'_>) -> Vec<String> {
         let name = &table.name;
         let expected = visible.iter().find(|(visible, _)| visible == name).map_or("0", |(_, rows)| rows);
         let place = Place { workspace: BOB, environment: "live", project: None };
-        let fresh = row(&table.root, place, Which::Fresh).unwrap();
+        let fresh = row(&table.root, place, Which::Fresh);
         let own_record = if name == "account_idempotency_records" { "1" } else { "0" };
         let stamp = format!("UPDATE {name} SET {} = now()", table.stamp);
         for (what, statement, refusal, end) in [
@@ -167,62 +172,72 @@ pub async fn account_breaches(ground: &Ground<'_>) -> Vec<String> {
     breaches
 }
 
+/// Everything that is tried at a place out of sight; `own` is a place in sight, if there is one.
 fn attempts(ground: &Ground<'_>, table: &Table, settings: &Settings, place: Place, own: Option<Place>) -> Vec<Attempt> {
-    const UNSEEN: &[&str] = &["0"];
-    const REFUSED: &[&str] = &[WALL];
-    let name = &table.name;
-    let there = at(table, place);
-    let (seeded, fresh) = (row(name, place, Which::Seeded).unwrap(), row(name, place, Which::Fresh).unwrap());
-    let stamp = format!("ON CONFLICT ON CONSTRAINT {} DO UPDATE SET {} = now()", table.primary_key, table.stamp);
-    let owner = own.map_or(ADA, |own| own.workspace);
+    let (name, there) = (&table.name, at(table, place));
+    let (seeded, fresh) = (row(name, place, Which::Seeded), row(name, place, Which::Fresh));
+    let claimant = own.map_or(ADA, |own| own.workspace);
     let attempt = |name, statement, refusals| Attempt { name, statement, refusals };
     let mut attempts = vec![
         attempt("SELECT", format!("SELECT FROM {name} WHERE {there}"), UNSEEN),
         attempt("SELECT FOR UPDATE", format!("SELECT FROM {name} WHERE {there} FOR UPDATE"), UNSEEN),
         attempt("INSERT", insert(name, &fresh), REFUSED),
         attempt("INSERT ON CONFLICT DO NOTHING", format!("{} ON CONFLICT DO NOTHING", insert(name, &seeded)), REFUSED),
-        attempt("INSERT ON CONFLICT DO UPDATE", format!("{} {stamp}", insert(name, &seeded)), REFUSED),
+        attempt("INSERT ON CONFLICT DO UPDATE", upsert(table, &seeded), REFUSED),
         attempt("UPDATE", format!("UPDATE {name} SET {} = now() WHERE {there}", table.stamp), UNSEEN),
         attempt(
-            "UPDATE to an own workspace",
-            format!("UPDATE {name} SET workspace_id = '{owner}' WHERE {there}"),
+            "UPDATE of the workspace",
+            format!("UPDATE {name} SET workspace_id = '{claimant}' WHERE {there}"),
             UNSEEN,
         ),
         attempt("DELETE", format!("DELETE FROM {name} WHERE {there}"), UNSEEN),
     ];
-    let Some(own) = own else { return attempts };
-    let away = format!("UPDATE {name} SET {} WHERE {}", walls(table, place).join(", "), at(table, own));
-    let appends = APPEND_ONLY.contains(&name.as_str());
-    attempts.push(attempt("UPDATE of an own row to there", away, if appends { UNSEEN } else { REFUSED }));
-    if own.workspace == place.workspace && !table.key_columns.iter().any(|column| column == "environment") {
-        let onto: Row = row(name, own, Which::Fresh)
-            .unwrap()
-            .into_iter()
-            .map(|(column, value)| {
-                let taken = seeded.iter().find(|(key, _)| {
-                    *key == column && *key != "workspace_id" && table.key_columns.iter().any(|own| own == key)
-                });
-                (column, taken.map_or(value, |(_, taken)| taken.clone()))
-            })
-            .collect();
-        attempts.push(attempt(
-            "INSERT of an own row onto its key",
-            format!("{} {stamp}", insert(name, &onto)),
-            REFUSED,
-        ));
+    if let Some(own) = own {
+        attempts.extend(attempts_with_own(ground, table, settings, place, own));
     }
+    attempts
+}
+
+/// What is tried with a row of one's own: to move it there, onto a key that is taken there, under a parent there.
+fn attempts_with_own(
+    ground: &Ground<'_>,
+    table: &Table,
+    settings: &Settings,
+    place: Place,
+    own: Place,
+) -> Vec<Attempt> {
+    let name = &table.name;
+    let move_away = format!("UPDATE {name} SET {} WHERE {}", walls(table, place).join(", "), at(table, own));
+    let refusals = if APPEND_ONLY.contains(&name.as_str()) { UNSEEN } else { REFUSED };
+    let mut attempts = vec![Attempt { name: "UPDATE of an own row to there", statement: move_away, refusals }];
+    let keyed_by_environment = table.key_columns.iter().any(|column| column == "environment");
+    if own.workspace == place.workspace && !keyed_by_environment {
+        let taken = row(name, place, Which::Seeded);
+        let is_key = |column: &str| column != "workspace_id" && table.key_columns.iter().any(|key| key == column);
+        let mut onto = row(name, own, Which::Fresh);
+        for ((column, value), (_, taken)) in onto.iter_mut().zip(taken) {
+            if is_key(column) {
+                *value = taken;
+            }
+        }
+        let statement = upsert(table, &onto);
+        attempts.push(Attempt { name: "INSERT of an own row onto its key", statement, refusals: REFUSED });
+    }
+    let half = |place: Place| (place.workspace, place.environment);
     for (column, parent) in references_within_tenants(table, &ground.tables) {
-        let foreign = |parent_at: &Place| {
-            !settings.reach(parent, *parent_at)
-                && (parent_at.workspace, parent_at.environment) == (place.workspace, place.environment)
-                && (place.workspace, place.environment) != (own.workspace, own.environment)
-        };
-        for parent_at in places(parent).into_iter().filter(foreign) {
-            let row = referring(row(name, own, Which::Fresh).unwrap(), column, parent, parent_at);
-            attempts.push(attempt("INSERT of an own row with a parent there", insert(name, &row), &[WALL, NO_PARENT]));
+        let foreign = |parent_at: &Place| !settings.reach(parent, *parent_at) && half(*parent_at) == half(place);
+        for parent_at in places(parent).into_iter().filter(foreign).filter(|_| half(place) != half(own)) {
+            let statement = insert(name, &referring(row(name, own, Which::Fresh), column, parent, parent_at));
+            let refusals = &[WALL, NO_PARENT];
+            attempts.push(Attempt { name: "INSERT of an own row with a parent there", statement, refusals });
         }
     }
     attempts
+}
+
+fn upsert(table: &Table, row: &Row) -> String {
+    let (insert, key, stamp) = (insert(&table.name, row), &table.primary_key, &table.stamp);
+    format!("{insert} ON CONFLICT ON CONSTRAINT {key} DO UPDATE SET {stamp} = now()")
 }
 
 /// The columns that refer to a row of a tenant's beyond its walls, and the table of that row.
@@ -234,7 +249,7 @@ fn references_within_tenants<'a>(table: &'a Table, tables: &'a [Table]) -> impl 
 
 /// The row with a column that names the parent's row at this place.
 fn referring(mut row: Row, column: &str, parent: &Table, place: Place) -> Row {
-    let parent_row = super::rows::row(&parent.name, place, Which::Seeded).unwrap();
+    let parent_row = super::rows::row(&parent.name, place, Which::Seeded);
     let key = parent_row.into_iter().find(|(name, _)| *name == "id").unwrap().1;
     // A key is made by a person or by a key, never by both.
     row.retain(|(name, _)| *name != column && (column != "created_by_key" || *name != "created_by_user"));
