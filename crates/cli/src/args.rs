@@ -183,7 +183,7 @@ pub(crate) enum Keys {
         #[arg(value_name = "KEY_ID")]
         id: ApiKeyId,
     },
-    /// Revoke a key: it stops working everywhere within two seconds, for good
+    /// Revoke a key: it stops working everywhere at once, for good
     Revoke {
         /// The key's id
         #[arg(value_name = "KEY_ID")]

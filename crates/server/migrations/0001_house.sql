@@ -48,9 +48,10 @@ CREATE TABLE refresh_tokens (
     expires_at timestamptz NOT NULL,
     used_at timestamptz,
     successor_sealed bytea,
-    CHECK ((used_at IS NULL) = (successor_sealed IS NULL))
+    CHECK (used_at IS NOT NULL OR successor_sealed IS NULL)
 );
 CREATE INDEX refresh_tokens_by_session ON refresh_tokens (session_id);
+CREATE INDEX refresh_tokens_to_scrub ON refresh_tokens (used_at) WHERE successor_sealed IS NOT NULL;
 COMMENT ON COLUMN refresh_tokens.successor_sealed IS 'so that losers of a parallel refresh get the winner''s successor';
 
 -- Short-lived and asked for by anybody: partitioned by the UUIDv7 id and retired by DROP.

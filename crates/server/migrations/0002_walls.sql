@@ -115,10 +115,10 @@ GRANT SELECT, INSERT, UPDATE (revoked_at) ON sessions TO bailiwick_system;
 CREATE POLICY path_insert ON refresh_tokens FOR INSERT TO bailiwick_system
     WITH CHECK ((SELECT current_setting('app.operational_path', true)) IN ('redeem_sign_in', 'refresh_session'));
 CREATE POLICY path_select ON refresh_tokens FOR SELECT TO bailiwick_system
-    USING ((SELECT current_setting('app.operational_path', true)) IN ('refresh_session', 'end_session'));
+    USING ((SELECT current_setting('app.operational_path', true)) IN ('refresh_session', 'end_session', 'expire_replays'));
 CREATE POLICY path_update ON refresh_tokens FOR UPDATE TO bailiwick_system
-    USING ((SELECT current_setting('app.operational_path', true)) = 'refresh_session')
-    WITH CHECK ((SELECT current_setting('app.operational_path', true)) = 'refresh_session');
+    USING ((SELECT current_setting('app.operational_path', true)) IN ('refresh_session', 'expire_replays'))
+    WITH CHECK ((SELECT current_setting('app.operational_path', true)) IN ('refresh_session', 'expire_replays'));
 GRANT SELECT, INSERT, UPDATE (used_at, successor_sealed) ON refresh_tokens TO bailiwick_system;
 
 CREATE POLICY path_select ON api_keys FOR SELECT TO bailiwick_system

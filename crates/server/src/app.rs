@@ -81,8 +81,9 @@ fn listen(
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<impl Future<Output = std::io::Result<()>> + Send + 'static> {
     listener.set_nonblocking(true)?;
-    let mut server = axum_server::from_tcp(listener)?.handle(handle);
+    // HTTP/1 alone: whether a client speaks HTTP/2 without TLS is found out by waiting for its first bytes, and that
+    // wait has no deadline. Browsers do not; a proxy that ends TLS need not.
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(Some(HEADER_DEADLINE));
     Ok(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()))
 }

@@ -8,15 +8,17 @@ use time::Duration as Span;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 
-const HOURLY: Duration = Duration::from_secs(3600);
+const EVERY: Duration = Duration::from_secs(60);
 const REPLAYS_LIVE: Span = Span::days(1);
+/// Losers of a parallel refresh come within seconds; until then the successor can be opened with the sealing key.
+const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
-/// Runs until it is dropped. A failure is logged and tried again an hour later.
+/// Runs until it is dropped. A failure is logged and tried again a minute later.
 pub async fn run(db: Db, clock: Clock, metrics: PrometheusHandle) {
-    let mut hours = tokio::time::interval(HOURLY);
-    hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut rounds = tokio::time::interval(EVERY);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        hours.tick().await;
+        rounds.tick().await;
         metrics.run_upkeep();
         if let Err(error) = partitions(&db).await {
             tracing::error!(event = "housekeeping_failed", piece = "partitions", cause = %error);
@@ -37,16 +39,23 @@ pub async fn partitions(db: &Db) -> Result<(), DbError> {
     tx.commit_unrecorded(Unrecorded::Expired).await
 }
 
-/// Drops kept answers that are a day old.
+/// Drops kept answers that are a day old, and the sealed successors of refresh tokens that were used a minute ago.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn expire_replays(db: &Db, clock: &Clock) -> Result<(), DbError> {
-    let before = clock.now() - REPLAYS_LIVE;
+    let now = clock.now();
+    let before = now - REPLAYS_LIVE;
     let mut tx = db.system_tx(OperationalPath::ExpireReplays).await?;
     sqlx::query!("DELETE FROM idempotency_records WHERE created_at < $1", before).execute(tx.connection()?).await?;
     sqlx::query!("DELETE FROM account_idempotency_records WHERE created_at < $1", before)
         .execute(tx.connection()?)
         .await?;
+    sqlx::query!(
+        "UPDATE refresh_tokens SET successor_sealed = NULL WHERE used_at < $1 AND successor_sealed IS NOT NULL",
+        now - SUCCESSORS_LIVE
+    )
+    .execute(tx.connection()?)
+    .await?;
     tx.commit_unrecorded(Unrecorded::Expired).await
 }

@@ -18,9 +18,9 @@ mod problem;
 mod strict_json;
 
 pub use cursor::{ListQuery, Page};
-pub use extract::{ChosenEnvironment, InternalCaller, PathId, Query, Surface};
+pub use extract::{ChosenEnvironment, InternalCaller, PathId, Query, Surface, bearer};
 pub use idempotency::{Begun, Idempotency, Reply, Slot};
-pub use json::{Form, Json, Mutation, Nothing};
+pub use json::{Form, Json, Mutation, NoBody, Nothing};
 pub use layers::{Edge, Hosts, apply as apply_layers};
 pub use openapi::document as openapi_document;
 pub use operation::{Access, Operation, Routes};

@@ -34,7 +34,11 @@ impl FromStr for Name {
         let text = text.trim();
         let hidden = |c: char| {
             c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+                || matches!(c,
+                    '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+                    | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+                    | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{ffff}'
+                    | '\u{e0000}'..='\u{10ffff}')
         };
         if text.is_empty() || text.chars().count() > MAX_CHARS || text.chars().any(hidden) {
             return Err(InvalidName);
@@ -63,7 +67,22 @@ mod tests {
     fn names_stand_on_one_line() {
         assert_eq!("  Acme, Inc. ".parse::<Name>().unwrap().as_str(), "Acme, Inc.");
         assert!("ü".repeat(80).parse::<Name>().is_ok());
-        for bad in ["", "   ", "a\nb", "a\u{202e}b", "a\u{200b}b", "a\u{7}b", "\0", &"x".repeat(81)] {
+        for bad in [
+            "",
+            "   ",
+            "\u{ad}",
+            "\u{3164}",
+            "a\u{fe0f}",
+            "\u{2800}",
+            "\u{e0041}x",
+            "\u{fffd}",
+            "a\nb",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{7}b",
+            "\0",
+            &"x".repeat(81),
+        ] {
             assert!(bad.parse::<Name>().is_err(), "{bad:?}");
         }
     }

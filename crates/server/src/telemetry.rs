@@ -28,6 +28,11 @@ const DURATION_BUCKETS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0
 /// # Errors
 /// When the process has a subscriber already.
 pub fn install(log: &Log) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
+    // A panic is an event like any other: its place, never its message, which may quote what it was working on.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(event = "panic", place);
+    }));
     tracing::subscriber::set_global_default(subscriber(log, io::stderr))
 }
 

@@ -95,8 +95,7 @@ impl Keys {
         }
         let key = self.get(id).await?;
         let name = printable(key.get("name").and_then(Value::as_str).unwrap_or_default());
-        let question =
-            format!("{id} ({name}) stops working everywhere within two seconds, for good. Revoke it? [y/N] ");
+        let question = format!("{id} ({name}) stops working everywhere at once, for good. Revoke it? [y/N] ");
         let _ = io::stderr().write_all(question.as_bytes());
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map_err(|err| Failure::local("could not read the answer", &err))?;

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, ProjectId};
-use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use serde::{Deserialize, Deserializer, Serialize};
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::authz::Scope;
 use crate::name::Name;
@@ -24,9 +24,16 @@ pub struct CreateApiKey {
     #[schema(value_type = Option<String>)]
     pub project_id: Option<ProjectId>,
     /// When it stops working; in the future.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<OffsetDateTime>,
+}
+
+/// A moment in UTC. One whose offset takes it out of the years that we can tell is refused.
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    let sent = time::serde::rfc3339::option::deserialize(deserializer)?;
+    let in_utc = sent.map(|at| at.checked_to_offset(UtcOffset::UTC).filter(|at| at.year() < 9999));
+    in_utc.map(|at| at.ok_or_else(|| serde::de::Error::custom("a time before the year 9999"))).transpose()
 }
 
 /// Whether a key works.

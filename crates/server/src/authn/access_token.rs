@@ -104,26 +104,36 @@ impl AccessTokens {
         jsonwebtoken::encode(&header, &claims, &keys.signing)
     }
 
-    /// The session that a good token names, for ending it.
+    /// Is it a good token, now?
     #[must_use]
-    pub fn session_of(&self, token: &str, now: OffsetDateTime) -> Option<SessionId> {
-        self.verify(token, now).ok().map(|(_, session)| session)
+    pub fn is_good(&self, token: &str, now: OffsetDateTime) -> bool {
+        self.verify(token, now).is_ok()
+    }
+
+    /// The session that a token of ours names, whether its time is over or not: for ending the session.
+    #[must_use]
+    pub fn session_named(&self, token: &str) -> Option<SessionId> {
+        self.claims(token).ok().map(|claims| claims.sid)
     }
 
     /// Whose session a token names, if it is ours and its time is not over.
     pub(super) fn verify(&self, token: &str, now: OffsetDateTime) -> Result<(UserId, SessionId), TokenRefusal> {
+        let claims = self.claims(token)?;
+        if claims.exp <= now.unix_timestamp() {
+            return Err(TokenRefusal::Expired);
+        }
+        Ok((claims.sub, claims.sid))
+    }
+
+    /// What a token of ours says, its time apart.
+    fn claims(&self, token: &str) -> Result<Claims, TokenRefusal> {
         let keys = &self.0;
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenRefusal::Invalid)?;
         if header.typ.as_deref() != Some(TYPE) || header.kid.as_deref() != Some(keys.kid.as_str()) {
             return Err(TokenRefusal::Invalid);
         }
-        let claims = jsonwebtoken::decode::<Claims>(token, &keys.checking, &keys.validation)
-            .map_err(|_| TokenRefusal::Invalid)?
-            .claims;
-        if claims.exp <= now.unix_timestamp() {
-            return Err(TokenRefusal::Expired);
-        }
-        Ok((claims.sub, claims.sid))
+        let decoded = jsonwebtoken::decode::<Claims>(token, &keys.checking, &keys.validation);
+        decoded.map(|token| token.claims).map_err(|_| TokenRefusal::Invalid)
     }
 }
 

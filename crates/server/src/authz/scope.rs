@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::permission::{Permission as P, PermissionSet};
 
 /// One scope of an API key. The words are those of the database and of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Published things.
@@ -52,6 +52,15 @@ impl Scope {
 
     const fn bit(self) -> u8 {
         1 << (self as u8)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    /// From its word alone: a derived one would take `{"read": null}` as well.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = || serde::de::Error::custom("a scope is read, read_draft, write or management");
+        word.parse().map_err(|UnknownScope| known())
     }
 }
 

@@ -16,8 +16,14 @@ use super::setting::{Kind, SETTINGS, Setting};
 
 const PREFIX: &str = "BAILIWICK_";
 /// Variables with our prefix that belong to somebody else: the file's name, and the client's own.
-const NOT_SETTINGS: [&str; 5] =
-    ["BAILIWICK_CONFIG", "BAILIWICK_TOKEN", "BAILIWICK_SERVER", "BAILIWICK_PROFILE", "BAILIWICK_WORKSPACE"];
+const NOT_SETTINGS: [&str; 6] = [
+    "BAILIWICK_CONFIG",
+    "BAILIWICK_KEY",
+    "BAILIWICK_TOKEN",
+    "BAILIWICK_SERVER",
+    "BAILIWICK_PROFILE",
+    "BAILIWICK_WORKSPACE",
+];
 const TEST_PREFIX: &str = "BAILIWICK_TEST_";
 
 /// A copy of the process's environment, so that whoever needs it takes it as an argument.

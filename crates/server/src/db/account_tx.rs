@@ -34,11 +34,11 @@ impl AccountTx {
         self.tx.connection()
     }
 
-    /// Ends a transaction that only read.
+    /// Ends a transaction that only read. It rolls back, so that nothing is written by this way out.
     ///
     /// # Errors
-    /// [`DbError::Aborted`] if one of its statements had failed.
+    /// [`DbError::Unavailable`] when the connection broke.
     pub async fn finish_reading(self) -> Result<(), DbError> {
-        self.tx.commit().await
+        self.tx.roll_back().await
     }
 }

@@ -43,8 +43,9 @@ impl From<sqlx::Error> for DbError {
             }
             E::Database(database) => {
                 let code = database.code().unwrap_or_default();
-                // Class 08: connection; 53: resources; 57P: shutdown and start-up; 55P03: lock timeout.
-                if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "55P03" {
+                // Class 08: connection; 28: credentials; 40: rolled back for another's sake; 53: resources;
+                // 57P: shutdown and start-up; 55P03: lock timeout.
+                if ["08", "28", "40", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "55P03" {
                     Self::Unavailable(error)
                 } else if let Some(name) = database.constraint() {
                     Self::Constraint { constraint: name.to_owned(), source: error }

@@ -77,7 +77,9 @@ impl OperationalPath {
             }
             Self::EndSession => "ends a session at sign-out",
             Self::AuthenticateKey => "finds an API key by its public index, and notes that it was used",
-            Self::ExpireReplays => "drops answers that were kept for a retry and are a day old",
+            Self::ExpireReplays => {
+                "drops answers that were kept for a retry and are a day old, and successors of refresh tokens after a minute"
+            }
             Self::PartitionUpkeep => "calls the one SECURITY DEFINER function, `partition_upkeep()`",
             Self::CheckReadiness => "asks whether the database answers and is migrated",
         }
@@ -111,6 +113,7 @@ impl OperationalPath {
             Self::ExpireReplays => &[
                 ("account_idempotency_records", &["DELETE", "SELECT"]),
                 ("idempotency_records", &["DELETE", "SELECT"]),
+                ("refresh_tokens", &["SELECT", "UPDATE"]),
             ],
             Self::PartitionUpkeep | Self::CheckReadiness => &[],
         }
@@ -160,12 +163,12 @@ impl SystemTx {
         self.tx.commit().await
     }
 
-    /// Ends a transaction that only read.
+    /// Ends a transaction that only read. It rolls back, so that nothing is written by this way out.
     ///
     /// # Errors
-    /// [`DbError::Aborted`] if one of its statements had failed.
+    /// [`DbError::Unavailable`] when the connection broke.
     pub async fn finish_reading(self) -> Result<(), DbError> {
-        self.tx.commit().await
+        self.tx.roll_back().await
     }
 }
 

@@ -100,6 +100,14 @@ impl Tx {
         }
     }
 
+    /// Ends a transaction that only read, by a rollback: whatever it wrote after all is not kept.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when the connection broke.
+    pub(super) async fn roll_back(self) -> Result<(), DbError> {
+        self.end("ROLLBACK").await
+    }
+
     async fn end(mut self, statement: &'static str) -> Result<(), DbError> {
         let mut connection = self.connection.take().ok_or(DbError::Aborted)?;
         match connection.execute(statement).await {

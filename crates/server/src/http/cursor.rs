@@ -3,9 +3,14 @@
 //! A cursor is base64url of `version u8 (1) | list u8 | uuid 16`: the last id of a page, bound to its list.
 //! Ids are public, so it holds nothing secret, and whoever makes one up gets a page of their own rows.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::problem::{Code, Problem};
@@ -15,12 +20,36 @@ const DEFAULT_LIMIT: u16 = 50;
 const MAX_LIMIT: u16 = 100;
 
 /// One page of a list.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize)]
 pub struct Page<T> {
     /// The items.
     pub data: Vec<T>,
     /// Pass it as `cursor` for what follows; null at the end.
     pub next_cursor: Option<String>,
+}
+
+/// Written by hand, for the derived one gives the pages of all lists one name, and so the items of one.
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let text_or_null = SchemaType::from_iter([Type::String, Type::Null]);
+        ObjectBuilder::new()
+            .property("data", ArrayBuilder::new().items(Ref::from_schema_name(T::name())))
+            .required("data")
+            .property("next_cursor", ObjectBuilder::new().schema_type(text_or_null))
+            .required("next_cursor")
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}Page", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
 }
 
 /// `?limit=&cursor=` of every list.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use axum::extract::{FromRef, FromRequestParts, RawPathParams};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use bailiwick_proof::environment::Environment;
 use serde::de::DeserializeOwned;
 
@@ -15,7 +15,7 @@ use super::problem::{Code, Problem};
 use crate::authn::cookie::Cookie;
 use crate::authn::{self, AccessTokens, InternalKey, KeyRefusal, SessionRefusal};
 use crate::authz::may::Needs;
-use crate::authz::{self, Granted, KeyHolder, Principal, SignedIn};
+use crate::authz::{self, Denied, Granted, KeyHolder, Principal, SignedIn};
 use crate::context::RequestContext;
 use crate::db::Db;
 
@@ -99,7 +99,7 @@ where
         let (db, tokens, context) = (Db::from_ref(state), AccessTokens::from_ref(state), context(parts)?);
         let credential = match parts.extensions.get::<Surface>() {
             Some(Surface::Console) => Edge::from_ref(state).cookies.get(&parts.headers, Cookie::Access),
-            _ => bearer(parts)?,
+            _ => bearer(&parts.headers)?,
         }
         .ok_or_else(unauthenticated)?;
         if credential.starts_with("bw_") && parts.extensions.get() != Some(&Surface::Console) {
@@ -138,8 +138,12 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         demand_declared(parts, Access::AnyKey)?;
+        let ChosenEnvironment(chosen) = ChosenEnvironment::from_request_parts(parts, state).await?;
         match Principal::from_request_parts(parts, state).await? {
-            Principal::Key(key) => Ok(key),
+            Principal::Key(holder) if chosen.is_some_and(|chosen| chosen != holder.key().environment) => {
+                Err(Denied::OtherEnvironment(holder.key().environment).into())
+            }
+            Principal::Key(holder) => Ok(holder),
             Principal::Session(_) => {
                 Err(Problem::new(Code::Forbidden).detail("This is for API keys: a session has none."))
             }
@@ -178,7 +182,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         demand_declared(parts, Access::InternalCredential)?;
-        let sent = bearer(parts)?.ok_or_else(unauthenticated)?;
+        let sent = bearer(&parts.headers)?.ok_or_else(unauthenticated)?;
         if InternalKey::from_ref(state).matches(&sent) { Ok(Self(())) } else { Err(unauthenticated()) }
     }
 }
@@ -202,8 +206,12 @@ async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Has
     Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-fn bearer(parts: &Parts) -> Result<Option<String>, Problem> {
-    let mut sent = parts.headers.get_all(header::AUTHORIZATION).iter();
+/// The bearer credential, if one was sent (RFC 6750, 2.1; the scheme's case does not matter).
+///
+/// # Errors
+/// `invalid_header` when two were sent.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     match (sent.next(), sent.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => Ok(value.to_str().ok().and_then(|value| {

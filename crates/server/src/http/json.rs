@@ -96,6 +96,19 @@ impl<T: DeserializeOwned> MutationBody for T {
     }
 }
 
+/// For a request that takes no body: one that was sent is refused, not ignored.
+pub struct NoBody(());
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let headers = request.headers().clone();
+        let bytes = read_body(request).await?;
+        Nothing::read(&headers, &bytes).map(|Nothing| Self(()))
+    }
+}
+
 /// A form of the console, read as strictly as JSON: unknown and doubled fields are refused.
 pub struct Form<T>(pub T);
 
@@ -109,14 +122,36 @@ where
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         demand_media_type(request.headers(), "application/x-www-form-urlencoded")?;
         let bytes = read_body(request).await?;
-        if bytes.windows(3).any(|triple| triple == b"%00") || bytes.contains(&0) {
-            return Err(Problem::new(Code::InvalidRequest).detail("The form contains a NUL."));
+        if !is_text(&bytes) {
+            return Err(Problem::new(Code::InvalidRequest).detail("The form is not UTF-8 without NUL."));
         }
         // The message names a field of ours or a position, never what was typed.
         serde_html_form::from_bytes(&bytes).map(Self).map_err(|error| {
             Problem::new(Code::InvalidRequest).detail(format!("The form is not one of this page's: {error}."))
         })
     }
+}
+
+/// Is it, once the percent signs are decoded, UTF-8 without NUL? The form's reader would put U+FFFD in place of what
+/// is not.
+fn is_text(form: &[u8]) -> bool {
+    let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut decoded = Vec::with_capacity(form.len());
+    let mut rest = form;
+    while let [first, others @ ..] = rest {
+        rest = others;
+        decoded.push(match (first, others) {
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    high * 16 + low
+                }
+                _ => b'%',
+            },
+            (byte, _) => *byte,
+        });
+    }
+    !decoded.contains(&0) && std::str::from_utf8(&decoded).is_ok()
 }
 
 fn demand_media_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
@@ -152,6 +187,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         };
         Problem::new(Code::MalformedJson).detail(format!("The body is no JSON that is taken here: {why}."))
     })?;
+    if !value.is_object() {
+        // serde would take an array for a struct, by the order of its fields.
+        return Err(Problem::field("", "invalid", "The body is a JSON object."));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer(error.path());
         Problem::field(pointer, "invalid", error.into_inner().to_string())

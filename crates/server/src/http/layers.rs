@@ -14,6 +14,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bailiwick_proof::id::Id;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
 
 use super::problem::{Code, Problem, of_status};
 use crate::authn::cookie::CookieStyle;
@@ -66,7 +67,7 @@ pub fn apply<S: Clone + Send + Sync + 'static>(router: Router<S>, edge: &Edge) -
         .layer(from_fn_with_state(edge.clone(), same_origin))
         .layer(from_fn_with_state(edge.clone(), known_host))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            tracing::error!(event = "panic");
+            // The hook has logged where (see `telemetry`).
             Problem::new(Code::Internal).into_response()
         }))
         .layer(from_fn_with_state(edge.clone(), identify))
@@ -80,7 +81,9 @@ async fn identify(State(edge): State<Edge>, mut request: Request, next: Next) ->
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(context.clone());
 
-    let mut response = with_problem(next.run(request).await, &context);
+    // Whatever is logged on the way, a fault's cause too, is found by the id that the answer carries.
+    let span = tracing::info_span!("request", request_id = %context.id);
+    let mut response = with_problem(next.run(request).instrument(span).await, &context);
     finish_headers(response.headers_mut(), &edge, &context);
 
     let (status, duration) = (response.status().as_u16(), started.elapsed());

@@ -73,14 +73,22 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             text(name, "path", true, description)
         })
         .collect();
-    parameters.extend(operation.query.iter().map(|(name, description)| text(name, "query", false, description)));
-    if matches!(operation.access, Access::Permission(_)) {
-        parameters.push(text(
-            "Bailiwick-Environment",
-            "header",
-            false,
-            "live (if nothing is said) or test; a key has its own.",
-        ));
+    let environment = json!({"type": "string", "enum": ["live", "test"]});
+    parameters.extend(operation.query.iter().map(|(name, description)| {
+        let schema = match *name {
+            "limit" => json!({"type": "integer", "minimum": 1, "maximum": 100}),
+            "status" => json!({"type": "string", "enum": ["active", "expired", "revoked"]}),
+            _ => json!({"type": "string"}),
+        };
+        json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
+    }));
+    if matches!(operation.access, Access::Permission(_) | Access::AnyKey) {
+        let mut header =
+            text("Bailiwick-Environment", "header", false, "live (if nothing is said) or test; a key has its own.");
+        if let Some(header) = header.as_object_mut() {
+            header.insert("schema".to_owned(), environment);
+        }
+        parameters.push(header);
     }
     if operation.changes {
         parameters.push(text(
@@ -114,12 +122,19 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> BTreeMap<String, V
 
 /// What an operation can answer besides its success: by its access, its body, and what it adds.
 fn codes_of(operation: &Operation) -> Vec<Code> {
-    let mut codes = vec![Code::MisdirectedRequest, Code::Internal, Code::Unavailable];
+    let mut codes = vec![Code::MisdirectedRequest, Code::InvalidParameter, Code::Internal, Code::Unavailable];
     codes.extend(match operation.access {
         Access::Anyone => [].as_slice(),
         Access::InternalCredential => &[Code::Unauthenticated],
         Access::SignedIn => &[Code::Unauthenticated, Code::TokenExpired, Code::SessionEnded, Code::Forbidden],
-        Access::AnyKey => &[Code::Unauthenticated, Code::KeyRevoked, Code::KeyExpired, Code::Forbidden],
+        Access::AnyKey => &[
+            Code::Unauthenticated,
+            Code::KeyRevoked,
+            Code::KeyExpired,
+            Code::Forbidden,
+            Code::EnvironmentMismatch,
+            Code::InvalidHeader,
+        ],
         Access::Permission(_) => &[
             Code::Unauthenticated,
             Code::TokenExpired,
@@ -143,7 +158,7 @@ fn codes_of(operation: &Operation) -> Vec<Code> {
         ]);
     }
     if !operation.query.is_empty() {
-        codes.extend([Code::InvalidParameter, Code::InvalidCursor]);
+        codes.push(Code::InvalidCursor);
     }
     if operation.changes {
         codes.extend([Code::CrossOrigin, Code::InvalidHeader, Code::IdempotencyInFlight, Code::IdempotencyKeyReused]);

@@ -5,13 +5,16 @@
 //! than was declared answers nothing (see `extract`).
 
 use axum::Router;
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::Code;
+use super::{Code, Problem};
 use crate::authz::Permission;
 
 /// Who may call a route.
@@ -161,6 +164,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         T: 'static,
     {
         let route = method_router(&operation.method, handler, operation.access);
+        let route = if operation.query.is_empty() { route.layer(from_fn(without_query)) } else { route };
         self.router = self.router.route(operation.path, route);
         self.operations.push(operation);
         self
@@ -180,6 +184,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// The router and the operations in it.
     pub fn into_parts(self) -> (Router<S>, Vec<Operation>) {
         (self.router, self.operations)
+    }
+}
+
+/// An operation that has no query parameters refuses those that are sent, as others refuse unknown ones.
+async fn without_query(request: Request, next: Next) -> Response {
+    if request.uri().query().is_none_or(str::is_empty) {
+        next.run(request).await
+    } else {
+        Problem::new(Code::InvalidParameter).into_response()
     }
 }
 

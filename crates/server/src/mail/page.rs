@@ -38,6 +38,10 @@ impl MailView {
 /// # Errors
 /// `not_found` where mail is really sent.
 pub async fn mailbox(visit: Visit, headers: HeaderMap, State(mailer): State<Mailer>) -> Result<Response, Problem> {
+    // Whoever reads it signs in as anybody: it is for the machine that the server runs on, wherever it listens.
+    if !visit.context().client_ip.is_some_and(|ip| ip.is_loopback()) {
+        return Err(Problem::new(Code::NotFound));
+    }
     let mails = mailer.mailbox().ok_or_else(|| Problem::new(Code::NotFound))?.newest_first();
     let wanted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if wanted.contains("application/json") {

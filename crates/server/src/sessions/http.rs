@@ -11,7 +11,7 @@ use crate::authn::cookie::{Cookie, CookieStyle};
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::context::RequestContext;
 use crate::db::Db;
-use crate::http::{Code, Edge, Json, Problem};
+use crate::http::{Code, Edge, Json, NoBody, Problem, bearer};
 use crate::vault::LocalSeal;
 
 /// `{"refresh_token": …}`
@@ -41,13 +41,14 @@ pub async fn refresh(
 /// Ends the session of the access token or of the cookies, and removes the cookies. Always 204.
 ///
 /// # Errors
-/// `unavailable`.
+/// `invalid_request` for a body, `unavailable`.
 pub async fn sign_out(
     context: RequestContext,
     headers: HeaderMap,
     State(db): State<Db>,
     State(tokens): State<AccessTokens>,
     State(edge): State<Edge>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     end_session(&context, &headers, &db, &tokens, &edge).await?;
     Ok((StatusCode::NO_CONTENT, clear_cookies(edge.cookies)).into_response())
@@ -64,9 +65,9 @@ pub async fn end_session(
     tokens: &AccessTokens,
     edge: &Edge,
 ) -> Result<(), Problem> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let cookie = edge.cookies.get(headers, Cookie::Access);
-    let access = bearer.or(cookie.as_deref()).and_then(|token| tokens.session_of(token, context.received_at));
+    let sent = bearer(headers)?.or_else(|| edge.cookies.get(headers, Cookie::Access));
+    // Whoever holds a token of the session may end it, also when the token's five minutes are over.
+    let access = sent.and_then(|token| tokens.session_named(&token));
     let refresh = edge.cookies.get(headers, Cookie::Refresh);
     Ok(ops::end_by_tokens(db, &edge.entropy, context, access, refresh.as_deref()).await?)
 }

@@ -30,7 +30,7 @@ pub async fn keep_alive(
         let cookie = |cookie| edge.cookies.get(request.headers(), cookie);
         (cookie(Cookie::Access), cookie(Cookie::Refresh))
     };
-    let good = access.is_some_and(|token| tokens.session_of(&token, context.received_at).is_some());
+    let good = access.is_some_and(|token| tokens.is_good(&token, context.received_at));
     let Some(refresh) = refresh.filter(|_| !good) else { return next.run(request).await };
     let with = Refreshing { db: &db, tokens: &tokens, seal: &seal, entropy: &edge.entropy, context: &context };
     match ops::refresh(with, &refresh).await {

@@ -78,17 +78,28 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
             String::from_utf8(text.to_vec()).map_err(|_| RefreshRefusal::Invalid)?
         }
         _ => {
-            let ended = sql::end_all_of(&mut tx, row.user, now).await?;
-            let entry =
-                Entry::about(Action::RefreshTokenReused, "user", row.user).with(json!({"sessions_ended": ended}));
-            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor(row.user), &entry).await?;
-            tx.commit(recorded).await?;
-            tracing::warn!(event = "refresh_token_reused", user_id = %row.user, sessions_ended = ended);
+            // Gives up its locks first: replays of several sessions would wait for each other's.
+            tx.finish_reading().await?;
+            end_all(db, entropy, context, row.user).await?;
             return Err(RefreshRefusal::Reused);
         }
     };
     let access_token = tokens.issue(row.user, row.session, now).map_err(RefreshRefusal::Sign)?;
     Ok(TokenPair { access_token, refresh_token: successor, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
+}
+
+/// Ends every session of a person whose refresh token came back. Several that notice at once leave one entry.
+async fn end_all(db: &Db, entropy: &Entropy, context: &RequestContext, user: UserId) -> Result<(), DbError> {
+    let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
+    let ended = sql::end_all_of(&mut tx, user, context.received_at).await?;
+    if ended == 0 {
+        return tx.finish_reading().await;
+    }
+    let entry = Entry::about(Action::RefreshTokenReused, "user", user).with(json!({"sessions_ended": ended}));
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor(user), &entry).await?;
+    tx.commit(recorded).await?;
+    tracing::warn!(event = "refresh_token_reused", user_id = %user, sessions_ended = ended);
+    Ok(())
 }
 
 /// Ends the session that either token names. Tokens that name none are no error: it is over either way.

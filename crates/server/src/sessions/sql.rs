@@ -94,12 +94,16 @@ pub(super) async fn mark_used(
     Ok(())
 }
 
-/// How many were ended.
+/// How many were ended. Locks them in the order of their ids, so that two who do this do not wait for each other.
 pub(super) async fn end_all_of(tx: &mut SystemTx, user: UserId, now: OffsetDateTime) -> Result<u64, DbError> {
-    let done =
-        sqlx::query!("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL", user.uuid(), now)
-            .execute(tx.connection()?)
-            .await?;
+    let done = sqlx::query!(
+        "WITH alive AS (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id FOR UPDATE)
+         UPDATE sessions SET revoked_at = $2 FROM alive WHERE sessions.id = alive.id",
+        user.uuid(),
+        now
+    )
+    .execute(tx.connection()?)
+    .await?;
     Ok(done.rows_affected())
 }
 

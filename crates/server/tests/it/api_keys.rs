@@ -158,6 +158,8 @@ async fn environments_are_a_wall() {
     assert_eq!(seen["data"][0]["id"], id, "the key's own environment needs no header");
     let named = app.get(&keys_of(&workspace)).bearer(&key).header("bailiwick-environment", "live").send().await;
     assert_eq!(named.problem(), (403, "environment_mismatch".into()));
+    let own = app.get("/v1/key").bearer(&key).header("bailiwick-environment", "live").send().await;
+    assert_eq!(own.problem(), (403, "environment_mismatch".into()));
     let typo = app.get(&keys_of(&workspace)).bearer(&key).header("bailiwick-environment", "prod").send().await;
     assert_eq!(typo.problem(), (400, "invalid_header".into()));
 }

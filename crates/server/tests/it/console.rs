@@ -68,6 +68,11 @@ async fn a_doubled_form_makes_one_key_and_shows_it_until_it_is_stored() {
     assert_eq!(app.get("/v1/key").bearer(&secret).send().await.json()["scopes"], json!(["read", "write"]));
     let bare = look(&app, &ada, location(&first)).await;
     assert!(!location(&bare).ends_with("/created"), "without what the browser carries there is nothing to show");
+    app.advance(Duration::seconds(601));
+    let again = submit(&app, &ada, "/w/acme/live/keys", &fields).await;
+    let late = look(&app, &carrying(&again), location(&again)).await;
+    assert!(!location(&late).ends_with("/created"), "sent again after ten minutes, the form shows nothing");
+    app.advance(Duration::seconds(-601));
     // What one browser carries opens for nobody else.
     let admin = app.join(&app_workspace(&app).await, "admin@example.com", "admin").await;
     let other = Person { cookies: format!("{}; {}", admin.cookies, first.cookies()), ..admin };

@@ -74,6 +74,24 @@ fn a_breaking_change_is_noticed() {
     assert_eq!(breaking_changes(&now, &more), Vec::<String>::new(), "what is added breaks nothing");
 }
 
+#[test]
+fn each_list_holds_its_own_kind_of_thing() {
+    let document = router::openapi();
+    let items = |path: &str| {
+        let answer =
+            &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+        let page = document.pointer(answer.as_str().unwrap().trim_start_matches('#')).unwrap();
+        assert_eq!(page["required"], json!(["data", "next_cursor"]));
+        let item = page["properties"]["data"]["items"]["$ref"].as_str().unwrap().to_owned();
+        assert!(document.pointer(item.trim_start_matches('#')).is_some(), "{item}");
+        item.rsplit('/').next().unwrap().to_owned()
+    };
+    assert_eq!(items("/v1/workspaces"), "Workspace");
+    assert_eq!(items("/v1/workspaces/{workspace}/members"), "Member");
+    assert_eq!(items("/v1/workspaces/{workspace}/projects"), "Project");
+    assert_eq!(items("/v1/workspaces/{workspace}/api-keys"), "ApiKey");
+}
+
 /// Each operation of the document is there under its method and path, and asks for what its access says.
 #[tokio::test]
 async fn every_operation_exists_and_lets_nobody_in_without_a_credential() {

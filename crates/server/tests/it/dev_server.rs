@@ -188,3 +188,21 @@ async fn a_wrong_call_is_exit_code_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
 }
+
+/// A role may change its own settings; that must not outlast a restart, nor hide rows or raise errors before it.
+#[tokio::test]
+async fn what_a_role_did_to_its_own_settings_is_taken_back() {
+    let home = DevHome::temporary();
+    let server = home.start().await;
+    let pool = sqlx::PgPool::connect_lazy(&home.read("postgres.url")).unwrap();
+    sqlx::query("ALTER ROLE CURRENT_USER SET row_security = off").execute(&pool).await.unwrap();
+    let settings = "SELECT count(*) FROM pg_db_role_setting";
+    assert_eq!(sqlx::query_scalar::<_, i64>(settings).fetch_one(&pool).await.unwrap(), 1);
+    pool.close().await;
+    server.stop(Signal::SIGTERM).await;
+    let server = home.start().await;
+    let pool = sqlx::PgPool::connect_lazy(&home.read("postgres.url")).unwrap();
+    assert_eq!(sqlx::query_scalar::<_, i64>(settings).fetch_one(&pool).await.unwrap(), 0);
+    pool.close().await;
+    server.stop(Signal::SIGTERM).await;
+}

@@ -1,5 +1,7 @@
 //! What the server makes of requests that are not as they should be, and what every answer carries.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,6 +51,8 @@ async fn every_error_is_a_problem_with_a_code() {
         (Method::GET, "/v1/workspaces?limit=0", 400, "invalid_parameter"),
         (Method::GET, "/v1/workspaces?limit=1&limit=2", 400, "invalid_parameter"),
         (Method::GET, "/v1/workspaces?what=1", 400, "invalid_parameter"),
+        (Method::POST, "/v1/workspaces?x=1", 400, "invalid_parameter"),
+        (Method::GET, "/v1/key?x=1", 400, "invalid_parameter"),
         (Method::GET, "/v1/workspaces?cursor=x", 400, "invalid_cursor"),
         (Method::GET, "/livez", 404, "not_found"),
         (Method::GET, "/metrics", 404, "not_found"),
@@ -72,6 +76,10 @@ async fn a_wrong_field_is_named_by_its_pointer() {
         (json!({"name": "a\nb", "scopes": ["read"]}), "/name"),
         (json!({"name": "k", "scopes": ["read"], "expires_at": "tomorrow"}), "/expires_at"),
         (json!({"name": "k", "scopes": ["read"], "expires_at": "2001-01-01T00:00:00Z"}), "/expires_at"),
+        (json!({"name": "k", "scopes": ["read"], "expires_at": "9999-12-31T23:59:59-23:00"}), "/expires_at"),
+        (json!({"name": "k", "scopes": ["read"], "expires_at": "0000-01-01T00:00:00+23:00"}), "/expires_at"),
+        (json!({"name": "k", "scopes": [{"read": null}]}), "/scopes/0"),
+        (json!(["k", ["read"], null, null]), ""),
         (json!({"name": "k", "scopes": ["read"], "project_id": "prj_x"}), "/project_id"),
         (json!({"name": "k", "scopes": ["read"], "project_id": "prj_01h455vb4pex5vsknk084sn02q"}), "/project_id"),
     ] {
@@ -168,4 +176,17 @@ async fn requests_reach_the_ledger_with_their_ids() {
     assert!(ip == "127.0.0.1" || ip == "::1");
     let ours: bailiwick_proof::id::RequestId = made.headers["x-request-id"].to_str().unwrap().parse().unwrap();
     assert_eq!(ours.uuid(), request);
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_let_go() {
+    let app = TestApp::start().await;
+    for said in ["", "P", "PRI * HT", "GET / HTTP/1.1\r\nHost: x"] {
+        let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap().replace("localhost", "127.0.0.1"))
+            .await
+            .unwrap();
+        socket.write_all(said.as_bytes()).await.unwrap();
+        let closed = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut Vec::new())).await;
+        assert!(closed.is_ok(), "{said:?} held its connection");
+    }
 }

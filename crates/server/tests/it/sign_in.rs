@@ -1,5 +1,6 @@
 //! Sign-in by mail, and the session that it opens.
 
+use bailiwick_server::housekeeping;
 use reqwest::Method;
 use serde_json::json;
 use time::Duration;
@@ -277,4 +278,65 @@ async fn account_events_are_entries_of_the_cells_log_and_name_nobody() {
         ["sign_in.requested", "sign_in.failed", "sign_in.completed", "session.refreshed", "session.ended"]
     );
     assert!(rows.iter().all(|(_, row)| !row.contains("ada@") && !row.contains(&challenge)));
+}
+
+#[tokio::test]
+async fn signing_out_works_with_any_token_of_the_session() {
+    let app = TestApp::start().await;
+    let over = app.sign_in("ada@example.com").await;
+    app.advance(Duration::minutes(7));
+    let fresh = app.sign_in("ada@example.com").await;
+    let out = |credential: String| app.call(Method::POST, "/auth/sign-out").header("authorization", &credential).send();
+    assert_eq!(out(format!("Bearer {}", over.access_token)).await.status, 204, "its five minutes are over");
+    assert_eq!(out(format!("bearer {}", fresh.access_token)).await.status, 204, "the scheme in lower case");
+    for person in [&over, &fresh] {
+        let refresh = app.post("/auth/refresh", &json!({"refresh_token": person.refresh_token})).send().await;
+        assert_eq!(refresh.problem(), (401, "refresh_token_invalid".into()));
+    }
+    let ignored = app.post("/auth/sign-out", &json!({"refresh_token": fresh.refresh_token})).send().await;
+    assert_eq!(ignored.problem(), (400, "invalid_request".into()), "a body is refused, not ignored");
+}
+
+#[tokio::test]
+async fn replays_of_many_sessions_at_once_end_them_all_and_wait_for_nobody() {
+    let app = TestApp::start().await;
+    let mut used = Vec::new();
+    for _ in 0..10 {
+        let person = app.sign_in("ada@example.com").await;
+        app.post("/auth/refresh", &json!({"refresh_token": person.refresh_token})).send().await.person();
+        used.push(json!({"refresh_token": person.refresh_token}));
+    }
+    app.advance(Duration::seconds(11));
+    let answers = futures_util::future::join_all(used.iter().map(|body| app.post("/auth/refresh", body).send())).await;
+    for answer in answers {
+        assert_eq!(answer.problem(), (401, "refresh_token_invalid".into()));
+    }
+    let alive: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions WHERE revoked_at IS NULL")
+        .fetch_one(&app.database.owner)
+        .await
+        .unwrap();
+    let entries: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM cell_ledger_staged WHERE action = 'session.refresh_reused'")
+            .fetch_one(&app.database.owner)
+            .await
+            .unwrap();
+    assert_eq!((alive, entries), (0, 1));
+}
+
+#[tokio::test]
+async fn a_sealed_successor_is_scrubbed_and_its_predecessor_stays_used() {
+    let app = TestApp::start().await;
+    let person = app.sign_in("ada@example.com").await;
+    let body = json!({"refresh_token": person.refresh_token});
+    app.post("/auth/refresh", &body).send().await.person();
+    let scrub = async |at: Duration| {
+        let at = bailiwick_server::clock::Clock::system().now() + at;
+        housekeeping::expire_replays(&app.db, &bailiwick_server::clock::Clock::from_fn(move || at)).await.unwrap();
+        let kept = "SELECT count(*) FROM refresh_tokens WHERE successor_sealed IS NOT NULL";
+        sqlx::query_scalar::<_, i64>(kept).fetch_one(&app.database.owner).await.unwrap()
+    };
+    assert_eq!(scrub(Duration::seconds(30)).await, 1);
+    assert_eq!(scrub(Duration::minutes(2)).await, 0);
+    app.advance(Duration::minutes(2));
+    assert_eq!(app.post("/auth/refresh", &body).send().await.problem(), (401, "refresh_token_invalid".into()));
 }

@@ -38,6 +38,10 @@ async fn one_slug_in_two_places_never_collides() {
     let again =
         app.post("/v1/workspaces", &json!({"name": "Acme", "slug": "acme"})).bearer(&ada.access_token).send().await;
     assert_eq!(again.problem(), (409, "slug_taken".into()));
+    let body = json!({"name": "Twin", "slug": "twin"});
+    let twins = (0..12).map(|_| app.post("/v1/workspaces", &body).bearer(&ada.access_token).send());
+    let twins = futures_util::future::join_all(twins).await;
+    assert_eq!(twins.iter().filter(|made| made.status == 201).count(), 1, "also of many at once");
     // Ada joins Bob's: now the slug is ambiguous for her, and for nobody else.
     let ada = app.join(&bobs, "ada@example.com", "viewer").await;
     let ambiguous = app.get("/v1/workspaces/acme").bearer(&ada.access_token).send().await;

@@ -238,6 +238,9 @@ pub async fn create(
     visit.form_again(&NewPage { desk, form })
 }
 
+/// How long after its making a key can be shown.
+const SHOWN_FOR: time::Duration = time::Duration::minutes(10);
+
 /// The one showing: to whom, and of which key. Nothing sealed for one opens for another.
 struct Shown {
     person: UserId,
@@ -298,7 +301,9 @@ pub async fn created(
     tx.finish_reading().await?;
     let path = key_path(&desk, id);
     let shown = Shown::to(&granted, id)?;
-    let Some(secret) = visit.carried().and_then(|sealed| shown.open(&seal, sealed)) else {
+    // However long the browser keeps what it carries, and however often the form is sent again.
+    let lately = key.created_at + SHOWN_FOR > visit.now();
+    let Some(secret) = visit.carried().filter(|_| lately).and_then(|sealed| shown.open(&seal, sealed)) else {
         return Ok(Redirect::to(&path).into_response());
     };
     visit.page(&CreatedPage {

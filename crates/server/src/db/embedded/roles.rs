@@ -36,6 +36,9 @@ pub(super) async fn establish(
         let password = password.expose_secret();
         let statement = format!("{verb} ROLE {role} {ATTRIBUTES} PASSWORD '{password}'");
         execute(connection, statement, "make a role").await?;
+        // A role may change its own settings, and `row_security = off` would outlast every restart.
+        let statement = format!("ALTER ROLE {role} RESET ALL; ALTER ROLE {role} IN DATABASE postgres RESET ALL");
+        execute(connection, statement, "take back a role's settings").await?;
     }
     for database in ["postgres", "template1"] {
         let statement = format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC");
@@ -65,6 +68,10 @@ pub(super) async fn establish_database(
         "REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {OWNER}, {RUNTIME}, {SYSTEM}"
     );
     execute(connection, grants, "close the database to the public").await?;
+    for role in [OWNER, RUNTIME, SYSTEM] {
+        let statement = format!("ALTER ROLE {role} IN DATABASE {name} RESET ALL");
+        execute(connection, statement, "take back a role's settings").await?;
+    }
     if template == "template1" {
         // A role that does not inherit gets nothing out of owning the database: the schema must be its own.
         let mut inside = superuser.clone().database(name).connect().await.map_err(sql("connect to the database"))?;
