@@ -53,24 +53,29 @@ impl Tx {
     /// # Errors
     /// [`DbError::Unavailable`] when there is no connection to be had.
     pub(super) async fn open(pool: &PgPool, settings: &Settings) -> Result<Self, DbError> {
-        let (pool, begin) = (pool.clone(), settings.begin());
+        let begin = settings.begin();
+        let mut stale = 0;
+        loop {
+            // Waiting for a connection may be cut off at any time: nothing has been said on it yet.
+            #[expect(clippy::disallowed_methods, reason = "the one place that takes connections")]
+            let connection = pool.acquire().await?;
+            // Connections that died with a restarted database are found out here, at no cost to the others; nothing
+            // has happened yet, so the next one may be tried.
+            match Self::begin(connection, begin.clone()).await {
+                Err(DbError::Unavailable(_)) if stale < STALE_CONNECTIONS => stale += 1,
+                opened => return opened,
+            }
+        }
+    }
+
+    /// `BEGIN` and the settings, in a task of its own.
+    async fn begin(mut connection: PoolConnection<Postgres>, begin: String) -> Result<Self, DbError> {
         let opening = tokio::spawn(async move {
-            let mut stale = 0;
-            loop {
-                #[expect(clippy::disallowed_methods, reason = "the one place that takes connections")]
-                let mut connection = pool.acquire().await?;
-                match connection.execute(AssertSqlSafe(begin.clone())).await {
-                    Ok(_) => return Ok(Self { connection: Some(connection) }),
-                    Err(error) => {
-                        connection.close_on_drop();
-                        stale += 1;
-                        // Connections that died with a restarted database are found out here, at no cost
-                        // to the others; nothing has happened yet, so the next one may be tried.
-                        match DbError::from(error) {
-                            DbError::Unavailable(_) if stale < STALE_CONNECTIONS => {}
-                            error => return Err(error),
-                        }
-                    }
+            match connection.execute(AssertSqlSafe(begin)).await {
+                Ok(_) => Ok(Self { connection: Some(connection) }),
+                Err(error) => {
+                    connection.close_on_drop();
+                    Err(DbError::from(error))
                 }
             }
         });
