@@ -6,6 +6,7 @@
 //! - Extractors give a handler what it may rely on: [`crate::authz::Granted`] for the right to act,
 //!   [`Json`] and [`Mutation`] for a body that was read strictly.
 
+mod change;
 mod cursor;
 mod extract;
 pub mod health;
@@ -17,9 +18,10 @@ mod operation;
 mod problem;
 mod strict_json;
 
+pub use change::{Begun, Change, Changes};
 pub use cursor::{ListQuery, Page};
 pub use extract::{ChosenEnvironment, InternalCaller, PathId, Query, Surface, bearer};
-pub use idempotency::{Begun, Idempotency, Reply, Slot};
+pub use idempotency::{Idempotency, Reply};
 pub use json::{Form, Json, Mutation, NoBody, Nothing};
 pub use layers::{Edge, Hosts, apply as apply_layers};
 pub use openapi::document as openapi_document;

@@ -10,7 +10,7 @@ use crate::config::{Config, PublicUrl};
 use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
 use crate::http::health::Draining;
-use crate::http::{Edge, Hosts};
+use crate::http::{Changes, Edge, Hosts};
 use crate::mail::Mailer;
 use crate::vault::{LocalSeal, SealError};
 
@@ -22,6 +22,7 @@ pub struct AppState {
     tokens: AccessTokens,
     internal_key: InternalKey,
     seal: LocalSeal,
+    changes: Changes,
     pub(crate) mailer: Mailer,
     public_url: PublicUrl,
     pub(crate) draining: Draining,
@@ -67,11 +68,14 @@ impl AppState {
         let database = &config.database;
         let cookies = CookieStyle { secure: config.public_url.is_https() };
         let edge = |hosts: Hosts| Edge { clock: clock.clone(), entropy: entropy.clone(), hosts, cookies };
+        let seal = LocalSeal::new(config.secrets.sealing_key.bytes(), entropy.clone())?;
+        let db = Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?;
         Ok(Self {
-            db: Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?,
+            changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone() },
+            db,
+            seal,
             tokens: AccessTokens::new(config.secrets.token_key.pem(), config.public_url.origin())?,
             internal_key: InternalKey::new(config.secrets.internal_key.secret()),
-            seal: LocalSeal::new(config.secrets.sealing_key.bytes(), entropy.clone())?,
             public_url: config.public_url.clone(),
             draining: Draining::default(),
             edge: edge(Hosts::of(config.allowed_hosts.clone())),

@@ -11,9 +11,9 @@ use super::ops::{self, CreateError, Revoked};
 use super::sql;
 use crate::authz::{Granted, KeyHolder, Scope, may};
 use crate::db::{Authority as _, Db};
-use crate::entropy::Entropy;
-use crate::http::{Begun, Code, Idempotency, Json, ListQuery, Mutation, Nothing, Page, PathId, Problem, Query, Reply};
-use crate::vault::LocalSeal;
+use crate::http::{
+    Begun, Changes, Code, Idempotency, Json, ListQuery, Mutation, Nothing, Page, PathId, Problem, Query, Reply,
+};
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 4;
@@ -55,12 +55,10 @@ pub struct OwnKey {
 /// `beyond_own_authority`, `invalid_body`, and those of every change.
 pub async fn create(
     granted: Granted<may::CreateKey>,
-    State(db): State<Db>,
-    State(entropy): State<Entropy>,
-    State(seal): State<LocalSeal>,
+    State(changes): State<Changes>,
     request: Mutation<CreateApiKey>,
 ) -> Result<Reply, Problem> {
-    make(&granted, &db, &entropy, &seal, &request.body, request.idempotency).await
+    make(&granted, &changes, &request.body, request.idempotency).await
 }
 
 /// Makes a key once, however often it is asked for under one key; for the API and the console.
@@ -69,22 +67,17 @@ pub async fn create(
 /// As [`create`].
 pub async fn make(
     granted: &Granted<may::CreateKey>,
-    db: &Db,
-    entropy: &Entropy,
-    seal: &LocalSeal,
+    changes: &Changes,
     new: &CreateApiKey,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
-    let mut tx = db.workspace_tx(granted).await?;
-    let slot = match idempotency.begin(&mut tx, granted.principal().id(), seal).await? {
+    let mut change = match changes.begin(granted, idempotency).await? {
         Begun::Replay(reply) => return Ok(reply),
-        Begun::Fresh(slot) => slot,
+        Begun::Fresh(change) => change,
     };
-    let (created, recorded) = ops::create(&mut tx, granted, entropy, new).await?;
+    let (created, recorded) = ops::create(&mut change.tx, granted, &changes.entropy, new).await?;
     let reply = Reply::created(location(granted.workspace(), &created), &created)?;
-    slot.keep(&mut tx, &reply).await?;
-    tx.commit(recorded).await?;
-    Ok(reply)
+    change.commit(recorded, reply).await
 }
 
 fn location(workspace: WorkspaceId, created: &CreatedApiKey) -> String {
@@ -146,13 +139,11 @@ pub async fn find(granted: &Granted<may::ReadKeys>, db: &Db, key: ApiKeyId) -> R
 /// `not_found`.
 pub async fn revoke(
     granted: Granted<may::RevokeKey>,
-    State(db): State<Db>,
-    State(entropy): State<Entropy>,
-    State(seal): State<LocalSeal>,
+    State(changes): State<Changes>,
     PathId(key): PathId<ApiKeyId>,
     request: Mutation<Nothing>,
 ) -> Result<Reply, Problem> {
-    end(&granted, &db, &entropy, &seal, key, request.idempotency).await
+    end(&granted, &changes, key, request.idempotency).await
 }
 
 /// Revokes a key; for the API and the console.
@@ -161,27 +152,19 @@ pub async fn revoke(
 /// `not_found`.
 pub async fn end(
     granted: &Granted<may::RevokeKey>,
-    db: &Db,
-    entropy: &Entropy,
-    seal: &LocalSeal,
+    changes: &Changes,
     key: ApiKeyId,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
-    let mut tx = db.workspace_tx(granted).await?;
-    let slot = match idempotency.begin(&mut tx, granted.principal().id(), seal).await? {
+    let mut change = match changes.begin(granted, idempotency).await? {
         Begun::Replay(reply) => return Ok(reply),
-        Begun::Fresh(slot) => slot,
+        Begun::Fresh(change) => change,
     };
-    let reply = Reply::no_content();
-    match ops::revoke(&mut tx, entropy, key).await? {
-        None => return Err(Problem::new(Code::NotFound)),
-        Some(Revoked::Before) => tx.finish_reading().await?,
-        Some(Revoked::Now(recorded)) => {
-            slot.keep(&mut tx, &reply).await?;
-            tx.commit(recorded).await?;
-        }
+    match ops::revoke(&mut change.tx, &changes.entropy, key).await? {
+        None => Err(Problem::new(Code::NotFound)),
+        Some(Revoked::Before) => Ok(Reply::no_content()),
+        Some(Revoked::Now(recorded)) => change.commit(recorded, Reply::no_content()).await,
     }
-    Ok(reply)
 }
 
 /// What the calling key is and may do.

@@ -42,6 +42,9 @@ impl Authority for Founding {
     fn founder(&self) -> Option<UserId> {
         Some(self.founder.user())
     }
+    fn principal_id(&self) -> uuid::Uuid {
+        self.founder.user().uuid()
+    }
     fn actor(&self) -> serde_json::Value {
         Principal::Session(self.founder.clone()).actor()
     }

@@ -148,6 +148,9 @@ impl<P> Authority for Granted<P> {
     fn founder(&self) -> Option<UserId> {
         None
     }
+    fn principal_id(&self) -> uuid::Uuid {
+        self.principal.id()
+    }
     fn actor(&self) -> serde_json::Value {
         self.principal.actor()
     }

@@ -43,6 +43,8 @@ pub trait Authority: sealed::Sealed {
     /// The person who founds this very workspace. Only then does the transaction also see that
     /// person's own rows, since the answer to be replayed is theirs and not yet the workspace's.
     fn founder(&self) -> Option<UserId>;
+    /// The user's or the key's id, under which idempotency keys are kept apart.
+    fn principal_id(&self) -> uuid::Uuid;
     /// Who acts, as the ledger writes it: a JSON object with `kind` and `id`.
     fn actor(&self) -> serde_json::Value;
     /// The request at hand.

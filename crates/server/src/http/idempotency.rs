@@ -46,16 +46,16 @@ pub struct Reply {
     replayed: bool,
 }
 
-/// What [`Idempotency::begin`] found.
-pub enum Begun {
+/// What [`Idempotency::find`] found.
+pub(super) enum Found {
     /// It was done before; this was the answer.
-    Replay(Reply),
+    Kept(Reply),
     /// It is to be done now, and the answer to be kept.
-    Fresh(Slot),
+    Nothing(Slot),
 }
 
 /// Where the answer goes. Holds the key's lock until the transaction ends.
-pub struct Slot {
+pub(super) struct Slot {
     kept_at: Option<Place>,
 }
 
@@ -97,19 +97,19 @@ impl Idempotency {
     /// # Errors
     /// `idempotency_in_flight` while another request holds the key for longer than a second,
     /// `idempotency_key_reused` when the key came with another request.
-    pub async fn begin(self, tx: &mut WorkspaceTx, principal: Uuid, seal: &LocalSeal) -> Result<Begun, Problem> {
-        let Some(key) = self.key else { return Ok(Begun::Fresh(Slot { kept_at: None })) };
+    pub(super) async fn find(self, tx: &mut WorkspaceTx, principal: Uuid, seal: &LocalSeal) -> Result<Found, Problem> {
+        let Some(key) = self.key else { return Ok(Found::Nothing(Slot { kept_at: None })) };
         lock(tx, principal, &key).await?;
         let place = Place { principal, key, request: self.request, seal: seal.clone() };
         match find(tx, principal, &key).await? {
-            None => Ok(Begun::Fresh(Slot { kept_at: Some(place) })),
+            None => Ok(Found::Nothing(Slot { kept_at: Some(place) })),
             Some((request, _)) if request != self.request => Err(Problem::new(Code::IdempotencyKeyReused)),
             Some((_, sealed)) => {
                 let text = seal.open(SEAL_LABEL, &place.bytes(tx), &sealed)?;
                 let mut reply: Reply =
                     serde_json::from_slice(&text).map_err(|error| Problem::internal("kept reply", &error))?;
                 reply.replayed = true;
-                Ok(Begun::Replay(reply))
+                Ok(Found::Kept(reply))
             }
         }
     }
@@ -129,7 +129,7 @@ impl Slot {
     ///
     /// # Errors
     /// A problem when it cannot be sealed or written.
-    pub async fn keep(self, tx: &mut WorkspaceTx, reply: &Reply) -> Result<(), Problem> {
+    pub(super) async fn keep(self, tx: &mut WorkspaceTx, reply: &Reply) -> Result<(), Problem> {
         let Some(place) = self.kept_at else { return Ok(()) };
         let text = serde_json::to_vec(reply).map_err(|error| Problem::internal("reply", &error))?;
         let sealed = place.seal.seal(SEAL_LABEL, &place.bytes(tx), &zeroize::Zeroizing::new(text))?;

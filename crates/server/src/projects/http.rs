@@ -6,9 +6,7 @@ use super::model::{CreateProject, Project};
 use super::{ops, sql};
 use crate::authz::{Granted, may};
 use crate::db::{Authority as _, Db};
-use crate::entropy::Entropy;
-use crate::http::{Begun, Code, Idempotency, Json, ListQuery, Mutation, Page, Problem, Query, Reply};
-use crate::vault::LocalSeal;
+use crate::http::{Begun, Changes, Code, Idempotency, Json, ListQuery, Mutation, Page, Problem, Query, Reply};
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 3;
@@ -19,12 +17,10 @@ const LIST: u8 = 3;
 /// `name_taken`, and those of every change.
 pub async fn create(
     granted: Granted<may::CreateProject>,
-    State(db): State<Db>,
-    State(entropy): State<Entropy>,
-    State(seal): State<LocalSeal>,
+    State(changes): State<Changes>,
     request: Mutation<CreateProject>,
 ) -> Result<Reply, Problem> {
-    make(&granted, &db, &entropy, &seal, &request.body, request.idempotency).await
+    make(&granted, &changes, &request.body, request.idempotency).await
 }
 
 /// Makes a project once, however often it is asked for under one key; for the API and the console.
@@ -33,22 +29,17 @@ pub async fn create(
 /// As [`create`].
 pub async fn make(
     granted: &Granted<may::CreateProject>,
-    db: &Db,
-    entropy: &Entropy,
-    seal: &LocalSeal,
+    changes: &Changes,
     new: &CreateProject,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
-    let mut tx = db.workspace_tx(granted).await?;
-    let slot = match idempotency.begin(&mut tx, granted.principal().id(), seal).await? {
+    let mut change = match changes.begin(granted, idempotency).await? {
         Begun::Replay(reply) => return Ok(reply),
-        Begun::Fresh(slot) => slot,
+        Begun::Fresh(change) => change,
     };
-    let (project, recorded) = ops::create(&mut tx, entropy, new).await?;
+    let (project, recorded) = ops::create(&mut change.tx, &changes.entropy, new).await?;
     let reply = Reply::created(format!("/v1/workspaces/{}/projects", granted.workspace()), &project)?;
-    slot.keep(&mut tx, &reply).await?;
-    tx.commit(recorded).await?;
-    Ok(reply)
+    change.commit(recorded, reply).await
 }
 
 /// The environment's projects; of a confined key its own.

@@ -10,9 +10,7 @@ use super::{CreateProject, Project, http, sql};
 use crate::authz::{Granted, may};
 use crate::console::{Area, Desk, Field, Flash, IdChip, Listing, Moment, Noun, SENT_BEFORE, Visit};
 use crate::db::Db;
-use crate::entropy::Entropy;
-use crate::http::{Code, Form, Json, ListQuery, Page, Problem, Query};
-use crate::vault::LocalSeal;
+use crate::http::{Changes, Code, Form, Json, ListQuery, Page, Problem, Query};
 use crate::workspaces;
 
 const NOUN: Noun = Noun { one: "project", many: "projects" };
@@ -105,8 +103,7 @@ pub async fn create(
     granted: Granted<may::CreateProject>,
     visit: Visit,
     State(db): State<Db>,
-    State(entropy): State<Entropy>,
-    State(seal): State<LocalSeal>,
+    State(changes): State<Changes>,
     Form(input): Form<ProjectInput>,
 ) -> Result<Response, Problem> {
     let desk = workspaces::desk(&visit, &granted, &db, Area::Projects).await?;
@@ -115,7 +112,7 @@ pub async fn create(
         Err(_) => form.name.fault = Some("Give it a name of 1 to 80 characters, without invisible ones.".to_owned()),
         Ok(name) => {
             let once = visit.once(input.idempotency_key, &input)?;
-            match http::make(&granted, &db, &entropy, &seal, &CreateProject { name }, once).await {
+            match http::make(&granted, &changes, &CreateProject { name }, once).await {
                 Ok(_) => return Ok(visit.done(&desk.path("/projects"), Flash::ProjectCreated)),
                 Err(problem) => refuse(problem, &mut form)?,
             }

@@ -7,9 +7,7 @@ use super::ops::{self, CreateError};
 use crate::authz::{Granted, SignedIn, may};
 use crate::context::RequestContext;
 use crate::db::Db;
-use crate::entropy::Entropy;
-use crate::http::{Begun, Code, Idempotency, Json, ListQuery, Mutation, Page, Problem, Query, Reply};
-use crate::vault::LocalSeal;
+use crate::http::{Begun, Changes, Code, Idempotency, Json, ListQuery, Mutation, Page, Problem, Query, Reply};
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 1;
@@ -21,12 +19,10 @@ const LIST: u8 = 1;
 pub async fn create(
     person: SignedIn,
     context: RequestContext,
-    State(db): State<Db>,
-    State(entropy): State<Entropy>,
-    State(seal): State<LocalSeal>,
+    State(changes): State<Changes>,
     request: Mutation<CreateWorkspace>,
 ) -> Result<Reply, Problem> {
-    found(person, context, &db, &entropy, &seal, &request.body, request.idempotency).await
+    found(person, context, &changes, &request.body, request.idempotency).await
 }
 
 /// Founds a workspace once, however often it is asked for under one key; for the API and the console.
@@ -36,24 +32,18 @@ pub async fn create(
 pub async fn found(
     person: SignedIn,
     context: RequestContext,
-    db: &Db,
-    entropy: &Entropy,
-    seal: &LocalSeal,
+    changes: &Changes,
     new: &CreateWorkspace,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
-    let user = person.user();
-    let founding = ops::founding(person, context, entropy);
-    let mut tx = db.workspace_tx(&founding).await?;
-    let slot = match idempotency.begin(&mut tx, user.uuid(), seal).await? {
+    let founding = ops::founding(person, context, &changes.entropy);
+    let mut change = match changes.begin(&founding, idempotency).await? {
         Begun::Replay(reply) => return Ok(reply),
-        Begun::Fresh(slot) => slot,
+        Begun::Fresh(change) => change,
     };
-    let created = ops::create(&mut tx, &founding, entropy, new).await?;
+    let created = ops::create(&mut change.tx, &founding, &changes.entropy, new).await?;
     let reply = Reply::created(format!("/v1/workspaces/{}", created.workspace.id), &created.workspace)?;
-    slot.keep(&mut tx, &reply).await?;
-    tx.commit(created.recorded).await?;
-    Ok(reply)
+    change.commit(created.recorded, reply).await
 }
 
 /// The caller's workspaces, in the order of their founding.

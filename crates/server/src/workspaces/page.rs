@@ -15,9 +15,7 @@ use crate::console::{
     Area, CodeLine, Desk, Field, Flash, IdChip, Listing, Moment, Noun, SENT_BEFORE, Visit, WorkspaceLink,
 };
 use crate::db::{Authority as _, Db, DbError, WorkspaceTx};
-use crate::entropy::Entropy;
-use crate::http::{Code, Form, Json, ListQuery, Problem, Query};
-use crate::vault::LocalSeal;
+use crate::http::{Changes, Code, Form, Json, ListQuery, Problem, Query};
 use crate::{members, projects};
 
 const NOUN: Noun = Noun { one: "workspace", many: "workspaces" };
@@ -143,14 +141,13 @@ pub async fn create(
     person: SignedIn,
     visit: Visit,
     State(db): State<Db>,
-    State(entropy): State<Entropy>,
-    State(seal): State<LocalSeal>,
+    State(changes): State<Changes>,
     Form(input): Form<WorkspaceInput>,
 ) -> Result<Response, Problem> {
     let mut form = WorkspaceForm::typed(&visit, &input);
     if let Some(new) = parse(&input, &mut form) {
         let once = visit.once(input.idempotency_key, &input)?;
-        match http::found(person.clone(), visit.context().clone(), &db, &entropy, &seal, &new, once).await {
+        match http::found(person.clone(), visit.context().clone(), &changes, &new, once).await {
             Ok(reply) => {
                 let made: Workspace = reply.read()?;
                 return Ok(visit.done(&format!("/w/{}/live", made.slug), Flash::WorkspaceCreated));

@@ -22,8 +22,7 @@ use crate::api_keys::{http, sql};
 use crate::authz::{Granted, Principal, Scope, may};
 use crate::console::{Area, Choice, CodeLine, Desk, Field, Flash, IdChip, SENT_BEFORE, Visit, all_in_words};
 use crate::db::{Db, DbError};
-use crate::entropy::Entropy;
-use crate::http::{Code, Form, PathId, Problem};
+use crate::http::{Changes, Code, Form, PathId, Problem};
 use crate::vault::{LocalSeal, SealError};
 use crate::{projects, workspaces};
 
@@ -218,18 +217,17 @@ pub async fn create(
     granted: Granted<may::CreateKey>,
     visit: Visit,
     State(db): State<Db>,
-    State(entropy): State<Entropy>,
-    State(seal): State<LocalSeal>,
+    State(changes): State<Changes>,
     Form(input): Form<KeyInput>,
 ) -> Result<Response, Problem> {
     let desk = workspaces::desk(&visit, &granted, &db, Area::Keys).await?;
     let mut form = KeyForm::new(&visit, projects_of(&granted, &db).await?, Some(&input));
     if let Some(new) = form.read(&input, visit.now()) {
         let once = visit.once(input.idempotency_key, &input)?;
-        match http::make(&granted, &db, &entropy, &seal, &new, once).await {
+        match http::make(&granted, &changes, &new, once).await {
             Ok(reply) => {
                 let made: CreatedApiKey = reply.read()?;
-                let sealed = Shown::to(&granted, made.api_key.id)?.seal(&seal, made.key)?;
+                let sealed = Shown::to(&granted, made.api_key.id)?.seal(&changes.seal, made.key)?;
                 return Ok(visit.carry(&format!("{}/created", key_path(&desk, made.api_key.id)), &sealed));
             }
             Err(problem) => form.refuse(problem)?,
@@ -337,6 +335,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::entropy::Entropy;
 
     const NOW: OffsetDateTime = datetime!(2030-05-05 23:30 UTC);
 

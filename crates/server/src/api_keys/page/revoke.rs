@@ -13,9 +13,7 @@ use crate::api_keys::{http, sql};
 use crate::authz::{Granted, may};
 use crate::console::{Area, Desk, Field, Flash, Visit};
 use crate::db::Db;
-use crate::entropy::Entropy;
-use crate::http::{Code, Form, PathId, Problem};
-use crate::vault::LocalSeal;
+use crate::http::{Changes, Code, Form, PathId, Problem};
 use crate::workspaces;
 
 /// `…/keys/{id}/revoke`.
@@ -75,8 +73,7 @@ pub async fn revoke(
     granted: Granted<may::RevokeKey>,
     visit: Visit,
     State(db): State<Db>,
-    State(entropy): State<Entropy>,
-    State(seal): State<LocalSeal>,
+    State(changes): State<Changes>,
     PathId(id): PathId<ApiKeyId>,
     Form(input): Form<RevokeInput>,
 ) -> Result<Response, Problem> {
@@ -87,7 +84,7 @@ pub async fn revoke(
         let form = RevokeForm::new(&desk, &visit, &key, Field::typed(input.confirm).with_fault(fault));
         return visit.form_again(&RevokePage { form, desk });
     }
-    http::end(&granted, &db, &entropy, &seal, id, visit.once(input.idempotency_key, &input)?).await?;
+    http::end(&granted, &changes, id, visit.once(input.idempotency_key, &input)?).await?;
     Ok(visit.done(&key_path(&desk, id), Flash::KeyRevoked))
 }
 
