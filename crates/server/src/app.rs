@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::db::Db;
+use crate::http::ConnectionCap;
 use crate::state::AppState;
 pub use crate::state::{BuildError, Parts};
 use crate::{housekeeping, router};
@@ -51,9 +52,10 @@ impl App {
         let Self(state) = self;
         let handles = [Handle::new(), Handle::new()];
         let mut listeners = JoinSet::new();
-        let routers = [(public, router::public(&state)), (private, router::private(&state))];
-        for ((listener, router), handle) in routers.into_iter().zip(handles.clone()) {
-            listeners.spawn(listen(listener, router, handle)?);
+        let (public_cap, private_cap) = ConnectionCap::for_listeners();
+        let routers = [(public, public_cap, router::public(&state)), (private, private_cap, router::private(&state))];
+        for ((listener, cap, router), handle) in routers.into_iter().zip(handles.clone()) {
+            listeners.spawn(listen(listener, cap, router, handle)?);
         }
         let housekeeping =
             tokio::spawn(housekeeping::run(state.db.clone(), state.edge.clock.clone(), state.metrics.clone()));
@@ -77,13 +79,14 @@ impl App {
 
 fn listen(
     listener: TcpListener,
+    cap: ConnectionCap,
     router: Router,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<impl Future<Output = std::io::Result<()>> + Send + 'static> {
     listener.set_nonblocking(true)?;
     // HTTP/1 alone: whether a client speaks HTTP/2 without TLS is found out by waiting for its first bytes, and that
     // wait has no deadline. Browsers do not; a proxy that ends TLS need not.
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only().acceptor(cap);
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
     Ok(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()))
 }

@@ -7,6 +7,7 @@
 //!   [`Json`] and [`Mutation`] for a body that was read strictly.
 
 mod change;
+mod connection_cap;
 mod cursor;
 mod extract;
 pub mod health;
@@ -19,6 +20,7 @@ mod problem;
 mod strict_json;
 
 pub use change::{Begun, Change, Changes};
+pub use connection_cap::ConnectionCap;
 pub use cursor::{ListQuery, Page};
 pub use extract::{ChosenEnvironment, InternalCaller, PathId, Query, Surface, bearer};
 pub use idempotency::{Idempotency, Reply};
