@@ -1,22 +1,27 @@
 //! So many connections on a listener and no more.
 //!
 //! A flood of connections on one listener then leaves descriptors for the other, for the database and for files. One too
-//! many is closed at once: its client may try again, and those that say nothing are gone within the header deadline.
+//! many is closed at once, and its client may try again. One that says nothing is closed after [`FIRST_BYTE`]: hyper's
+//! own deadline for headers begins with their first byte.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum_server::accept::Accept;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
 
 /// Lets connections in while there are places.
 #[derive(Clone, Debug)]
 pub struct ConnectionCap(Arc<Semaphore>);
 
+/// How long a new connection may say nothing.
+const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// The most connections of the public listener, where the system allows so many.
 const PUBLIC: usize = 8_192;
 /// The most connections of the private one.
@@ -55,7 +60,10 @@ impl<I, S> Accept<I, S> for ConnectionCap {
     fn accept(&self, stream: I, service: S) -> Self::Future {
         let place = Arc::clone(&self.0).try_acquire_owned();
         std::future::ready(match place {
-            Ok(place) => Ok((Counted { stream, _place: place }, service)),
+            Ok(place) => {
+                let silent = Some(Box::pin(tokio::time::sleep(FIRST_BYTE)));
+                Ok((Counted { stream, silent, _place: place }, service))
+            }
             Err(_) => {
                 metrics::counter!("bailiwick_connections_refused_total").increment(1);
                 Err(io::Error::other("too many connections"))
@@ -68,12 +76,22 @@ impl<I, S> Accept<I, S> for ConnectionCap {
 #[derive(Debug)]
 pub struct Counted<I> {
     stream: I,
+    /// Runs until the first byte.
+    silent: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            self.silent = None;
+        } else if let Some(silent) = &mut self.silent
+            && silent.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 
@@ -105,6 +123,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[tokio::test]
@@ -116,6 +136,20 @@ mod tests {
         drop(first);
         assert!(connect().await.is_ok());
         drop(second);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_is_closed_and_one_that_speaks_is_not() {
+        let (client, server) = tokio::io::duplex(8);
+        let (mut silent, ()) = ConnectionCap::of(1).accept(server, ()).await.unwrap();
+        assert_eq!(silent.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(client);
+        let (mut client, server) = tokio::io::duplex(8);
+        let (mut speaking, ()) = ConnectionCap::of(1).accept(server, ()).await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(speaking.read_u8().await.unwrap(), b'x');
+        let later = tokio::time::timeout(2 * FIRST_BYTE, speaking.read_u8()).await;
+        assert!(later.is_err(), "from then on it is the reader's to say how long it waits");
     }
 
     #[test]
