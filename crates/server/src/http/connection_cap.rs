@@ -1,8 +1,9 @@
 //! So many connections on a listener and no more.
 //!
 //! A flood of connections on one listener then leaves descriptors for the other, for the database and for files. One too
-//! many is closed at once, and its client may try again. One that says nothing is closed after [`FIRST_BYTE`]: hyper's
-//! own deadline for headers begins with their first byte.
+//! many is closed at once, and its client may try again. One that says nothing is closed after [`FIRST_BYTE`], and one on
+//! which nothing moves, in either direction, after [`STILL`]. hyper has a deadline of its own for headers; it was seen to
+//! miss silent connections, so these are kept where the bytes pass.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +15,7 @@ use axum_server::accept::Accept;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// Lets connections in while there are places.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct ConnectionCap(Arc<Semaphore>);
 
 /// How long a new connection may say nothing.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
+/// How long nothing may move on a connection: longer than a request may take to be answered.
+const STILL: Duration = Duration::from_secs(40);
 /// The most connections of the public listener, where the system allows so many.
 const PUBLIC: usize = 8_192;
 /// The most connections of the private one.
@@ -61,8 +64,8 @@ impl<I, S> Accept<I, S> for ConnectionCap {
         let place = Arc::clone(&self.0).try_acquire_owned();
         std::future::ready(match place {
             Ok(place) => {
-                let silent = Some(Box::pin(tokio::time::sleep(FIRST_BYTE)));
-                Ok((Counted { stream, silent, _place: place }, service))
+                let patience = Box::pin(tokio::time::sleep(FIRST_BYTE));
+                Ok((Counted { stream, patience, _place: place }, service))
             }
             Err(_) => {
                 metrics::counter!("bailiwick_connections_refused_total").increment(1);
@@ -76,19 +79,23 @@ impl<I, S> Accept<I, S> for ConnectionCap {
 #[derive(Debug)]
 pub struct Counted<I> {
     stream: I,
-    /// Runs until the first byte.
-    silent: Option<Pin<Box<Sleep>>>,
+    /// Begins anew with everything that moves.
+    patience: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
+}
+
+impl<I> Counted<I> {
+    fn moved(&mut self) {
+        self.patience.as_mut().reset(Instant::now() + STILL);
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_ready() {
-            self.silent = None;
-        } else if let Some(silent) = &mut self.silent
-            && silent.as_mut().poll(cx).is_ready()
-        {
+            self.moved();
+        } else if self.patience.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         read
@@ -97,7 +104,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.moved();
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -113,7 +124,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        if written.is_ready() {
+            self.moved();
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -148,8 +163,10 @@ mod tests {
         let (mut speaking, ()) = ConnectionCap::of(1).accept(server, ()).await.unwrap();
         client.write_all(b"x").await.unwrap();
         assert_eq!(speaking.read_u8().await.unwrap(), b'x');
-        let later = tokio::time::timeout(2 * FIRST_BYTE, speaking.read_u8()).await;
-        assert!(later.is_err(), "from then on it is the reader's to say how long it waits");
+        let later = tokio::time::timeout(STILL - Duration::from_secs(1), speaking.read_u8()).await;
+        assert!(later.is_err(), "while a request is answered, nothing may come for long");
+        let closed = tokio::time::timeout(STILL, speaking.read_u8()).await.unwrap();
+        assert_eq!(closed.unwrap_err().kind(), io::ErrorKind::TimedOut, "but not for ever");
     }
 
     #[test]

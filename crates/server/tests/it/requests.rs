@@ -181,12 +181,15 @@ async fn requests_reach_the_ledger_with_their_ids() {
 #[tokio::test]
 async fn a_client_that_says_nothing_is_let_go() {
     let app = TestApp::start().await;
-    for said in ["", "P", "PRI * HT", "GET / HTTP/1.1\r\nHost: x"] {
-        let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap().replace("localhost", "127.0.0.1"))
-            .await
-            .unwrap();
-        socket.write_all(said.as_bytes()).await.unwrap();
-        let closed = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut Vec::new())).await;
-        assert!(closed.is_ok(), "{said:?} held its connection");
-    }
+    let address = app.url.strip_prefix("http://").unwrap().replace("localhost", "127.0.0.1");
+    let clients = ["", "P", "PRI * HT", "GET / HTTP/1.1\r\nHost: x"].map(|said| {
+        let address = address.clone();
+        async move {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            socket.write_all(said.as_bytes()).await.unwrap();
+            let closed = tokio::time::timeout(Duration::from_secs(60), socket.read_to_end(&mut Vec::new())).await;
+            assert!(closed.is_ok(), "{said:?} held its connection");
+        }
+    });
+    futures_util::future::join_all(clients).await;
 }
