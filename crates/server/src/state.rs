@@ -18,7 +18,6 @@ use crate::vault::{LocalSeal, SealError};
 #[derive(Clone, FromRef)]
 pub struct AppState {
     pub(crate) db: Db,
-    entropy: Entropy,
     tokens: AccessTokens,
     internal_key: InternalKey,
     seal: LocalSeal,
@@ -82,7 +81,6 @@ impl AppState {
             private_edge: edge(Hosts::of(private_hosts(config))),
             mailer,
             metrics,
-            entropy,
         })
     }
 }
