@@ -1,0 +1,349 @@
+// Verifies receipts, checkpoints and pairs of checkpoints, with nothing but WebCrypto.
+//
+// The second implementation: written from the formats (docs/reference/ledger-format.md), not from the server's code, so that
+// the two can disagree. It runs in a browser and in Node alike. Bytes are hashed as they were received; what is not in
+// its one canonical form is refused. Sizes and indexes are BigInt, for they have 64 bits.
+//
+// Formats: RFC 9162 (the tree), C2SP signed-note, tlog-checkpoint and tlog-proof, RFC 8785 (canonical JSON).
+
+const MAX_FILE_BYTES = 1 << 20;
+const MAX_ENTRY_BYTES = 65_535;
+const MAX_SIGNATURES = 64;
+const FIELDS = ["actor", "ip", "meta", "target"];
+const RECEIPT = "c2sp.org/tlog-proof@v1";
+const PAIR = "bailiwick/tlog-consistency@v1";
+
+/** Why something was refused: a stable word, a sentence, and the first bad seq where that can be told. */
+export class Refusal extends Error {
+  constructor(code, message, seq = null) {
+    super(message);
+    this.name = "Refusal";
+    this.code = code;
+    this.seq = seq;
+  }
+}
+
+const refuse = (code, message, seq) => { throw new Refusal(code, message, seq); };
+
+// --- Bytes -----------------------------------------------------------------
+
+const utf8 = new TextEncoder();
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function concat(...parts) {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) { whole.set(part, at); at += part.length; }
+  return whole;
+}
+
+/** Standard base64 with padding in its one spelling, or null. */
+function unbase64(text) {
+  let binary;
+  try { binary = atob(text); } catch { return null; }
+  return btoa(binary) === text ? Uint8Array.from(binary, (char) => char.charCodeAt(0)) : null;
+}
+
+/** A 64-bit number in decimal, or null. */
+function number(text) {
+  if (!/^(0|[1-9][0-9]{0,19})$/.test(text)) return null;
+  const value = BigInt(text);
+  return value < 1n << 64n ? value : null;
+}
+
+const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", concat(...parts)));
+const equal = (one, other) => hex(one) === hex(other);
+
+/** A file as text: UTF-8, neither too large nor cut inside a character. */
+function text(file) {
+  const bytes = typeof file === "string" ? utf8.encode(file) : new Uint8Array(file);
+  if (bytes.length > MAX_FILE_BYTES) refuse("too_large", "The file is larger than 1 MiB.");
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return refuse("not_utf8", "The file is not UTF-8 text.");
+  }
+}
+
+/** So many parts with an empty line between each two, and a line end at the end. */
+function blocks(file, count, code) {
+  const parts = file.endsWith("\n") ? file.slice(0, -1).split("\n\n") : [];
+  return parts.length === count ? parts : refuse(code, "The file is cut, or has parts that do not belong in it.");
+}
+
+function hashLine(line, code) {
+  const bytes = unbase64(line);
+  return bytes?.length === 32 ? bytes : refuse(code, "A line that should be a hash is none.");
+}
+
+// --- The tree: RFC 9162, sections 2.1.3.2 and 2.1.4.2 -----------------------
+
+const LEAF = Uint8Array.of(0);
+const NODE = Uint8Array.of(1);
+
+export const leafHash = (entry) => sha256(LEAF, entry);
+const nodeHash = (left, right) => sha256(NODE, left, right);
+
+/** Do the leaf and its path lead to the root of a tree of this size? */
+export async function isIncluded(index, size, leaf, path, root) {
+  if (index >= size) return false;
+  let [fn, sn, hash] = [index, size - 1n, leaf];
+  for (const other of path) {
+    if (sn === 0n) return false;
+    if (fn & 1n || fn === sn) {
+      hash = await nodeHash(other, hash);
+      while (!(fn & 1n) && fn !== 0n) { fn >>= 1n; sn >>= 1n; }
+    } else {
+      hash = await nodeHash(hash, other);
+    }
+    fn >>= 1n;
+    sn >>= 1n;
+  }
+  return sn === 0n && equal(hash, root);
+}
+
+/** Does the tree with the second root begin with all of the tree with the first? */
+export async function isExtended(oldSize, oldRoot, newSize, newRoot, path) {
+  if (oldSize > newSize) return false;
+  if (oldSize === newSize) return path.length === 0 && equal(oldRoot, newRoot);
+  if (oldSize === 0n) return path.length === 0 && equal(oldRoot, await sha256());
+  const isPowerOfTwo = (oldSize & (oldSize - 1n)) === 0n;
+  const [first, ...rest] = isPowerOfTwo ? [oldRoot, ...path] : path;
+  if (first === undefined || path.length === 0) return false;
+  let [fn, sn] = [oldSize - 1n, newSize - 1n];
+  while (fn & 1n) { fn >>= 1n; sn >>= 1n; }
+  let [fr, sr] = [first, first];
+  for (const other of rest) {
+    if (sn === 0n) return false;
+    if (fn & 1n || fn === sn) {
+      fr = await nodeHash(other, fr);
+      sr = await nodeHash(other, sr);
+      while (!(fn & 1n) && fn !== 0n) { fn >>= 1n; sn >>= 1n; }
+    } else {
+      sr = await nodeHash(sr, other);
+    }
+    fn >>= 1n;
+    sn >>= 1n;
+  }
+  return sn === 0n && equal(fr, oldRoot) && equal(sr, newRoot);
+}
+
+// --- Keys and signed notes ---------------------------------------------------
+
+const isKeyName = (name) => name !== "" && !/[\p{White_Space}+]/u.test(name);
+
+/** `<name>+<8 hex>+<base64(0x01 || 32 bytes)>` */
+export async function parseKey(vkey) {
+  const bad = (why) => refuse("malformed_key", `The key is none: ${why}.`);
+  const [, name, id, encoded] = /^([^+]*)\+([0-9a-f]{8})\+(.*)$/s.exec(vkey) ?? bad("it has not three parts");
+  if (!isKeyName(name)) bad("its name is empty or has a space");
+  const bytes = unbase64(encoded);
+  if (bytes?.length !== 33 || bytes[0] !== 1) bad("it is not an Ed25519 key");
+  const hash = await sha256(utf8.encode(`${name}\n`), bytes);
+  if (hex(hash.subarray(0, 4)) !== id) bad("its id is that of another key");
+  return { name, id, public: bytes.subarray(1), vkey };
+}
+
+function parseSignature(line) {
+  const bad = () => refuse("malformed_note", "A signature line is none.");
+  const [, name, encoded] = /^— (\S+) (\S+)$/u.exec(line) ?? bad();
+  const bytes = unbase64(encoded);
+  if (!isKeyName(name) || bytes === null || bytes.length < 5) bad();
+  return { name, id: hex(bytes.subarray(0, 4)), bytes: bytes.subarray(4) };
+}
+
+function parseNote(body, lines) {
+  const signed = `${body}\n`;
+  if (/[\0-\x09\x0b-\x1f]/.test(signed + lines)) refuse("malformed_note", "The note has control characters.");
+  const signatures = lines.split("\n");
+  if (signatures.length > MAX_SIGNATURES) refuse("too_many_signatures", "The note has more than 64 signatures.");
+  return { text: signed, signatures: signatures.map(parseSignature) };
+}
+
+/** The text of a checkpoint: origin, size, root, and extension lines if there are any. */
+function parseCheckpointText(body) {
+  const bad = (why) => refuse("malformed_checkpoint", `The checkpoint is none: ${why}.`);
+  const [origin, sizeLine, rootLine, ...extensions] = body.split("\n");
+  if (!origin || sizeLine === undefined || rootLine === undefined) bad("it has fewer than three lines");
+  const size = number(sizeLine) ?? bad("its size is not a number");
+  const root = unbase64(rootLine);
+  if (root?.length !== 32) bad("its root is not a hash");
+  if (extensions.includes("")) bad("it has an empty line");
+  return { origin, size, root, extensions };
+}
+
+const parseSigned = (body, lines) => ({ note: parseNote(body, lines), ...parseCheckpointText(body) });
+
+/** Which of the keys signed. Signatures by others are ignored; every one by these must be right. */
+async function signers({ note, origin }, keys) {
+  const found = [];
+  for (const key of keys) {
+    const own = note.signatures.filter(({ name, id }) => name === key.name && id === key.id);
+    if (own.length > 1) refuse("duplicate_signature", "One key signed the checkpoint twice.");
+    if (own.length === 0) continue;
+    const publicKey = await crypto.subtle.importKey("raw", key.public, "Ed25519", false, ["verify"]);
+    const right = await crypto.subtle.verify("Ed25519", publicKey, own[0].bytes, utf8.encode(note.text));
+    if (!right) refuse("bad_signature", "The signature on the checkpoint is wrong.");
+    found.push(key);
+  }
+  if (found.length === 0) refuse("unknown_key", "None of the signatures on the checkpoint is by the key that was given.");
+  if (!found.some((key) => key.name === origin)) refuse("wrong_origin", "The checkpoint is of another log than the key.");
+  return found;
+}
+
+const parseKeys = (vkeys) => Promise.all([vkeys].flat().map(parseKey));
+
+/** Verifies a checkpoint; answers `{origin, size, root, extensions, keys}`. */
+export async function verifyCheckpoint(file, vkeys) {
+  const keys = await parseKeys(vkeys);
+  const checkpoint = parseSigned(...blocks(text(file), 2, "malformed_checkpoint"));
+  return { ...checkpoint, keys: await signers(checkpoint, keys) };
+}
+
+// --- Entries -----------------------------------------------------------------
+
+/** Exactly these members, in this order. */
+function isObject(value, ...names) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const own = Object.keys(value);
+  return own.length === names.length && own.every((name, at) => name === names[at]);
+}
+const matches = (value, pattern) => typeof value === "string" && pattern.test(value);
+const isCount = (value, least = 0) => Number.isSafeInteger(value) && value >= least;
+const isWellFormed = (value) => typeof value === "string" && !/\p{Surrogate}/u.test(value);
+
+function json(source, bad) {
+  try { return JSON.parse(source); } catch { return bad("it is not JSON"); }
+}
+
+const HASH = /^[0-9a-f]{64}$/;
+const WORKSPACE = /^ws_[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+const ACTION = /^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+$/;
+
+/** An entry from its text, which must be the canonical form of what it says. */
+export function parseEntry(source) {
+  const bad = (why) => refuse("malformed_entry", `The entry is none: ${why}.`);
+  if (utf8.encode(source).length > MAX_ENTRY_BYTES) bad("it is larger than 65,535 bytes");
+  const entry = json(source, bad);
+  if (!isObject(entry, "action", "c", "env", "gen", "prev", "seq", "trace", "ts", "v", "ws")) bad("it has other members");
+  if (!isObject(entry.c, ...FIELDS)) bad("it has other commitments");
+  if (entry.v !== 1) bad("its version is not 1");
+  if (!matches(entry.action, ACTION) || entry.action.length > 100) bad("its action is none");
+  if (!FIELDS.every((field) => matches(entry.c[field], HASH))) bad("a commitment is no hash");
+  if (!isCount(entry.gen, 1) || entry.gen >= 2 ** 32) bad("its generation is none");
+  if (!isCount(entry.seq)) bad("its seq is none");
+  if (!isCount(entry.ts)) bad("its time is none");
+  if (!matches(entry.trace, /^[0-9a-f]{32}$/)) bad("its trace is none");
+  if (!matches(entry.prev, HASH)) bad("its link is no hash");
+  if (entry.seq === 0 && !/^0{64}$/.test(entry.prev)) bad("the first entry links to one before it");
+  const inWorkspace = matches(entry.ws, WORKSPACE) && ["live", "test"].includes(entry.env);
+  if (!inWorkspace && !(entry.ws === "cell" && entry.env === "live")) bad("it names no log");
+  if (JSON.stringify(entry) !== source) bad("it is not in canonical form");
+  return entry;
+}
+
+/** Does the origin name the log and generation that the entry says it is in? */
+function isOf(origin, { ws, env, gen }) {
+  const tail = ws === "cell" ? `/cell/${gen}` : `/w/${ws}/${env}/${gen}`;
+  const name = origin.endsWith(tail) ? origin.slice(0, -tail.length) : "";
+  return /^[a-z0-9.:/_-]{1,128}$/.test(name) && !/^\/|\/\/|\/$/.test(name);
+}
+
+// --- Receipts ------------------------------------------------------------------
+
+/** `extra`: the entry's text and what is opened of it. */
+function parseExtra(bytes) {
+  const bad = (why) => refuse("malformed_extra", `What the receipt carries is malformed: ${why}.`);
+  let source;
+  try {
+    source = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return bad("it is not UTF-8");
+  }
+  const extra = json(source, bad);
+  if (!isObject(extra, "entry", "openings") || !isWellFormed(extra.entry)) bad("it has other members");
+  const opened = FIELDS.filter((field) => Object.hasOwn(extra.openings ?? {}, field));
+  if (!isObject(extra.openings, ...opened)) bad("it opens other fields");
+  const openings = opened.map((field) => {
+    const { r, value } = isObject(extra.openings[field], "r", "value") ? extra.openings[field] : bad("an opening is none");
+    const key = typeof r === "string" ? unbase64(r) : null;
+    if (key?.length !== 32 || !isWellFormed(value)) bad("an opening is none");
+    return { field, r: key, value };
+  });
+  if (JSON.stringify(extra) !== source) bad("it is not in canonical form");
+  return { source: extra.entry, openings };
+}
+
+/** A receipt's parts, before anything is checked. */
+export function parseReceipt(file) {
+  const bad = (why) => refuse("malformed_receipt", `The receipt is malformed: ${why}.`);
+  const [head, body, signatures] = blocks(text(file), 3, "malformed_receipt");
+  const [magic, extraLine, indexLine, ...hashes] = head.split("\n");
+  if (magic !== RECEIPT) bad("it does not begin as one");
+  if (!extraLine?.startsWith("extra ")) bad("it carries no entry");
+  const extra = unbase64(extraLine.slice(6)) ?? bad("what it carries is not base64");
+  const index = (indexLine?.startsWith("index ") ? number(indexLine.slice(6)) : null) ?? bad("it has no index");
+  const path = hashes.map((line) => hashLine(line, "malformed_receipt"));
+  return { ...parseExtra(extra), index, path, checkpoint: parseSigned(body, signatures) };
+}
+
+async function opens({ field, r, value }, commitment) {
+  const key = await crypto.subtle.importKey("raw", r, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const message = utf8.encode(`audit-field/v1\0${field}\0${value}`);
+  return hex(new Uint8Array(await crypto.subtle.sign("HMAC", key, message))) === commitment;
+}
+
+/** Verifies a receipt; answers the entry, what is opened of it, its leaf, and the checkpoint with the keys that signed it. */
+export async function verifyReceipt(file, vkeys) {
+  const keys = await parseKeys(vkeys);
+  const { source, openings, index, path, checkpoint } = parseReceipt(file);
+  const by = await signers(checkpoint, keys);
+  const seq = index;
+  const entry = parseEntry(source);
+  if (!isOf(checkpoint.origin, entry)) refuse("wrong_log", "The entry is of another log than the checkpoint.", seq);
+  if (BigInt(entry.seq) !== index) refuse("wrong_index", "The entry stands at another place than the receipt says.", seq);
+  if (index >= checkpoint.size) refuse("beyond_size", "The checkpoint does not reach as far as the entry.", seq);
+  const leaf = await leafHash(utf8.encode(source));
+  if (!(await isIncluded(index, checkpoint.size, leaf, path, checkpoint.root))) {
+    refuse("not_included", "The entry is not the one that the checkpoint was signed over.", seq);
+  }
+  for (const opening of openings) {
+    if (!(await opens(opening, entry.c[opening.field]))) {
+      refuse("wrong_opening", `What is shown as ${opening.field} is not what was committed to.`, seq);
+    }
+  }
+  const opened = Object.fromEntries(openings.map(({ field, value }) => [field, value]));
+  return { entry, source, opened, index, leaf: hex(leaf), path: path.map(hex), checkpoint: { ...checkpoint, keys: by } };
+}
+
+// --- Two checkpoints -------------------------------------------------------------
+
+/** Verifies that the newer checkpoint extends the older; answers both. */
+export async function verifyPair(file, vkeys) {
+  const keys = await parseKeys(vkeys);
+  const [head, ...parts] = blocks(text(file), 5, "malformed_pair");
+  const [magic, ...hashes] = head.split("\n");
+  if (magic !== PAIR) refuse("malformed_pair", "The file does not begin as a pair of checkpoints.");
+  const path = hashes.map((line) => hashLine(line, "malformed_pair"));
+  const [older, newer] = [parseSigned(parts[0], parts[1]), parseSigned(parts[2], parts[3])];
+  older.keys = await signers(older, keys);
+  newer.keys = await signers(newer, keys);
+  if (older.origin !== newer.origin) refuse("other_origin", "The two checkpoints are of different logs.");
+  if (newer.size < older.size) {
+    refuse("shrank", "The log shrank: both checkpoints are signed, and the second is the smaller.", newer.size);
+  }
+  if (newer.size === older.size && !equal(newer.root, older.root)) {
+    refuse("two_roots", "The log has two histories: both checkpoints are signed, with two roots at one size.");
+  }
+  if (!(await isExtended(older.size, older.root, newer.size, newer.root, path))) {
+    refuse("does_not_extend", "The newer checkpoint does not extend the older.");
+  }
+  return { older, newer, path: path.map(hex) };
+}
+
+/** Verifies whichever of the three it is. */
+export function verify(file, vkeys) {
+  const start = text(file);
+  if (start.startsWith(`${RECEIPT}\n`)) return verifyReceipt(file, vkeys);
+  return start.startsWith(`${PAIR}\n`) ? verifyPair(file, vkeys) : verifyCheckpoint(file, vkeys);
+}
