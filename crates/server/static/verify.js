@@ -9,6 +9,7 @@
 const MAX_FILE_BYTES = 1 << 20;
 const MAX_ENTRY_BYTES = 65_535;
 const MAX_SIGNATURES = 64;
+const MAX_PATH = { receipt: 64, pair: 128 };
 const FIELDS = ["actor", "ip", "meta", "target"];
 const RECEIPT = "c2sp.org/tlog-proof@v1";
 const PAIR = "bailiwick/tlog-consistency@v1";
@@ -54,26 +55,34 @@ function number(text) {
 const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", concat(...parts)));
 const equal = (one, other) => hex(one) === hex(other);
 
-/** A file as text: UTF-8, neither too large nor cut inside a character. */
-function text(file) {
+/** Bytes as text, or null. */
+function unutf8(bytes) {
+  try { return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes); } catch { return null; }
+}
+
+const malformed = (why) => refuse("malformed", `This is no file that can be checked: ${why}.`);
+
+/** A file as text, whole and without control characters. */
+function read(file) {
   const bytes = typeof file === "string" ? utf8.encode(file) : new Uint8Array(file);
-  if (bytes.length > MAX_FILE_BYTES) refuse("too_large", "The file is larger than 1 MiB.");
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return refuse("not_utf8", "The file is not UTF-8 text.");
-  }
+  if (bytes.length > MAX_FILE_BYTES) malformed("it is larger than 1 MiB");
+  const text = unutf8(bytes) ?? malformed("it is not UTF-8");
+  if (/[\0-\x09\x0b-\x1f]/.test(text)) malformed("it has control characters");
+  return text.endsWith("\n") ? text : malformed("it is cut");
 }
 
-/** So many parts with an empty line between each two, and a line end at the end. */
-function blocks(file, count, code) {
-  const parts = file.endsWith("\n") ? file.slice(0, -1).split("\n\n") : [];
-  return parts.length === count ? parts : refuse(code, "The file is cut, or has parts that do not belong in it.");
+/** So many parts, with an empty line between each two. */
+function blocks(text, count) {
+  const parts = text.slice(0, -1).split("\n\n");
+  return parts.length === count ? parts : malformed(`it has not ${count} parts`);
 }
 
-function hashLine(line, code) {
-  const bytes = unbase64(line);
-  return bytes?.length === 32 ? bytes : refuse(code, "A line that should be a hash is none.");
+function hashes(lines, most) {
+  if (lines.length > most) malformed("its path is too long");
+  return lines.map((line) => {
+    const bytes = unbase64(line);
+    return bytes?.length === 32 ? bytes : malformed("a line that should be a hash is none");
+  });
 }
 
 // --- The tree: RFC 9162, sections 2.1.3.2 and 2.1.4.2 -----------------------
@@ -84,12 +93,11 @@ const NODE = Uint8Array.of(1);
 export const leafHash = (entry) => sha256(LEAF, entry);
 const nodeHash = (left, right) => sha256(NODE, left, right);
 
-/** Do the leaf and its path lead to the root of a tree of this size? */
-export async function isIncluded(index, size, leaf, path, root) {
-  if (index >= size) return false;
+/** Why the leaf and its path do not lead to the root of a tree of this size; null if they do. */
+export async function inclusionFault(index, size, leaf, path, root) {
   let [fn, sn, hash] = [index, size - 1n, leaf];
   for (const other of path) {
-    if (sn === 0n) return false;
+    if (sn === 0n) return "path_length";
     if (fn & 1n || fn === sn) {
       hash = await nodeHash(other, hash);
       while (!(fn & 1n) && fn !== 0n) { fn >>= 1n; sn >>= 1n; }
@@ -99,7 +107,8 @@ export async function isIncluded(index, size, leaf, path, root) {
     fn >>= 1n;
     sn >>= 1n;
   }
-  return sn === 0n && equal(hash, root);
+  if (sn !== 0n) return "path_length";
+  return equal(hash, root) ? null : "not_included";
 }
 
 /** Does the tree with the second root begin with all of the tree with the first? */
@@ -145,49 +154,40 @@ export async function parseKey(vkey) {
 }
 
 function parseSignature(line) {
-  const bad = () => refuse("malformed_note", "A signature line is none.");
+  const bad = () => malformed("a signature line is none");
   const [, name, encoded] = /^— (\S+) (\S+)$/u.exec(line) ?? bad();
   const bytes = unbase64(encoded);
   if (!isKeyName(name) || bytes === null || bytes.length < 5) bad();
   return { name, id: hex(bytes.subarray(0, 4)), bytes: bytes.subarray(4) };
 }
 
-function parseNote(body, lines) {
-  const signed = `${body}\n`;
-  if (/[\0-\x09\x0b-\x1f]/.test(signed + lines)) refuse("malformed_note", "The note has control characters.");
-  const signatures = lines.split("\n");
-  if (signatures.length > MAX_SIGNATURES) refuse("too_many_signatures", "The note has more than 64 signatures.");
-  return { text: signed, signatures: signatures.map(parseSignature) };
-}
-
-/** The text of a checkpoint: origin, size, root, and extension lines if there are any. */
-function parseCheckpointText(body) {
-  const bad = (why) => refuse("malformed_checkpoint", `The checkpoint is none: ${why}.`);
+/** A signed note whose text is a checkpoint: origin, size, root, and extension lines if there are any. */
+function parseCheckpoint(body, signatureLines) {
   const [origin, sizeLine, rootLine, ...extensions] = body.split("\n");
-  if (!origin || sizeLine === undefined || rootLine === undefined) bad("it has fewer than three lines");
-  const size = number(sizeLine) ?? bad("its size is not a number");
+  if (!origin || sizeLine === undefined || rootLine === undefined) malformed("a checkpoint has at least three lines");
+  const size = number(sizeLine) ?? malformed("the checkpoint's size is not a number");
   const root = unbase64(rootLine);
-  if (root?.length !== 32) bad("its root is not a hash");
-  if (extensions.includes("")) bad("it has an empty line");
-  return { origin, size, root, extensions };
+  if (root?.length !== 32) malformed("the checkpoint's root is not a hash");
+  if (extensions.includes("")) malformed("the checkpoint has an empty line");
+  const lines = signatureLines.split("\n");
+  if (lines.length > MAX_SIGNATURES) malformed("it has more than 64 signatures");
+  return { origin, size, root, extensions, text: `${body}\n`, signatures: lines.map(parseSignature) };
 }
-
-const parseSigned = (body, lines) => ({ note: parseNote(body, lines), ...parseCheckpointText(body) });
 
 /** Which of the keys signed. Signatures by others are ignored; every one by these must be right. */
-async function signers({ note, origin }, keys) {
+async function signers({ origin, text, signatures }, keys) {
   const found = [];
-  for (const key of keys) {
-    const own = note.signatures.filter(({ name, id }) => name === key.name && id === key.id);
-    if (own.length > 1) refuse("duplicate_signature", "One key signed the checkpoint twice.");
-    if (own.length === 0) continue;
-    const publicKey = await crypto.subtle.importKey("raw", key.public, "Ed25519", false, ["verify"]);
-    const right = await crypto.subtle.verify("Ed25519", publicKey, own[0].bytes, utf8.encode(note.text));
-    if (!right) refuse("bad_signature", "The signature on the checkpoint is wrong.");
+  for (const { name, id, bytes } of signatures) {
+    const key = keys.find((key) => key.name === name && key.id === id);
+    if (key === undefined) continue;
+    if (found.includes(key)) refuse("signed_twice", "One key signed the checkpoint twice.");
     found.push(key);
+    const publicKey = await crypto.subtle.importKey("raw", key.public, "Ed25519", false, ["verify"]);
+    const isRight = await crypto.subtle.verify("Ed25519", publicKey, bytes, utf8.encode(text));
+    if (!isRight) refuse("bad_signature", "A signature on the checkpoint is wrong.");
   }
-  if (found.length === 0) refuse("unknown_key", "None of the signatures on the checkpoint is by the key that was given.");
-  if (!found.some((key) => key.name === origin)) refuse("wrong_origin", "The checkpoint is of another log than the key.");
+  if (found.length === 0) refuse("no_known_signature", "None of the signatures on the checkpoint is by a key that was given.");
+  if (!found.some((key) => key.name === origin)) refuse("other_origin", "The checkpoint is of another log than the key.");
   return found;
 }
 
@@ -196,7 +196,7 @@ const parseKeys = (vkeys) => Promise.all([vkeys].flat().map(parseKey));
 /** Verifies a checkpoint; answers `{origin, size, root, extensions, keys}`. */
 export async function verifyCheckpoint(file, vkeys) {
   const keys = await parseKeys(vkeys);
-  const checkpoint = parseSigned(...blocks(text(file), 2, "malformed_checkpoint"));
+  const checkpoint = parseCheckpoint(...blocks(read(file), 2));
   return { ...checkpoint, keys: await signers(checkpoint, keys) };
 }
 
@@ -222,7 +222,7 @@ const ACTION = /^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+$/;
 
 /** An entry from its text, which must be the canonical form of what it says. */
 export function parseEntry(source) {
-  const bad = (why) => refuse("malformed_entry", `The entry is none: ${why}.`);
+  const bad = (why) => refuse("bad_entry", `The entry is none: ${why}.`);
   if (utf8.encode(source).length > MAX_ENTRY_BYTES) bad("it is larger than 65,535 bytes");
   const entry = json(source, bad);
   if (!isObject(entry, "action", "c", "env", "gen", "prev", "seq", "trace", "ts", "v", "ws")) bad("it has other members");
@@ -253,13 +253,8 @@ function isOf(origin, { ws, env, gen }) {
 
 /** `extra`: the entry's text and what is opened of it. */
 function parseExtra(bytes) {
-  const bad = (why) => refuse("malformed_extra", `What the receipt carries is malformed: ${why}.`);
-  let source;
-  try {
-    source = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return bad("it is not UTF-8");
-  }
+  const bad = (why) => malformed(`of what the receipt carries, ${why}`);
+  const source = unutf8(bytes) ?? bad("it is not UTF-8");
   const extra = json(source, bad);
   if (!isObject(extra, "entry", "openings") || !isWellFormed(extra.entry)) bad("it has other members");
   const opened = FIELDS.filter((field) => Object.hasOwn(extra.openings ?? {}, field));
@@ -276,15 +271,13 @@ function parseExtra(bytes) {
 
 /** A receipt's parts, before anything is checked. */
 export function parseReceipt(file) {
-  const bad = (why) => refuse("malformed_receipt", `The receipt is malformed: ${why}.`);
-  const [head, body, signatures] = blocks(text(file), 3, "malformed_receipt");
-  const [magic, extraLine, indexLine, ...hashes] = head.split("\n");
-  if (magic !== RECEIPT) bad("it does not begin as one");
-  if (!extraLine?.startsWith("extra ")) bad("it carries no entry");
-  const extra = unbase64(extraLine.slice(6)) ?? bad("what it carries is not base64");
-  const index = (indexLine?.startsWith("index ") ? number(indexLine.slice(6)) : null) ?? bad("it has no index");
-  const path = hashes.map((line) => hashLine(line, "malformed_receipt"));
-  return { ...parseExtra(extra), index, path, checkpoint: parseSigned(body, signatures) };
+  const [head, body, signatures] = blocks(read(file), 3);
+  const [magic, extraLine, indexLine, ...path] = head.split("\n");
+  if (magic !== RECEIPT) malformed("it does not begin as a receipt");
+  const extra = (extraLine?.startsWith("extra ") ? unbase64(extraLine.slice(6)) : null) ?? malformed("it carries no entry");
+  const index = (indexLine?.startsWith("index ") ? number(indexLine.slice(6)) : null) ?? malformed("it has no index");
+  const checkpoint = parseCheckpoint(body, signatures);
+  return { ...parseExtra(extra), index, path: hashes(path, MAX_PATH.receipt), checkpoint };
 }
 
 async function opens({ field, r, value }, commitment) {
@@ -298,19 +291,18 @@ export async function verifyReceipt(file, vkeys) {
   const keys = await parseKeys(vkeys);
   const { source, openings, index, path, checkpoint } = parseReceipt(file);
   const by = await signers(checkpoint, keys);
-  const seq = index;
   const entry = parseEntry(source);
-  if (!isOf(checkpoint.origin, entry)) refuse("wrong_log", "The entry is of another log than the checkpoint.", seq);
-  if (BigInt(entry.seq) !== index) refuse("wrong_index", "The entry stands at another place than the receipt says.", seq);
-  if (index >= checkpoint.size) refuse("beyond_size", "The checkpoint does not reach as far as the entry.", seq);
+  const bad = (code, message) => refuse(code, message, index);
+  if (!isOf(checkpoint.origin, entry)) bad("other_log", "The entry is of another log than the checkpoint.");
+  if (BigInt(entry.seq) !== index) bad("other_seq", "The entry stands at another place than the receipt says.");
+  if (index >= checkpoint.size) bad("not_covered", "The checkpoint does not reach as far as the entry.");
   const leaf = await leafHash(utf8.encode(source));
-  if (!(await isIncluded(index, checkpoint.size, leaf, path, checkpoint.root))) {
-    refuse("not_included", "The entry is not the one that the checkpoint was signed over.", seq);
-  }
+  const fault = await inclusionFault(index, checkpoint.size, leaf, path, checkpoint.root);
+  if (fault === "path_length") bad(fault, "The path to the root is too long or too short.");
+  if (fault !== null) bad(fault, "The entry is not the one that the checkpoint was signed over.");
   for (const opening of openings) {
-    if (!(await opens(opening, entry.c[opening.field]))) {
-      refuse("wrong_opening", `What is shown as ${opening.field} is not what was committed to.`, seq);
-    }
+    const isOpen = await opens(opening, entry.c[opening.field]);
+    if (!isOpen) bad("bad_opening", `What is shown as ${opening.field} is not what the entry was committed to.`);
   }
   const opened = Object.fromEntries(openings.map(({ field, value }) => [field, value]));
   return { entry, source, opened, index, leaf: hex(leaf), path: path.map(hex), checkpoint: { ...checkpoint, keys: by } };
@@ -321,11 +313,11 @@ export async function verifyReceipt(file, vkeys) {
 /** Verifies that the newer checkpoint extends the older; answers both. */
 export async function verifyPair(file, vkeys) {
   const keys = await parseKeys(vkeys);
-  const [head, ...parts] = blocks(text(file), 5, "malformed_pair");
-  const [magic, ...hashes] = head.split("\n");
-  if (magic !== PAIR) refuse("malformed_pair", "The file does not begin as a pair of checkpoints.");
-  const path = hashes.map((line) => hashLine(line, "malformed_pair"));
-  const [older, newer] = [parseSigned(parts[0], parts[1]), parseSigned(parts[2], parts[3])];
+  const [head, ...parts] = blocks(read(file), 5);
+  const [magic, ...lines] = head.split("\n");
+  if (magic !== PAIR) malformed("it does not begin as a pair of checkpoints");
+  const path = hashes(lines, MAX_PATH.pair);
+  const [older, newer] = [parseCheckpoint(parts[0], parts[1]), parseCheckpoint(parts[2], parts[3])];
   older.keys = await signers(older, keys);
   newer.keys = await signers(newer, keys);
   if (older.origin !== newer.origin) refuse("other_origin", "The two checkpoints are of different logs.");
@@ -343,7 +335,7 @@ export async function verifyPair(file, vkeys) {
 
 /** Verifies whichever of the three it is. */
 export function verify(file, vkeys) {
-  const start = text(file);
+  const start = read(file);
   if (start.startsWith(`${RECEIPT}\n`)) return verifyReceipt(file, vkeys);
   return start.startsWith(`${PAIR}\n`) ? verifyPair(file, vkeys) : verifyCheckpoint(file, vkeys);
 }
