@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails says where"))]
 
 mod apt;
+mod bench;
 mod browser;
 mod generate;
 mod leaks;
@@ -30,6 +31,7 @@ usage: cargo xtask <command>
   run [args...]                  install what is missing, build, and start `bailiwickd dev args...`
   test [filter | --quick]        install what is missing, then all checks and tests; or the tests that
                                  match; or without lints, generated documents and leak scan
+  bench [filter] [--rounds n]    what the house's work costs, measured as ratios
   tidy                           layers, names, lengths, words, links and dependencies
   generate [--check]             write (or compare) the documents that the server prints
   sqlx [--check | --serve]       write (or compare) crates/server/.sqlx; or keep its database up
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         return usage();
     };
     let outcome = match command.as_str() {
+        "bench" => bench::main(rest),
         "generate" => generate::main(rest),
         "leaks" => leaks::main(rest),
         "run" => run::main(rest),

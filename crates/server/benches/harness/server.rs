@@ -1,0 +1,196 @@
+//! A server of one's own: `bailiwickd dev` as a process, with a durable PostgreSQL that nobody else uses.
+//!
+//! Everything lies in a folder below cargo's target directory, on a disk and not in memory, and is gone afterwards,
+//! also after Ctrl-C: the server and its database are in process groups of their own, and `reaper` ends them as soon
+//! as this process is no more.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use bailiwick_proof::id::WorkspaceId;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::reaper::reaper;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_bailiwickd");
+const READY: Duration = Duration::from_secs(60);
+
+/// A running server.
+pub(crate) struct Server {
+    /// Its public listener.
+    url: String,
+    process: tokio::process::Child,
+    /// Keeps the pipe open that the server writes to.
+    _stdout: BufReader<tokio::process::ChildStdout>,
+    client: reqwest::Client,
+    /// Last, so that it goes last.
+    home: Home,
+}
+
+/// Where a server keeps its data; it takes server, database and data with it when it goes.
+struct Home {
+    data: PathBuf,
+    log: PathBuf,
+    reaper: Child,
+}
+
+/// Somebody who has signed in.
+pub(crate) struct Person {
+    access_token: String,
+}
+
+impl Server {
+    /// Makes a new database and waits until the server is ready.
+    ///
+    /// # Errors
+    /// When there is no PostgreSQL, or the server does not come up; the end of what it said is part of the error.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let home = Home::make()?;
+        let mut process = tokio::process::Command::new(BINARY)
+            .args(["dev", "--listen", "127.0.0.1:0", "--private-listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&home.data)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&home.log)?)
+            .spawn()
+            .with_context(|| format!("cannot start {BINARY}"))?;
+        let mut stdout = BufReader::new(process.stdout.take().context("the server has no stdout")?);
+        let mut line = String::new();
+        let said = tokio::time::timeout(READY, stdout.read_line(&mut line)).await;
+        let Some(url) = line.trim_end().strip_prefix("ready ").filter(|_| said.is_ok_and(|read| read.is_ok())) else {
+            bail!("the server did not come up:\n{}", std::fs::read_to_string(&home.log).unwrap_or_default());
+        };
+        let url = url.to_owned();
+        Ok(Self { url, process, _stdout: stdout, client: reqwest::Client::new(), home })
+    }
+
+    /// Signs somebody in, by the code in the development mailbox.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn sign_in(&self, email: &str) -> anyhow::Result<Person> {
+        let asked = answer(self.post("/auth/request", &json!({"email": email}))).await?;
+        let request = self.client.get(format!("{}/dev/mail", self.url)).header("accept", "application/json");
+        let mails = loop {
+            let mails = answer(request.try_clone().context("a request without a body is copied")?).await?;
+            if mails.get(0).is_some() {
+                break mails;
+            }
+        };
+        let code = mails.as_array().into_iter().flatten().find(|mail| mail.get("to") == Some(&json!(email)));
+        let code = code.and_then(|mail| mail.get("code")).context("no mail with a code")?;
+        let challenge = asked.get("challenge").context("no challenge")?;
+        let person = self.post("/auth/verify", &json!({"challenge": challenge, "code": code}));
+        Ok(Person { access_token: text(&answer(person).await?, "access_token")? })
+    }
+
+    /// Founds a workspace.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn found(&self, founder: &Person, slug: &str) -> anyhow::Result<WorkspaceId> {
+        let request = self.post("/v1/workspaces", &json!({"name": slug, "slug": slug}));
+        let made = answer(request.bearer_auth(&founder.access_token)).await?;
+        text(&made, "id")?.parse().context("not a workspace's id")
+    }
+
+    /// A connection as the role that serves requests, set up as the server's own.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn connect_runtime(&self) -> anyhow::Result<PgConnection> {
+        let password = std::fs::read_to_string(self.home.data.join("secrets/runtime_password"))?;
+        // As `db/pools.rs` does.
+        let options = self.options()?.username("bailiwick_runtime").password(password.trim_end()).options([
+            ("statement_timeout", "15s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+            ("row_security", "on"),
+        ]);
+        Ok(options.connect().await?)
+    }
+
+    /// A connection as the owner, who sees every row.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn connect_owner(&self) -> anyhow::Result<PgConnection> {
+        Ok(self.options()?.connect().await?)
+    }
+
+    /// What the database is, and the check that it is a durable one.
+    ///
+    /// # Errors
+    /// When it would not survive a power cut.
+    pub(crate) async fn durable(&self) -> anyhow::Result<String> {
+        let mut owner = self.connect_owner().await?;
+        let (version, durable): (String, bool) = sqlx::query_as(
+            "SELECT current_setting('server_version'), bool_and(setting = 'on') FROM pg_settings
+             WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')",
+        )
+        .fetch_one(&mut owner)
+        .await?;
+        owner.close().await?;
+        ensure!(durable, "the database does not flush what it commits");
+        Ok(format!("PostgreSQL {version}, fsync on"))
+    }
+
+    /// Stops server and database, and removes what they left.
+    ///
+    /// # Errors
+    /// When the server did not end in good order.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        let pid = self.process.id().and_then(|id| i32::try_from(id).ok()).context("the server has ended before")?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
+        let status = self.process.wait().await?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+
+    fn options(&self) -> anyhow::Result<PgConnectOptions> {
+        let url = std::fs::read_to_string(self.home.data.join("postgres.url"))?;
+        Ok(PgConnectOptions::from_str(url.trim_end())?.disable_statement_logging())
+    }
+
+    fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.url)).json(body)
+    }
+}
+
+impl Home {
+    fn make() -> anyhow::Result<Self> {
+        let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?.keep();
+        let data = root.join("data");
+        Ok(Self { log: root.join("log"), reaper: reaper(&data, Some(&root)), data })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        drop(self.reaper.stdin.take());
+        let _nothing_left_to_do = self.reaper.wait();
+    }
+}
+
+/// Sends a request and reads the JSON of a success.
+async fn answer(request: RequestBuilder) -> anyhow::Result<Value> {
+    let response = request.send().await?;
+    let (url, status, body) = (response.url().clone(), response.status(), response.text().await?);
+    ensure!(status.is_success(), "{url} answered {status}: {body}");
+    serde_json::from_str(&body).with_context(|| format!("{url} answered no JSON"))
+}
+
+fn text(answer: &Value, member: &str) -> anyhow::Result<String> {
+    Ok(answer.get(member).and_then(Value::as_str).with_context(|| format!("no {member} in the answer"))?.to_owned())
+}

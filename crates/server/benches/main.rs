@@ -1,0 +1,43 @@
+//! What work costs in the house, beside the same work done barely: the ratios that `cargo xtask bench` prints.
+//!
+//! Each comparison stands in a file of its own and in [`ALL`]. This program only measures: it writes every sample to
+//! stdout, one tab-separated line each (see `harness::Comparison`), and `cargo xtask bench` makes medians, ratios and
+//! `target/bench.json` of them. A figure that misses its target is no failure; a comparison that could not be made is.
+
+mod change_with_entry;
+mod harness;
+
+use std::process::ExitCode;
+
+use harness::Options;
+
+/// A comparison's name, which the filter is looked for in, and how it is made.
+type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
+
+const ALL: [Named; 1] = [(change_with_entry::NAME, change_with_entry::run)];
+
+fn main() -> ExitCode {
+    let options = match Options::read() {
+        Ok(Some(options)) => options,
+        // `cargo test --all-targets` runs benchmarks too, without saying `--bench`: there is nothing to test.
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    let wanted: Vec<Named> = ALL.into_iter().filter(|(name, _)| options.wants(name)).collect();
+    if wanted.is_empty() {
+        eprintln!("no such comparison; there are:");
+        ALL.iter().for_each(|(name, _)| eprintln!("  {name}"));
+        return ExitCode::FAILURE;
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (name, compare) in wanted {
+        if let Err(error) = compare(&options) {
+            eprintln!("{name}: could not be measured: {error:#}");
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}
