@@ -15,10 +15,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::decimal;
+
 /// Nested arrays and objects, at most.
 pub const MAX_DEPTH: usize = 32;
-/// No integer reaches this: beyond it, a reader that knows doubles only takes neighbours for one number.
-const INTEGER_BOUND: u64 = 1 << 53;
 
 /// Why something is not canonical JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,8 +101,8 @@ fn write_value(value: &Value, depth: usize, text: &mut String) -> Result<(), Not
         Value::String(value) => write_string(value, text),
         Value::Number(number) => {
             let small = match (number.as_u64(), number.as_i64()) {
-                (Some(value), _) => value < INTEGER_BOUND,
-                (None, Some(value)) => value.unsigned_abs() < INTEGER_BOUND,
+                (Some(value), _) => value < decimal::BOUND,
+                (None, Some(value)) => value.unsigned_abs() < decimal::BOUND,
                 (None, None) => false,
             };
             if !small {

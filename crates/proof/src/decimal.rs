@@ -1,5 +1,8 @@
 //! Numbers as the C2SP formats write them: ASCII decimal, no sign, no leading zero.
 
+/// No size, index, number or time of the formats reaches this: up to here a reader that knows doubles only is exact.
+pub(crate) const BOUND: u64 = 1 << 53;
+
 /// The number, or nothing for another spelling and beyond 64 bits.
 pub(crate) fn parse(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -21,6 +21,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::commitment::{Commitments, Field};
+use crate::decimal;
 use crate::environment::Environment;
 use crate::log::Log;
 use crate::merkle::Hash;
@@ -29,8 +30,6 @@ pub use words::{ActionName, InvalidActionName, InvalidTraceId, TraceId};
 
 /// The longest entry: its length fits two bytes.
 pub const MAX_ENTRY_BYTES: usize = 65_535;
-/// No number in an entry reaches this.
-const INTEGER_BOUND: u64 = 1 << 53;
 const VERSION: u64 = 1;
 const CELL: &str = "cell";
 
@@ -210,7 +209,7 @@ impl Wire<'_> {
         }
         let generation = u32::try_from(self.r#gen).ok().filter(|generation| *generation > 0);
         let prev = Hash::from_hex(&self.prev).ok().filter(|prev| (*prev == Hash::ZERO) == (self.seq == 0));
-        let below = |number: u64| (number < INTEGER_BOUND).then_some(number);
+        let below = |number: u64| (number < decimal::BOUND).then_some(number);
         Ok(Entry {
             log: self.log()?,
             generation: generation.ok_or(EntryError::Generation(self.r#gen))?,

@@ -12,6 +12,8 @@
 
 pub mod api_key;
 pub mod canonical;
+pub mod chain;
+pub mod checkpoint;
 pub mod commitment;
 mod decimal;
 pub mod entry;
@@ -20,4 +22,5 @@ mod hex;
 pub mod id;
 pub mod log;
 pub mod merkle;
+pub mod note;
 pub mod tile;

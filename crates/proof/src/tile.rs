@@ -120,7 +120,7 @@ mod tests {
         fn a_run_stays_in_one_tile_and_no_size_panics(size: u64) {
             for node in frontier_nodes(size) {
                 let run = run_of(node);
-                prop_assert!(run.len < WIDTH && run.start % run.len == 0);
+                prop_assert!(run.len < WIDTH && run.start.is_multiple_of(run.len));
                 prop_assert_eq!(run.tile_index(), (run.start + run.len - 1) / WIDTH);
             }
         }

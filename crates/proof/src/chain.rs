@@ -1,0 +1,230 @@
+//! The chain: walking a log from its first entry, with nothing but the stored bytes.
+//!
+//! Each entry names the leaf hash of the one before it, so a walk finds the first entry that was changed, removed, moved
+//! or put in, without a checkpoint. What it cannot find is a log that was rewritten from some entry to the end, or cut:
+//! for that, compare [`ChainVerifier::frontier`] with a checkpoint that somebody kept.
+//!
+//! # Invariants
+//! A refused entry leaves the verifier as it was: everything up to there holds.
+
+use crate::entry::{Entry, EntryError};
+use crate::log::Log;
+use crate::merkle::{Frontier, Hash, leaf_hash};
+
+/// Walks one generation of one log.
+#[derive(Clone, Debug)]
+pub struct ChainVerifier {
+    log: Log,
+    generation: u32,
+    /// Leaf hash of the last good entry; zeros before the first.
+    last: Hash,
+    frontier: Frontier,
+}
+
+/// The first entry that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {seq}: {reason}")]
+pub struct BadEntry {
+    /// Where the fault is: the lowest place of the log that is not as it was written.
+    pub seq: u64,
+    /// What is wrong there.
+    pub reason: BadEntryReason,
+}
+
+/// Why an entry does not fit where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadEntryReason {
+    /// The bytes are no entry.
+    #[error(transparent)]
+    NotAnEntry(#[from] EntryError),
+    /// An entry of another workspace, environment or generation.
+    #[error("it belongs to another log")]
+    OtherLog,
+    /// Another entry stands where this one belongs: it was removed, moved or doubled.
+    #[error("entry {found} stands in its place")]
+    OtherSeq {
+        /// What the entry says of its place.
+        found: u64,
+    },
+    /// The entry after it was linked to something else. Or `prev` of that one was changed, which the entries alone cannot tell apart;
+    /// [`ChainVerifier::push_known`] can.
+    #[error("it is not the entry that the next one was linked to")]
+    Unlinked,
+    /// Its hash is not the one that was kept of it.
+    #[error("it does not have the leaf hash that was kept of it")]
+    OtherLeaf,
+}
+
+impl BadEntryReason {
+    /// The stable word for this reason, as in `vectors/`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::NotAnEntry(error) => error.word(),
+            Self::OtherLog => "other_log",
+            Self::OtherSeq { .. } => "other_seq",
+            Self::Unlinked => "unlinked",
+            Self::OtherLeaf => "other_leaf",
+        }
+    }
+}
+
+impl ChainVerifier {
+    /// Begins before the first entry of a generation.
+    #[must_use]
+    pub const fn new(log: Log, generation: u32) -> Self {
+        Self { log, generation, last: Hash::ZERO, frontier: Frontier::new() }
+    }
+
+    /// The place of the next entry, and the number of entries that hold.
+    #[must_use]
+    pub const fn seq(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// The tree over all entries that hold.
+    #[must_use]
+    pub const fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    /// Checks the next entry and returns its leaf hash.
+    ///
+    /// # Errors
+    /// [`BadEntry`]. With [`BadEntryReason::Unlinked`] its `seq` is that of the entry before the one that was pushed.
+    pub fn push(&mut self, stored: &[u8]) -> Result<Hash, BadEntry> {
+        let seq = self.seq();
+        let bad = |reason| BadEntry { seq, reason };
+        let entry = Entry::parse(stored).map_err(|error| bad(error.into()))?;
+        if entry.log != self.log || entry.generation != self.generation {
+            return Err(bad(BadEntryReason::OtherLog));
+        }
+        if entry.seq != seq {
+            return Err(bad(BadEntryReason::OtherSeq { found: entry.seq }));
+        }
+        if entry.prev != self.last {
+            return Err(BadEntry { seq: seq.saturating_sub(1), reason: BadEntryReason::Unlinked });
+        }
+        let leaf = leaf_hash(stored);
+        self.frontier.push(leaf, |_, _| {});
+        self.last = leaf;
+        Ok(leaf)
+    }
+
+    /// As [`Self::push`], for an entry of which the leaf hash was kept elsewhere: compared first, this tells an entry that was changed
+    /// from one whose successor was.
+    ///
+    /// # Errors
+    /// [`BadEntry`], with [`BadEntryReason::OtherLeaf`] for other bytes than those that were hashed.
+    pub fn push_known(&mut self, stored: &[u8], leaf: &Hash) -> Result<Hash, BadEntry> {
+        if leaf_hash(stored) != *leaf {
+            return Err(BadEntry { seq: self.seq(), reason: BadEntryReason::OtherLeaf });
+        }
+        self.push(stored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::commitment::Commitments;
+    use crate::entry::TraceId;
+
+    fn chain(log: Log, generation: u32, length: u64, salt: u8) -> Vec<Vec<u8>> {
+        let hash = Hash::new([salt; 32]);
+        let mut prev = Hash::ZERO;
+        (0..length)
+            .map(|seq| {
+                let entry = Entry {
+                    log,
+                    generation,
+                    seq,
+                    prev,
+                    recorded_at_ms: 1_763_782_979_123 - seq,
+                    action: "project.created".parse().unwrap(),
+                    trace: TraceId::new([salt; 16]),
+                    commitments: Commitments { actor: hash, ip: hash, meta: hash, target: hash },
+                };
+                let bytes = entry.to_bytes();
+                prev = leaf_hash(&bytes);
+                bytes
+            })
+            .collect()
+    }
+
+    /// How many hold, and the first that does not.
+    fn walk(entries: &[Vec<u8>]) -> (u64, Option<(u64, &'static str)>) {
+        let mut verifier = ChainVerifier::new(Log::Cell, 1);
+        for entry in entries {
+            if let Err(bad) = verifier.push(entry) {
+                return (verifier.seq(), Some((bad.seq, bad.reason.word())));
+            }
+        }
+        (verifier.seq(), None)
+    }
+
+    #[test]
+    fn an_honest_chain_holds_and_has_its_root() {
+        let entries = chain(Log::Cell, 1, 20, 1);
+        let mut verifier = ChainVerifier::new(Log::Cell, 1);
+        let leaves: Vec<Hash> = entries.iter().map(|entry| verifier.push(entry).unwrap()).collect();
+        assert_eq!(verifier.seq(), 20);
+        assert_eq!(verifier.frontier().root(), crate::merkle::root(&leaves));
+    }
+
+    #[test]
+    fn removed_moved_doubled_and_foreign_entries() {
+        let entries = chain(Log::Cell, 1, 6, 1);
+        let changed = |change: fn(&mut Vec<Vec<u8>>)| {
+            let mut entries = entries.clone();
+            change(&mut entries);
+            walk(&entries)
+        };
+        assert_eq!(changed(|all| drop(all.remove(2))), (2, Some((2, "other_seq"))));
+        assert_eq!(changed(|all| drop(all.remove(0))), (0, Some((0, "other_seq"))));
+        assert_eq!(changed(|all| all.swap(2, 4)), (2, Some((2, "other_seq"))));
+        assert_eq!(changed(|all| all.insert(3, all[2].clone())), (3, Some((3, "other_seq"))));
+        assert_eq!(changed(|all| all[3] = chain(Log::Cell, 2, 4, 1).remove(3)), (3, Some((3, "other_log"))));
+        assert_eq!(changed(|all| all[3] = chain(Log::Cell, 1, 4, 2).remove(3)), (3, Some((2, "unlinked"))));
+        assert_eq!(changed(|all| all[3].truncate(40)), (3, Some((3, "entry_shape"))));
+        assert_eq!(changed(|all| all.truncate(4)), (4, None), "only a checkpoint tells");
+    }
+
+    #[test]
+    fn a_refused_entry_changes_nothing() {
+        let entries = chain(Log::Cell, 1, 3, 1);
+        let mut verifier = ChainVerifier::new(Log::Cell, 1);
+        verifier.push(&entries[0]).unwrap();
+        assert!(verifier.push(&entries[2]).is_err());
+        assert!(verifier.push_known(&entries[1], &Hash::ZERO).is_err());
+        assert!(verifier.push_known(&entries[1], &leaf_hash(&entries[1])).is_ok());
+        assert!(verifier.push(&entries[2]).is_ok());
+    }
+
+    proptest! {
+        /// Requirement: one changed byte in any entry, and the first bad seq is named.
+        #[test]
+        fn one_changed_byte_is_named(victim in 0usize..8, at: prop::sample::Index, to: u8) {
+            let honest = chain(Log::Cell, 1, 9, 1);
+            let leaves: Vec<Hash> = honest.iter().map(|entry| leaf_hash(entry)).collect();
+            let mut entries = honest.clone();
+            let at = at.index(entries[victim].len());
+            entries[victim][at] = to;
+            prop_assume!(entries != honest);
+            let mut verifier = ChainVerifier::new(Log::Cell, 1);
+            let bad = entries.iter().zip(&leaves).find_map(|(entry, leaf)| verifier.push_known(entry, leaf).err());
+            prop_assert_eq!(bad, Some(BadEntry { seq: victim as u64, reason: BadEntryReason::OtherLeaf }));
+            // Without the hashes: the same, but for a `prev` that still looks like one.
+            let (_, bad) = walk(&entries);
+            let (seq, reason) = bad.unwrap();
+            let prev = String::from_utf8(honest[victim].clone()).unwrap().find("\"prev\":\"").unwrap() + 8;
+            if (prev..prev + 64).contains(&at) && reason == "unlinked" {
+                prop_assert_eq!(seq + 1, victim as u64);
+            } else {
+                prop_assert_eq!(seq, victim as u64);
+            }
+        }
+    }
+}
