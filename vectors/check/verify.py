@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 MAX_FILE_BYTES = 1_048_576
 MAX_ENTRY_BYTES = 65_535
 MAX_SIGNATURES = 64
+MAX_NAME_BYTES = 256
+MAX_DEPTH = 32
 MAX_ACTION_BYTES = 100
 INTEGERS = 2**53
 GENERATIONS = 2**32
@@ -35,7 +37,7 @@ HEX_64 = re.compile(r"[0-9a-f]{64}")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 WORKSPACE = re.compile(r"ws_[0-7][0-9a-hjkmnp-tv-z]{25}")
 LOG_NAME = re.compile(r"[a-z0-9.:_-]+(/[a-z0-9.:_-]+)*")
-KEY_NAME = re.compile(r"[^\s+]+")
+KEY_NAME = re.compile(r"[^\s+\x00-\x1f\x7f-\x9f]+")
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -87,12 +89,17 @@ def from_canonical(data, reason):
     """The value, if `data` is its canonical form."""
     try:
         value = json.loads(data.decode(), parse_int=small_integer, parse_float=no_number, parse_constant=no_number)
-        same = canonical(value) == data
+        same = canonical(value) == data and depth(value) <= MAX_DEPTH
     except (ValueError, RecursionError):
         raise Refused(reason, "not JSON") from None
     if not same:
         raise Refused(reason, "not in canonical form")
     return value
+
+
+def depth(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
 
 
 def is_integer(value, least=0, below=INTEGERS):
@@ -102,12 +109,16 @@ def is_integer(value, least=0, below=INTEGERS):
 # Keys
 
 
+def is_key_name(text):
+    return KEY_NAME.fullmatch(text) and len(text.encode()) <= MAX_NAME_BYTES
+
+
 class Key:
     """A vkey."""
 
     def __init__(self, text):
         parts = text.split("+", 2)
-        if len(parts) != 3 or not KEY_NAME.fullmatch(parts[0]):
+        if len(parts) != 3 or not is_key_name(parts[0]):
             raise ValueError("not a vkey: name+id+key")
         self.name, key_id, encoded = parts
         try:
@@ -116,6 +127,7 @@ class Key:
             raise ValueError(str(refused)) from None
         if typed[0] != 1:
             raise ValueError("not an Ed25519 key")
+        self.text = text
         self.id = hashlib.sha256(self.name.encode() + b"\n" + typed).digest()[:4]
         if self.id.hex() != key_id:
             raise ValueError("the key's id is not that of its name and bytes")
@@ -133,11 +145,13 @@ def node(left, right):
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def is_included(index, size, leaf, path, root):
+def check_inclusion(index, size, leaf, path, root):
+    if index >= size:
+        raise Refused("index_outside_tree", f"the checkpoint covers {size} entries", index)
     fn, sn, r = index, size - 1, leaf
     for p in path:
         if sn == 0:
-            return False
+            raise Refused("path_length", "too long", index)
         if fn % 2 == 1 or fn == sn:
             r = node(p, r)
             while fn % 2 == 0 and fn > 0:
@@ -145,16 +159,25 @@ def is_included(index, size, leaf, path, root):
         else:
             r = node(r, p)
         fn, sn = fn // 2, sn // 2
-    return sn == 0 and r == root
+    if sn != 0:
+        raise Refused("path_length", "too short", index)
+    if r != root:
+        raise Refused("not_included", "the path leads from the entry to another root", index)
 
 
-def is_consistent(old, old_root, new, new_root, path):
-    if old == new:
-        return not path and old_root == new_root
-    if old == 0:
-        return not path and old_root == EMPTY_ROOT
+def check_consistency(old, old_root, new, new_root, path):
+    if new < old:
+        raise Refused("shrank", f"from {old} to {new}", new)
+    if new == old and new_root != old_root:
+        raise Refused("two_roots", f"both of size {new}")
+    if old in (0, new):
+        if path:
+            raise Refused("path_length", "too long")
+        if old == 0 and old_root != EMPTY_ROOT:
+            raise Refused("not_the_older_root", "not that of an empty tree")
+        return
     if not path:
-        return False
+        raise Refused("path_length", "too short")
     if old & (old - 1) == 0:
         path = [old_root, *path]
     fn, sn = old - 1, new - 1
@@ -163,7 +186,7 @@ def is_consistent(old, old_root, new, new_root, path):
     a = b = path[0]
     for p in path[1:]:
         if sn == 0:
-            return False
+            raise Refused("path_length", "too long")
         if fn % 2 == 1 or fn == sn:
             a, b = node(p, a), node(p, b)
             while fn % 2 == 0 and fn > 0:
@@ -171,7 +194,18 @@ def is_consistent(old, old_root, new, new_root, path):
         else:
             b = node(b, p)
         fn, sn = fn // 2, sn // 2
-    return sn == 0 and a == old_root and b == new_root
+    if sn != 0:
+        raise Refused("path_length", "too short")
+    if a != old_root:
+        raise Refused("not_the_older_root", "the path leads to another one")
+    if b != new_root:
+        raise Refused("not_the_newer_root", "it does not extend the older one")
+
+
+def hashes(lines, most):
+    if len(lines) > most:
+        raise Refused("malformed", f"a path of more than {most} hashes")
+    return [from_base64(line, "a hash", 32) for line in lines]
 
 
 # Checkpoint
@@ -196,7 +230,7 @@ class Checkpoint:
     @staticmethod
     def signature(line):
         parts = line.split(" ")
-        if len(parts) != 3 or parts[0] != "\u2014" or not KEY_NAME.fullmatch(parts[1]):
+        if len(parts) != 3 or parts[0] != "\u2014" or not is_key_name(parts[1]):
             raise Refused("malformed", "not a signature line")
         data = from_base64(parts[2], "a signature")
         if len(data) < 5:
@@ -206,26 +240,27 @@ class Checkpoint:
     def verify(self, keys):
         signed = set()
         for name, key_id, signature in self.signatures:
-            key = next((key for key in keys if (key.name, key.id) == (name, key_id)), None)
-            if key is None:
+            known = {key.text: key for key in keys if (key.name, key.id) == (name, key_id)}
+            if not known:
                 continue
+            if len(known) > 1:
+                raise Refused("ambiguous_key", name)
             if (name, key_id) in signed:
-                raise Refused("signed_twice", name)
+                raise Refused("repeated_signature", name)
             signed.add((name, key_id))
             try:
-                key.public.verify(signature, self.text.encode())
+                known.popitem()[1].public.verify(signature, self.text.encode())
             except InvalidSignature:
                 raise Refused("bad_signature", name) from None
         if not signed:
-            raise Refused("no_known_signature", "signed by none of the given keys")
-        for name, _ in signed:
-            if name != self.origin:
-                raise Refused("other_origin", f"{name} signed for {self.origin}")
+            raise Refused("unknown_keys", "signed by none of the given keys")
+        if self.origin not in (name for name, _ in signed):
+            raise Refused("other_logs_key", f"signed for {self.origin} by none of its own keys")
 
 
 def origin_of(text):
     """The `ws`, `env` and `gen` that an origin means."""
-    reason = "bad_origin"
+    reason = "other_log"
     parts = text.split("/")
     generation = parts.pop()
     if not NUMBER.fullmatch(generation) or not is_integer(int(generation), 1, GENERATIONS):
@@ -265,7 +300,7 @@ def blocks_of(data, count):
 
 def check_entry(entry):
     """The entry's members, if it is one."""
-    reason = "bad_entry"
+    reason = "not_an_entry"
     if len(entry) > MAX_ENTRY_BYTES:
         raise Refused(reason, "longer than 65,535 bytes")
     value = from_canonical(entry, reason)
@@ -292,8 +327,8 @@ def check_entry(entry):
     bad = [name for name, ok in good.items() if not ok]
     if bad:
         raise Refused(reason, ", ".join(bad))
-    if value["seq"] == 0 and value["prev"] != "0" * 64:
-        raise Refused(reason, "the first entry has nothing before it")
+    if (value["seq"] == 0) != (value["prev"] == "0" * 64):
+        raise Refused(reason, "the first entry, and no other, has nothing before it")
     return value
 
 
@@ -332,22 +367,24 @@ def verify_receipt(data, keys):
         raise Refused("malformed", "no extra, or no index")
     extra = from_base64(lines[1].removeprefix("extra "), "extra")
     index = number(lines[2].removeprefix("index "), "the index")
-    path = [from_base64(line, "a hash", 32) for line in lines[3:]]
+    path = hashes(lines[3:], 64)
     checkpoint = Checkpoint(text, signatures)
     entry, openings = extra_of(extra)
     checkpoint.verify(keys)
-    value = check_entry(entry)
-    if (value["ws"], value["env"], value["gen"]) != origin_of(checkpoint.origin):
-        raise Refused("other_log", "the entry is of another log", index)
+    try:
+        value = check_entry(entry)
+        log = origin_of(checkpoint.origin)
+    except Refused as refused:
+        refused.seq = index
+        raise
+    if (value["ws"], value["env"], value["gen"]) != log:
+        raise Refused("other_log", f"the entry is not of {checkpoint.origin}", index)
     if value["seq"] != index:
         raise Refused("other_seq", f"the entry has seq {value['seq']}", index)
-    if index >= checkpoint.size:
-        raise Refused("not_covered", f"the checkpoint covers {checkpoint.size} entries", index)
-    if not is_included(index, checkpoint.size, leaf_hash(entry), path, checkpoint.root):
-        raise Refused("not_included", "the entry is not in the tree", index)
+    check_inclusion(index, checkpoint.size, leaf_hash(entry), path, checkpoint.root)
     for field, (r, text) in sorted(openings.items()):
         if commitment(r, field, text) != value["c"][field]:
-            raise Refused("bad_opening", field, index)
+            raise Refused("wrong_opening", field, index)
     shown = "".join(f"\n  {field}: {text}" for field, (_, text) in sorted(openings.items()))
     return f"receipt of entry {index} of {checkpoint.origin}: {value['action']}{shown}"
 
@@ -360,18 +397,13 @@ def verify_pair(data, keys):
     lines = head.split("\n")
     if lines[0] != "bailiwick/tlog-consistency@v1":
         raise Refused("malformed", "not a pair of checkpoints")
-    path = [from_base64(line, "a hash", 32) for line in lines[1:]]
+    path = hashes(lines[1:], 128)
     old, new = Checkpoint(rest[0], rest[1]), Checkpoint(rest[2], rest[3])
     old.verify(keys)
     new.verify(keys)
     if old.origin != new.origin:
         raise Refused("other_origin", f"{old.origin} and {new.origin}")
-    if new.size < old.size:
-        raise Refused("shrank", f"from {old.size} to {new.size}", new.size)
-    if new.size == old.size and new.root != old.root:
-        raise Refused("two_roots", f"both of size {new.size}")
-    if not is_consistent(old.size, old.root, new.size, new.root, path):
-        raise Refused("does_not_extend", f"{new.size} does not extend {old.size}")
+    check_consistency(old.size, old.root, new.size, new.root, path)
     return f"{new.origin} of size {new.size} extends that of size {old.size}"
 
 
