@@ -241,9 +241,9 @@ mod tests {
         for known in [&[&ours][..], &[&new], &[&ours, &new], &[&witness, &new]] {
             assert_eq!(word(&signed, known), Ok(checkpoint()));
         }
-        assert_eq!(word(&signed, &[&witness]), Err("unknown_keys"));
+        assert_eq!(word(&signed, &[&witness]), Err("no_known_signature"));
         let borrowed = SignedNote::sign(&checkpoint().text(), &[&witness]).unwrap().to_string();
-        assert_eq!(word(&borrowed, &[&ours]), Err("unknown_keys"));
+        assert_eq!(word(&borrowed, &[&ours]), Err("no_known_signature"));
         assert_eq!(word(&borrowed, &[&witness, &ours]), Err("other_logs_key"));
         let cosigned = SignedNote::sign(&checkpoint().text(), &[&ours, &witness]).unwrap().to_string();
         assert_eq!(word(&cosigned, &[&witness, &ours]), Ok(checkpoint()));

@@ -15,12 +15,16 @@ pub mod canonical;
 pub mod chain;
 pub mod checkpoint;
 pub mod commitment;
+pub mod consistency;
 mod decimal;
 pub mod entry;
 pub mod environment;
 mod hex;
 pub mod id;
 pub mod log;
+#[cfg(test)]
+mod log_on_paper;
 pub mod merkle;
 pub mod note;
+pub mod receipt;
 pub mod tile;

@@ -131,9 +131,9 @@ impl NoteError {
             Self::SignatureLine(_) => "note_signature_line",
             Self::TooManySignatures => "note_too_many_signatures",
             Self::BadSignature(_) => "bad_signature",
-            Self::RepeatedSignature(_) => "repeated_signature",
+            Self::RepeatedSignature(_) => "signed_twice",
             Self::AmbiguousKey(_) => "ambiguous_key",
-            Self::UnknownKeys(_) => "unknown_keys",
+            Self::UnknownKeys(_) => "no_known_signature",
         }
     }
 }

@@ -51,7 +51,7 @@ impl ProofError {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::OutsideTree { .. } => "index_outside_tree",
+            Self::OutsideTree { .. } => "outside_tree",
             Self::Shrank { .. } => "shrank",
             Self::PathLength { .. } => "path_length",
             Self::NotIncluded => "not_included",
