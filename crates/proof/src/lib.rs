@@ -21,9 +21,11 @@ pub mod entry;
 pub mod environment;
 mod hex;
 pub mod id;
+pub mod jose;
 pub mod log;
 #[cfg(test)]
 mod log_on_paper;
+pub mod manifest;
 pub mod merkle;
 pub mod note;
 pub mod receipt;
