@@ -122,6 +122,11 @@ impl Access {
         })
     }
 
+    /// Whether the token is an API key, which knows its workspace and environment.
+    pub(crate) const fn is_by_key(&self) -> bool {
+        self.by_key
+    }
+
     /// The workspace: the one named, the profile's default, or the API key's own.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The grammar: every command, option and help text, and nothing that acts on them.
 
+mod audit;
+
 use std::path::PathBuf;
 
 use bailiwick_proof::environment::Environment;
@@ -16,6 +18,8 @@ use crate::once;
 use crate::profile::ProfileName;
 use crate::server_url::ServerUrl;
 
+pub(crate) use audit::{Audit, Checkpoint, KeySource, List, Receipt, Verify};
+
 const AFTER_HELP: &str = "\
 Environment:
   BAILIWICK_TOKEN      an API key or access token to use instead of a profile
@@ -25,7 +29,7 @@ Environment:
 
 Exit codes:
   0 ok   1 failure   2 usage   3 not found   4 not signed in or not allowed   5 conflict
-  6 verification failed (reserved)";
+  6 verification failed";
 
 const LOGIN_HELP: &str = "\
 The token is an API key (bw_…) or a session's access token. It is checked with the server before
@@ -44,7 +48,7 @@ Examples:
   bailiwick keys create importer --scope read --scope write --expires-in 30d
   bailiwick keys create ci --scope read -o id --secret-file ci.key";
 
-/// A client for Bailiwick: workspaces, members, projects and API keys.
+/// A client for Bailiwick: workspaces, members, projects, API keys and the audit log.
 #[derive(Debug, Parser)]
 #[command(name = "bailiwick", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -117,6 +121,12 @@ pub(crate) enum Command {
     /// The people in a workspace
     #[command(subcommand)]
     Members(Members),
+    /// The audit log of a workspace
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Check a receipt, a checkpoint or a pair of checkpoints, offline
+    #[command(after_help = audit::VERIFY_HELP)]
+    Verify(Verify),
     /// Print a completion script for a shell
     Completion {
         /// The shell that will read it

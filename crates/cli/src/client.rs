@@ -29,6 +29,8 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Rows asked for at once.
 const PAGE_ROWS: u32 = 100;
+const JSON: &str = "application/json, application/problem+json";
+const TEXT: &str = "text/plain, application/problem+json";
 
 /// Speaks to one server as one principal.
 pub(crate) struct Client {
@@ -42,8 +44,17 @@ pub(crate) struct Client {
 struct Call<'a> {
     method: Method,
     url: Url,
+    accept: &'static str,
+    /// Whether the token goes along.
+    signed_in: bool,
     body: Option<Value>,
     once: Option<&'a Once>,
+}
+
+impl Call<'_> {
+    const fn get(url: Url) -> Self {
+        Self { method: Method::GET, url, accept: JSON, signed_in: true, body: None, once: None }
+    }
 }
 
 /// A whole answer, whatever its status.
@@ -87,7 +98,35 @@ impl Client {
     /// The server's problem, or that it could not be reached.
     pub(crate) async fn get(&self, path: &[&str]) -> Result<Value, Failure> {
         let url = self.server.join(path.iter().copied());
-        self.call(&Call { method: Method::GET, url, body: None, once: None }).await?.json(&self.server)
+        self.call(&Call::get(url)).await?.json(&self.server)
+    }
+
+    /// Reads one resource that everybody may read; the token stays here.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub(crate) async fn get_public(&self, path: &[&str]) -> Result<Value, Failure> {
+        let url = self.server.join(path.iter().copied());
+        self.call(&Call { signed_in: false, ..Call::get(url) }).await?.json(&self.server)
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub(crate) async fn get_text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, Failure> {
+        let mut url = self.server.join(path.iter().copied());
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let answer = self.call(&Call { accept: TEXT, ..Call::get(url) }).await?;
+        String::from_utf8(answer.body)
+            .map_err(|err| Failure::local(format!("the answer from {} is no text", self.server), &err))
+    }
+
+    /// The environment that was named for this run.
+    pub(crate) const fn environment(&self) -> Option<Environment> {
+        self.environment
     }
 
     /// Reads a list, following its cursors to the end or to `limit` rows.
@@ -95,11 +134,24 @@ impl Client {
     /// # Errors
     /// As for [`Self::get`], and when a cursor leads nowhere.
     pub(crate) async fn list(&self, path: &[&str], limit: Option<u32>) -> Result<Vec<Value>, Failure> {
+        self.search(path, &[], limit).await
+    }
+
+    /// Reads those rows of a list that `filters` let through, as [`Self::list`] does.
+    ///
+    /// # Errors
+    /// As for [`Self::list`].
+    pub(crate) async fn search(
+        &self,
+        path: &[&str],
+        filters: &[(&str, String)],
+        limit: Option<u32>,
+    ) -> Result<Vec<Value>, Failure> {
         let mut rows = Vec::new();
         let mut missing = limit.unwrap_or(u32::MAX);
         let mut cursor: Option<String> = None;
         loop {
-            let page = self.page(path, missing.min(PAGE_ROWS), cursor.as_deref()).await?;
+            let page = self.page(path, filters, missing.min(PAGE_ROWS), cursor.as_deref()).await?;
             let taken = page.data.into_iter().take(usize::try_from(missing).unwrap_or(usize::MAX));
             let before = rows.len();
             rows.extend(taken);
@@ -117,12 +169,19 @@ impl Client {
         }
     }
 
-    async fn page(&self, path: &[&str], rows: u32, cursor: Option<&str>) -> Result<Page, Failure> {
+    async fn page(
+        &self,
+        path: &[&str],
+        filters: &[(&str, String)],
+        rows: u32,
+        cursor: Option<&str>,
+    ) -> Result<Page, Failure> {
         let mut url = self.server.join(path.iter().copied());
         url.query_pairs_mut()
+            .extend_pairs(filters)
             .append_pair("limit", &rows.to_string())
             .extend_pairs(cursor.map(|cursor| ("cursor", cursor)));
-        let answer = self.call(&Call { method: Method::GET, url, body: None, once: None }).await?;
+        let answer = self.call(&Call::get(url)).await?;
         serde_json::from_value(answer.json(&self.server)?)
             .map_err(|err| Failure::local("the server's list is no list", &err))
     }
@@ -134,7 +193,8 @@ impl Client {
     pub(crate) async fn post(&self, path: &[&str], body: &impl Serialize, once: &Once) -> Result<Value, Failure> {
         let url = self.server.join(path.iter().copied());
         let body = serde_json::to_value(body).map_err(|err| Failure::local("the request is no JSON", &err))?;
-        let answer = self.call(&Call { method: Method::POST, url, body: Some(body), once: Some(once) }).await?;
+        let answer =
+            self.call(&Call { method: Method::POST, body: Some(body), once: Some(once), ..Call::get(url) }).await?;
         answer.json(&self.server).map_err(|failure| failure.hint(once.advice()))
     }
 
@@ -144,7 +204,7 @@ impl Client {
     /// As for [`Self::post`].
     pub(crate) async fn delete(&self, path: &[&str], once: &Once) -> Result<(), Failure> {
         let url = self.server.join(path.iter().copied());
-        self.call(&Call { method: Method::DELETE, url, body: None, once: Some(once) }).await?;
+        self.call(&Call { method: Method::DELETE, once: Some(once), ..Call::get(url) }).await?;
         Ok(())
     }
 
@@ -168,9 +228,11 @@ impl Client {
         let mut request = self
             .http
             .request(call.method.clone(), call.url.clone())
-            .header(ACCEPT, HeaderValue::from_static("application/json, application/problem+json"))
-            .bearer_auth(self.token.reveal());
-        if let Some(environment) = self.environment {
+            .header(ACCEPT, HeaderValue::from_static(call.accept));
+        if call.signed_in {
+            request = request.bearer_auth(self.token.reveal());
+        }
+        if let Some(environment) = self.environment.filter(|_| call.signed_in) {
             request = request.header("bailiwick-environment", environment.as_str());
         }
         if let Some(once) = call.once {

@@ -1,11 +1,13 @@
 //! What each command does: one file for each noun, and nothing here but the way to it.
 
+mod audit;
 mod completion;
 mod keys;
 mod login;
 mod members;
 mod profiles;
 mod projects;
+mod verify;
 mod workspaces;
 
 use crate::args::{Cli, Command};
@@ -25,6 +27,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(command) => keys::run(&global, command).await?,
         Command::Projects(command) => projects::run(&global, command).await?,
         Command::Members(command) => members::run(&global, command).await?,
+        Command::Audit(command) => audit::run(&global, command).await?,
+        Command::Verify(wanted) => verify::run(&wanted)?,
         Command::Completion { shell } => completion::run(shell)?,
     };
     answer.write(global.output)

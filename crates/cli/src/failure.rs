@@ -1,7 +1,8 @@
 //! What went wrong, how it is told, and the exit code it ends with.
 //!
 //! A failure is either a problem that the server stated or something found here; both are told as
-//! text on standard error, or as one JSON object there when the answer was wanted as JSON.
+//! text on standard error, or as one JSON object there when the answer was wanted as JSON. A
+//! verification that failed is an answer too: as JSON or YAML it stands on standard output as well.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,9 +14,9 @@ use serde_json::{Value, json};
 use crate::args::Format;
 use crate::output;
 use crate::problem::Problem;
+use crate::refusal::Refusal;
 
-/// The exit codes, as scripts know them. 0 is success, and 6 is reserved for a verification that
-/// failed; clap itself ends with 2.
+/// The exit codes, as scripts know them. 0 is success; clap itself ends with 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Anything without a code of its own.
@@ -28,6 +29,8 @@ pub(crate) enum Exit {
     Auth = 4,
     /// Something is in the way (409).
     Conflict = 5,
+    /// What should be proved is not.
+    Unverified = 6,
 }
 
 impl From<Exit> for ExitCode {
@@ -55,6 +58,7 @@ impl Exit {
             Self::NotFound => "cli_not_found",
             Self::Auth => "cli_auth",
             Self::Conflict => "cli_conflict",
+            Self::Unverified => "cli_unverified",
         }
     }
 }
@@ -73,6 +77,8 @@ enum Cause {
     Here(String),
     /// Stated by the server.
     Stated(Box<Problem>),
+    /// What should be proved is not.
+    Unverified(Box<Refusal>),
 }
 
 impl Failure {
@@ -107,6 +113,34 @@ impl Failure {
         self
     }
 
+    /// What went wrong, in one line without its hint.
+    pub(crate) fn summary(&self) -> String {
+        match &self.cause {
+            Cause::Here(message) => message.clone(),
+            Cause::Stated(problem) => problem.code().to_owned(),
+            Cause::Unverified(refusal) => refusal.reason().to_owned(),
+        }
+    }
+
+    /// The code of the problem that a server stated; empty for what was found here.
+    pub(crate) fn stated_code(&self) -> &str {
+        match &self.cause {
+            Cause::Stated(problem) => problem.code(),
+            Cause::Here(_) | Cause::Unverified(_) => "",
+        }
+    }
+
+    /// What is not verified, or any other failure as it is.
+    ///
+    /// # Errors
+    /// The failure itself, when it is not about a verification.
+    pub(crate) fn into_refusal(self) -> Result<Refusal, Self> {
+        match self.cause {
+            Cause::Unverified(refusal) => Ok(*refusal),
+            cause => Err(Self { cause, ..self }),
+        }
+    }
+
     /// How the process ends.
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
@@ -114,8 +148,20 @@ impl Failure {
 
     /// Tells it on standard error. A closed standard error is nobody to tell.
     pub(crate) fn report(&self, format: Format) {
+        if let Some(verdict) = self.verdict() {
+            // Whoever reads no standard output has the exit code and standard error.
+            let _ = output::for_programs(&verdict, format).map(|text| std::io::stdout().write_all(text.as_bytes()));
+        }
         let text = if format == Format::Json { output::json(&self.to_json()) } else { self.to_text() };
         let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+
+    /// The answer of a verification that failed.
+    fn verdict(&self) -> Option<Value> {
+        match &self.cause {
+            Cause::Unverified(refusal) => Some(refusal.verdict()),
+            Cause::Here(_) | Cause::Stated(_) => None,
+        }
     }
 
     /// The problem as it was stated, and what to do next as one more member.
@@ -123,6 +169,7 @@ impl Failure {
         let mut document = match &self.cause {
             Cause::Stated(problem) => problem.document().clone(),
             Cause::Here(message) => json!({ "title": message, "code": self.exit.code() }),
+            Cause::Unverified(refusal) => refusal.problem(self.exit.code()),
         };
         if let (Some(members), Some(hint)) = (document.as_object_mut(), &self.hint) {
             members.insert("hint".to_owned(), json!(hint));
@@ -134,6 +181,7 @@ impl Failure {
         let mut text = match &self.cause {
             Cause::Here(message) => format!("error: {}\n", output::printable(message)),
             Cause::Stated(problem) => problem.to_text(),
+            Cause::Unverified(refusal) => refusal.to_text(),
         };
         if let Some(hint) = &self.hint {
             let _ = writeln!(text, "hint: {}", output::printable(hint));
@@ -144,8 +192,17 @@ impl Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
+        if let Some(refusal) = Refusal::stated(&problem) {
+            return refusal.into();
+        }
         let hint = problem.hint();
         Self { exit: Exit::of_status(problem.status()), cause: Cause::Stated(Box::new(problem)), hint }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self { exit: Exit::Unverified, cause: Cause::Unverified(Box::new(refusal)), hint: None }
     }
 }
 
@@ -167,8 +224,8 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_of_the_guide() {
-        let codes = [Exit::Failure, Exit::Usage, Exit::NotFound, Exit::Auth, Exit::Conflict].map(|exit| exit as u8);
-        assert_eq!(codes, [1, 2, 3, 4, 5]);
+        let all = [Exit::Failure, Exit::Usage, Exit::NotFound, Exit::Auth, Exit::Conflict, Exit::Unverified];
+        assert_eq!(all.map(|exit| exit as u8), [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]

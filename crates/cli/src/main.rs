@@ -16,14 +16,21 @@ mod commands;
 mod failure;
 mod lifetime;
 mod once;
+mod out_file;
 mod output;
+mod pins;
+mod private_folder;
 mod problem;
 mod profile;
+mod proof_file;
+mod refusal;
 mod secret_file;
 mod server_url;
+mod statement;
 mod surroundings;
 mod table;
 mod token;
+mod trusted_keys;
 
 use std::process::ExitCode;
 

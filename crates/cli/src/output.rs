@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::args::Format;
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ pub(crate) struct Answer {
 enum Content {
     One { value: Value, id: &'static str },
     Many { values: Vec<Value>, listing: &'static Listing },
-    Script { shell: String, text: String },
+    Text { text: String, document: Value, id: &'static str },
 }
 
 impl Answer {
@@ -51,12 +51,12 @@ impl Answer {
         Self { content: Content::Many { values, listing }, note, if_lost: None }
     }
 
-    /// A program for a shell, which is shown as it is.
-    pub(crate) const fn script(shell: String, text: String) -> Self {
-        Self { content: Content::Script { shell, text }, note: None, if_lost: None }
+    /// A text that is written as it is where a table would be, and is a member of `document` elsewhere.
+    pub(crate) const fn text(text: String, document: Value, id: &'static str) -> Self {
+        Self { content: Content::Text { text, document, id }, note: None, if_lost: None }
     }
 
-    /// Adds a sentence for standard error.
+    /// Adds a sentence for standard error, or one on each line.
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
@@ -85,7 +85,9 @@ impl Answer {
             };
         }
         if let Some(note) = self.note {
-            let _ = writeln!(io::stderr(), "{}", printable(&note));
+            for line in note.lines() {
+                let _ = writeln!(io::stderr(), "{}", printable(line));
+            }
         }
         Ok(())
     }
@@ -95,22 +97,20 @@ impl Content {
     fn render(&self, format: Format) -> Result<String, Failure> {
         match format {
             Format::Json => Ok(json(&self.document())),
-            Format::Yaml => serde_saphyr::to_string(&self.document())
-                .map_err(|err| Failure::local("the answer cannot be written as YAML", &err)),
+            Format::Yaml => yaml(&self.document()),
             Format::Id => Ok(self.ids()),
             Format::Table => Ok(match self {
                 Self::One { value, .. } => table::record(value),
                 Self::Many { values, listing } => table::rows(values, listing.columns),
-                Self::Script { text, .. } => text.clone(),
+                Self::Text { text, .. } => text.clone(),
             }),
         }
     }
 
     fn document(&self) -> Value {
         match self {
-            Self::One { value, .. } => value.clone(),
+            Self::One { value, .. } | Self::Text { document: value, .. } => value.clone(),
             Self::Many { values, .. } => Value::Array(values.clone()),
-            Self::Script { shell, text } => json!({ "shell": shell, "script": text }),
         }
     }
 
@@ -120,11 +120,23 @@ impl Content {
             format!("{}\n", printable(text))
         };
         match self {
-            Self::One { value, id } => line(value, id),
+            Self::One { value, id } | Self::Text { document: value, id, .. } => line(value, id),
             Self::Many { values, listing } => values.iter().map(|value| line(value, listing.id)).collect(),
-            Self::Script { shell, .. } => format!("{shell}\n"),
         }
     }
+}
+
+/// An answer that is for programs alone: nothing in the forms for people.
+pub(crate) fn for_programs(value: &Value, format: Format) -> Option<String> {
+    match format {
+        Format::Json => Some(json(value)),
+        Format::Yaml => yaml(value).ok(),
+        Format::Table | Format::Id => None,
+    }
+}
+
+fn yaml(value: &Value) -> Result<String, Failure> {
+    serde_saphyr::to_string(value).map_err(|err| Failure::local("the answer cannot be written as YAML", &err))
 }
 
 /// Text with everything that could steer a terminal or hide its order written as `\u{…}`.
@@ -167,6 +179,8 @@ fn is_deceptive(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const HOSTILE: &str = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b\u{7f}\n\u{e0041}ç日本";

@@ -9,25 +9,20 @@
 //! workspace = "ws_…"      # optional
 //! ```
 //!
-//! # Invariants
-//! The file is of mode 0600 in a folder of mode 0700, and a file that others can read is refused.
-//! It is replaced as a whole by a rename, under a lock: a reader sees the old or the new one, and
-//! of two writers none undoes the other.
+//! Read and replaced as every file of a [`PrivateFolder`] is.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::access::WorkspaceRef;
 use crate::failure::{Exit, Failure};
-use crate::secret_file;
+use crate::private_folder::PrivateFolder;
 use crate::server_url::ServerUrl;
-use crate::surroundings;
 use crate::token::Token;
 
 /// A profile's name: 1 to 64 letters, digits, dots, hyphens and underscores.
@@ -127,8 +122,10 @@ fn not_signed_in(message: &str) -> Failure {
 
 /// Where the profiles are kept.
 pub(crate) struct Store {
-    folder: PathBuf,
+    folder: PrivateFolder,
 }
+
+const FILE: &str = "config.toml";
 
 impl Store {
     /// Finds the folder; it need not exist yet.
@@ -136,16 +133,12 @@ impl Store {
     /// # Errors
     /// When this user has no home directory.
     pub(crate) fn of_this_user() -> Result<Self, Failure> {
-        let base = surroundings::config_home().ok_or_else(|| {
-            Failure::new(Exit::Failure, "there is no home directory for the profile file")
-                .hint("set XDG_CONFIG_HOME, or use BAILIWICK_TOKEN and BAILIWICK_SERVER")
-        })?;
-        Ok(Self { folder: base.join("bailiwick") })
+        Ok(Self { folder: PrivateFolder::of_this_user()? })
     }
 
     /// The profile file's path.
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.join("config.toml")
+        self.folder.file(FILE)
     }
 
     /// Reads all profiles; no file means none.
@@ -153,12 +146,8 @@ impl Store {
     /// # Errors
     /// When the file cannot be read, others can read it too, or it is not as this module writes it.
     pub(crate) fn load(&self) -> Result<Profiles, Failure> {
+        let Some(text) = self.folder.read(FILE)? else { return Ok(Profiles::default()) };
         let path = self.path();
-        let text = match fs::read_to_string(&path) {
-            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(Profiles::default()),
-            read => read.map_err(|err| Failure::local(format!("could not read {}", path.display()), &err))?,
-        };
-        refuse_shared(&path)?;
         toml::from_str(&text).map_err(|err| {
             // Not the whole error: its rendering quotes the line, and the line may hold the token.
             let line =
@@ -173,75 +162,27 @@ impl Store {
     /// Those of the change, which leaves the file as it was, and those of [`Self::load`] and the disk.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Profiles) -> Result<T, Failure>) -> Result<T, Failure> {
         let refused = |err: io::Error| Failure::local(format!("could not write {}", self.path().display()), &err);
-        let _lock = self.lock().map_err(refused)?;
+        let _lock = self.folder.lock("config.lock").map_err(refused)?;
         let mut profiles = self.load()?;
         let outcome = change(&mut profiles)?;
         let text =
             toml::to_string(&profiles).map_err(|err| Failure::local("could not write the profiles as TOML", &err))?;
-        self.replace(&text).map_err(refused)?;
+        self.folder.replace(FILE, &text).map_err(refused)?;
         Ok(outcome)
     }
-
-    /// Makes the folder and waits for other writers; the lock ends with the file handle.
-    fn lock(&self) -> io::Result<File> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        }
-        builder.create(&self.folder)?;
-        #[cfg(unix)]
-        fs::set_permissions(&self.folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        let lock = File::options().create(true).append(true).open(self.folder.join("config.lock"))?;
-        lock.lock()?;
-        Ok(lock)
-    }
-
-    /// Writes a new file beside the old one and renames it over; what a crash left is removed first.
-    fn replace(&self, text: &str) -> io::Result<()> {
-        let fresh = self.folder.join("config.toml.new");
-        match fs::remove_file(&fresh) {
-            Err(err) if err.kind() != ErrorKind::NotFound => return Err(err),
-            _ => {}
-        }
-        let mut file = secret_file::create_private(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, self.path())?;
-        #[cfg(unix)]
-        File::open(&self.folder)?.sync_all()?;
-        Ok(())
-    }
-}
-
-/// Refuses a file that somebody else can read or write.
-#[cfg(unix)]
-fn refuse_shared(path: &Path) -> Result<(), Failure> {
-    let metadata =
-        fs::metadata(path).map_err(|err| Failure::local(format!("could not read {}", path.display()), &err))?;
-    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let message = format!("{} holds tokens, and others can read it (mode {mode:04o})", path.display());
-    Err(Failure::new(Exit::Failure, message).hint(format!("chmod 600 {}", path.display())))
-}
-
-#[cfg(not(unix))]
-fn refuse_shared(_path: &Path) -> Result<(), Failure> {
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const KEY: &str = "bw_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcde1dg76K";
 
     fn store() -> (tempfile::TempDir, Store) {
         let base = tempfile::tempdir().unwrap();
-        let store = Store { folder: base.path().join("config/bailiwick") };
+        let store = Store { folder: PrivateFolder::at(base.path().join("config/bailiwick")) };
         (base, store)
     }
 
@@ -273,29 +214,6 @@ mod tests {
         assert_eq!(profile.server.to_string(), "https://bailiwick.example");
         assert_eq!(profile.workspace, Some("acme".parse().unwrap()));
         assert_eq!(profiles.chosen(None).unwrap(), "a.b-c_1".parse().unwrap());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn nobody_else_can_read_it() {
-        use std::os::unix::fs::PermissionsExt;
-        let (_base, store) = store();
-        add(&store, "prod");
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&store.path()), 0o600);
-        assert_eq!(mode(&store.folder), 0o700);
-
-        fs::set_permissions(store.path(), PermissionsExt::from_mode(0o640)).unwrap();
-        assert!(store.load().is_err());
-    }
-
-    #[test]
-    fn what_a_crash_left_is_in_nobody_s_way() {
-        let (_base, store) = store();
-        add(&store, "prod");
-        fs::write(store.folder.join("config.toml.new"), "half").unwrap();
-        add(&store, "test");
-        assert_eq!(store.load().unwrap().profiles.len(), 2);
     }
 
     #[test]

@@ -20,11 +20,20 @@ pub(crate) fn rows(values: &[Value], columns: &[&str]) -> String {
     align(&std::iter::once(heading).chain(lines).collect::<Vec<_>>())
 }
 
-/// A line for each member of an object.
+/// A line for each member of an object, and of the objects in it.
 pub(crate) fn record(value: &Value) -> String {
-    let members = value.as_object().into_iter().flatten();
-    let lines = members.map(|(member, value)| vec![title(member), cell(member, Some(value))]);
-    align(&lines.collect::<Vec<_>>())
+    let mut lines = Vec::new();
+    collect("", value, &mut lines);
+    align(&lines)
+}
+
+fn collect(before: &str, value: &Value, lines: &mut Vec<Vec<String>>) {
+    for (member, value) in value.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(inner) if !inner.is_empty() => collect(&format!("{before}{member}_"), value, lines),
+            _ => lines.push(vec![title(&format!("{before}{member}")), cell(member, Some(value))]),
+        }
+    }
 }
 
 /// `created_at` is "Created at".
@@ -44,6 +53,7 @@ pub(crate) fn cell(member: &str, value: Option<&Value>) -> String {
         Some(Value::String(text)) if member.ends_with("_at") => moment(text),
         Some(Value::String(text)) => printable(text),
         Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
+        Some(Value::Object(members)) if members.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => items.iter().map(|item| cell("", Some(item))).collect::<Vec<_>>().join(","),
         Some(other) => printable(&other.to_string()),
     }
@@ -99,8 +109,7 @@ key_22  é     2026-01-02T02:04:05Z
 
     #[test]
     fn a_record_has_a_line_for_each_member() {
-        let value =
-            json!({ "id": "key_1", "scopes": ["read", "write"], "project_id": null, "current": true, "n": 3, "l": [] });
+        let value = json!({ "id": "key_1", "scopes": ["read", "write"], "project_id": null, "current": true, "n": 3, "l": [], "o": { "a": 1, "b_c": {} } });
         let expected = "\
 Id          key_1
 Scopes      read,write
@@ -108,6 +117,8 @@ Project id  -
 Current     yes
 N           3
 L           -
+O a         1
+O b c       -
 ";
         assert_eq!(record(&value), expected);
     }

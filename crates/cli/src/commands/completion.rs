@@ -2,6 +2,7 @@
 
 use clap::CommandFactory;
 use clap_complete::Shell;
+use serde_json::json;
 
 use crate::args::Cli;
 use crate::failure::{Exit, Failure};
@@ -13,5 +14,6 @@ pub(crate) fn run(shell: Shell) -> Result<Answer, Failure> {
     clap_complete::generate(shell, &mut Cli::command(), "bailiwick", &mut script);
     let script = String::from_utf8(script);
     let script = script.map_err(|_| Failure::new(Exit::Failure, "the completion script is not text"))?;
-    Ok(Answer::script(shell.to_string(), script))
+    let document = json!({ "shell": shell.to_string(), "script": script });
+    Ok(Answer::text(script, document, "shell"))
 }

@@ -1,0 +1,152 @@
+//! The grammar of `verify` and `audit`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use bailiwick_proof::commitment::Field;
+use bailiwick_proof::id::EventId;
+use bailiwick_proof::note::VerifierKey;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use time::OffsetDateTime;
+
+use super::Page;
+use crate::lifetime;
+
+pub(super) const VERIFY_HELP: &str = "\
+Nothing is asked of anybody: no network, no server, no profile. FILE is a receipt, a checkpoint or a
+pair of checkpoints, and is recognised by its first line; `-` is standard input. A key is one line,
+as in `name+1f2e3d4c+AbCd…`; take it from `bailiwick audit pin` or from whoever you trust, not from
+where the file came from. Keys of other logs are ignored.
+
+Exit code 0 means verified, 6 that it is not: standard error then has the reason and the first bad seq.
+
+Examples:
+  bailiwick verify evt_01h455vb4pex5vsknk084sn02q.tlog-proof --key @ledger.vkey
+  bailiwick audit checkpoint | bailiwick verify - --key @ledger.vkey -o json";
+
+const RECEIPT_HELP: &str = "\
+A receipt proves that the entry is in the log. Actor, target, meta and ip stay closed unless --open
+names them. It is verified before it is written: with --key, else with the pinned key, else with the
+key that the server itself hands out, which is said. One that is not verified is kept apart, as
+evidence, and the exit code is 6.
+
+Examples:
+  bailiwick audit receipt evt_01h455vb4pex5vsknk084sn02q --out invoice-42.tlog-proof
+  bailiwick audit receipt evt_01h455vb4pex5vsknk084sn02q --open actor,target > invoice-42.tlog-proof";
+
+const PIN_HELP: &str = "\
+The first pin takes the log's key and newest checkpoint as they are, unless --key says which key to
+believe. Each later one proves that the newest checkpoint extends the pinned one, and only then takes
+its place; the older ones are kept. One that does not extend it is refused with exit code 6, the pair
+is kept as evidence, and the pin stays as it is. Everything is in `pins`, beside the profiles.
+
+Examples:
+  bailiwick audit pin --key @ledger.vkey
+  bailiwick audit pin --environment test";
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The receipt, checkpoint or pair of checkpoints; - is standard input
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: RequiredKeys,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RequiredKeys {
+    /// A key to believe, or @FILE with one on each line; repeat for several
+    #[arg(long = "key", required = true, value_name = "VKEY|@FILE")]
+    pub(crate) keys: Vec<KeySource>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyOptions {
+    /// A key to believe, or @FILE with one on each line [default: the pinned one]
+    #[arg(long = "key", value_name = "VKEY|@FILE")]
+    pub(crate) keys: Vec<KeySource>,
+}
+
+/// Where a key to believe is stated.
+#[derive(Clone, Debug)]
+pub(crate) enum KeySource {
+    /// On the command line.
+    Given(VerifierKey),
+    /// In a file, one on each line.
+    File(PathBuf),
+}
+
+impl FromStr for KeySource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix('@') {
+            Some("") => Err("@ is followed by a file's name".to_owned()),
+            Some(path) => Ok(Self::File(path.into())),
+            None => text.parse().map(Self::Given).map_err(|err| format!("not a key (name+1f2e3d4c+AbCd…): {err}")),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// List the log's entries, newest first
+    List(List),
+    /// Get the proof that an entry is in the log, and verify it
+    #[command(after_help = RECEIPT_HELP)]
+    Receipt(Receipt),
+    /// Get the log's newest signed size and root, and verify it
+    Checkpoint(Checkpoint),
+    /// Keep the newest checkpoint, if it extends the one kept before
+    #[command(after_help = PIN_HELP)]
+    Pin(KeyOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only this action, such as api_key.created
+    #[arg(long)]
+    pub(crate) action: Option<String>,
+    /// Only what this actor did
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// Only what was done to this target
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// Only from this RFC 3339 time on
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse_moment)]
+    pub(crate) from: Option<OffsetDateTime>,
+    /// Only before this RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse_moment)]
+    pub(crate) to: Option<OffsetDateTime>,
+    #[command(flatten)]
+    pub(crate) page: Page,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Receipt {
+    /// The entry's event id
+    #[arg(value_name = "EVENT_ID")]
+    pub(crate) id: EventId,
+    /// What the receipt reveals: actor, ip, meta, target; repeat or separate by commas
+    #[arg(long, value_delimiter = ',', value_name = "FIELD", value_parser = field_parser())]
+    pub(crate) open: Vec<Field>,
+    /// Write the receipt into this new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Checkpoint {
+    /// Write the checkpoint into this new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+}
+
+fn field_parser() -> impl TypedValueParser<Value = Field> {
+    PossibleValuesParser::new(Field::ALL.map(Field::as_str)).try_map(|text| text.parse::<Field>())
+}

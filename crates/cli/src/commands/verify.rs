@@ -1,0 +1,35 @@
+//! `verify`: checks a receipt, a checkpoint or a pair of checkpoints, and asks nobody.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::args::Verify;
+use crate::failure::Failure;
+use crate::output::Answer;
+use crate::proof_file::{MAX_BYTES, ProofFile};
+use crate::statement::ABOUT_TIME;
+use crate::trusted_keys;
+
+/// Verifies a file with the keys given.
+pub(crate) fn run(wanted: &Verify) -> Result<Answer, Failure> {
+    let keys = trusted_keys::given(&wanted.keys.keys)?;
+    let bytes = read(&wanted.file)?;
+    let statement = ProofFile::parse(&bytes)?.verify(&keys)?;
+    let timed = statement.get("recorded_at").is_some();
+    let answer = Answer::one_by(statement, "origin");
+    Ok(if timed { answer.note(ABOUT_TIME) } else { answer })
+}
+
+/// Reads one byte more than there may be at most, so that an endless input ends here.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read.map_err(|err| Failure::local(format!("could not read {}", path.display()), &err))?;
+    Ok(bytes)
+}

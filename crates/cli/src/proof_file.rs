@@ -1,0 +1,66 @@
+//! What proves something, as it comes in a file or from a server: a receipt, a checkpoint, or a pair
+//! of checkpoints. Recognised by its first line, verified, and only then described.
+//!
+//! # Invariants
+//! No network and no clock. Nothing of an unverified file is shown as a fact.
+
+use bailiwick_proof::checkpoint::SignedCheckpoint;
+use bailiwick_proof::consistency::{MAX_PAIR_BYTES, Pair};
+use bailiwick_proof::note::{MAX_NOTE_BYTES, VerifierKey};
+use bailiwick_proof::receipt::{MAX_RECEIPT_BYTES, Receipt};
+use serde_json::Value;
+
+use crate::refusal::Refusal;
+use crate::statement;
+
+/// What each of the three may have at most; a larger file need not be read to its end.
+pub(crate) const MAX_BYTES: usize = MAX_RECEIPT_BYTES;
+const _: () = assert!(MAX_PAIR_BYTES == MAX_BYTES && MAX_NOTE_BYTES == MAX_BYTES);
+
+/// How the first line of a receipt begins, whatever its version.
+const RECEIPT: &str = "c2sp.org/tlog-proof@";
+/// How the first line of a pair begins, whatever its version.
+const PAIR: &str = "bailiwick/tlog-consistency@";
+
+/// One of the three, well formed and not yet believed.
+#[derive(Debug)]
+pub(crate) enum ProofFile {
+    /// An entry with the proof that it is in a log.
+    Receipt(Box<Receipt>),
+    /// A signed size and root.
+    Checkpoint(Box<SignedCheckpoint>),
+    /// Two checkpoints, and the proof that the newer extends the older.
+    Pair(Box<Pair>),
+}
+
+impl ProofFile {
+    /// Reads one of the three.
+    ///
+    /// # Errors
+    /// When it is none of them, is too large, is cut, or is not in the one form that it may have.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        if bytes.len() > MAX_BYTES {
+            return Err(Refusal::new("too_large", format!("it has more than {MAX_BYTES} bytes")));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| Refusal::new("not_text", "it is not text (UTF-8)"))?;
+        if text.starts_with(RECEIPT) {
+            Ok(Self::Receipt(Box::new(text.parse().map_err(Refusal::from)?)))
+        } else if text.starts_with(PAIR) {
+            Ok(Self::Pair(Box::new(text.parse().map_err(Refusal::from)?)))
+        } else {
+            Ok(Self::Checkpoint(Box::new(text.parse().map_err(Refusal::from)?)))
+        }
+    }
+
+    /// Verifies it and says what is proved by that.
+    ///
+    /// # Errors
+    /// Why it is not verified.
+    pub(crate) fn verify(&self, keys: &[VerifierKey]) -> Result<Value, Refusal> {
+        match self {
+            Self::Receipt(receipt) => statement::of_receipt(receipt, keys),
+            Self::Checkpoint(checkpoint) => statement::of_checkpoint(checkpoint, keys),
+            Self::Pair(pair) => statement::of_pair(pair, keys),
+        }
+    }
+}
