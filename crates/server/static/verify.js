@@ -2,19 +2,20 @@
 //
 // The second implementation: written from the formats (docs/reference/ledger-format.md), not from the server's code, so that
 // the two can disagree. It runs in a browser and in Node alike. Bytes are hashed as they were received; what is not in
-// its one canonical form is refused. Sizes and indexes are BigInt, for they have 64 bits.
+// its one canonical form is refused. Sizes and indexes are BigInt: shifts of numbers are 32 bits wide.
 //
 // Formats: RFC 9162 (the tree), C2SP signed-note, tlog-checkpoint and tlog-proof, RFC 8785 (canonical JSON).
 
 const MAX_FILE_BYTES = 1 << 20;
 const MAX_ENTRY_BYTES = 65_535;
+const MAX_KEY_NAME_BYTES = 256;
 const MAX_SIGNATURES = 64;
 const MAX_PATH = { receipt: 64, pair: 128 };
 const FIELDS = ["actor", "ip", "meta", "target"];
 const RECEIPT = "c2sp.org/tlog-proof@v1";
 const PAIR = "bailiwick/tlog-consistency@v1";
 
-/** Why something was refused: a stable word, a sentence, and the first bad seq where that can be told. */
+/** Why something was refused: the word of the formats' page, a sentence, and the first bad seq where that can be told. */
 export class Refusal extends Error {
   constructor(code, message, seq = null) {
     super(message);
@@ -45,12 +46,8 @@ function unbase64(text) {
   return btoa(binary) === text ? Uint8Array.from(binary, (char) => char.charCodeAt(0)) : null;
 }
 
-/** A 64-bit number in decimal, or null. */
-function number(text) {
-  if (!/^(0|[1-9][0-9]{0,19})$/.test(text)) return null;
-  const value = BigInt(text);
-  return value < 1n << 64n ? value : null;
-}
+/** A number below 2^53 in decimal, or null. */
+const number = (text) => (/^(0|[1-9][0-9]{0,15})$/.test(text) && Number.isSafeInteger(Number(text)) ? BigInt(text) : null);
 
 const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", concat(...parts)));
 const equal = (one, other) => hex(one) === hex(other);
@@ -111,19 +108,22 @@ export async function inclusionFault(index, size, leaf, path, root) {
   return equal(hash, root) ? null : "not_included";
 }
 
-/** Does the tree with the second root begin with all of the tree with the first? */
-export async function isExtended(oldSize, oldRoot, newSize, newRoot, path) {
-  if (oldSize > newSize) return false;
-  if (oldSize === newSize) return path.length === 0 && equal(oldRoot, newRoot);
-  if (oldSize === 0n) return path.length === 0 && equal(oldRoot, await sha256());
+/** Why the tree with the newer root does not begin with all of the tree with the older; null if it does. */
+export async function consistencyFault(oldSize, oldRoot, newSize, newRoot, path) {
+  if (newSize < oldSize) return "shrank";
+  if (newSize === oldSize && !equal(oldRoot, newRoot)) return "two_roots";
+  if (newSize === oldSize || oldSize === 0n) {
+    if (path.length > 0) return "path_length";
+    return newSize === oldSize || equal(oldRoot, await sha256()) ? null : "not_the_older_root";
+  }
+  if (path.length === 0) return "path_length";
   const isPowerOfTwo = (oldSize & (oldSize - 1n)) === 0n;
   const [first, ...rest] = isPowerOfTwo ? [oldRoot, ...path] : path;
-  if (first === undefined || path.length === 0) return false;
   let [fn, sn] = [oldSize - 1n, newSize - 1n];
   while (fn & 1n) { fn >>= 1n; sn >>= 1n; }
   let [fr, sr] = [first, first];
   for (const other of rest) {
-    if (sn === 0n) return false;
+    if (sn === 0n) return "path_length";
     if (fn & 1n || fn === sn) {
       fr = await nodeHash(other, fr);
       sr = await nodeHash(other, sr);
@@ -134,18 +134,21 @@ export async function isExtended(oldSize, oldRoot, newSize, newRoot, path) {
     fn >>= 1n;
     sn >>= 1n;
   }
-  return sn === 0n && equal(fr, oldRoot) && equal(sr, newRoot);
+  if (sn !== 0n) return "path_length";
+  if (!equal(fr, oldRoot)) return "not_the_older_root";
+  return equal(sr, newRoot) ? null : "not_the_newer_root";
 }
 
 // --- Keys and signed notes ---------------------------------------------------
 
-const isKeyName = (name) => name !== "" && !/[\p{White_Space}+]/u.test(name);
+const isKeyName = (name) =>
+  name !== "" && utf8.encode(name).length <= MAX_KEY_NAME_BYTES && !/[\p{White_Space}\p{Cc}+]/u.test(name);
 
 /** `<name>+<8 hex>+<base64(0x01 || 32 bytes)>` */
 export async function parseKey(vkey) {
   const bad = (why) => refuse("malformed_key", `The key is none: ${why}.`);
   const [, name, id, encoded] = /^([^+]*)\+([0-9a-f]{8})\+(.*)$/s.exec(vkey) ?? bad("it has not three parts");
-  if (!isKeyName(name)) bad("its name is empty or has a space");
+  if (!isKeyName(name)) bad("its name is empty, or too long, or has white space in it");
   const bytes = unbase64(encoded);
   if (bytes?.length !== 33 || bytes[0] !== 1) bad("it is not an Ed25519 key");
   const hash = await sha256(utf8.encode(`${name}\n`), bytes);
@@ -155,9 +158,10 @@ export async function parseKey(vkey) {
 
 function parseSignature(line) {
   const bad = () => malformed("a signature line is none");
-  const [, name, encoded] = /^— (\S+) (\S+)$/u.exec(line) ?? bad();
+  const [dash, name, encoded, ...more] = line.split(" ");
+  if (dash !== "—" || encoded === undefined || more.length > 0 || !isKeyName(name)) bad();
   const bytes = unbase64(encoded);
-  if (!isKeyName(name) || bytes === null || bytes.length < 5) bad();
+  if (bytes === null || bytes.length < 5) bad();
   return { name, id: hex(bytes.subarray(0, 4)), bytes: bytes.subarray(4) };
 }
 
@@ -178,16 +182,17 @@ function parseCheckpoint(body, signatureLines) {
 async function signers({ origin, text, signatures }, keys) {
   const found = [];
   for (const { name, id, bytes } of signatures) {
-    const key = keys.find((key) => key.name === name && key.id === id);
+    const [key, ...others] = keys.filter((key) => key.name === name && key.id === id);
     if (key === undefined) continue;
-    if (found.includes(key)) refuse("signed_twice", "One key signed the checkpoint twice.");
+    if (others.some((other) => other.vkey !== key.vkey)) refuse("ambiguous_key", "Two of the keys have one name and one id.");
+    if (found.includes(key)) refuse("repeated_signature", "One key signed the checkpoint twice.");
     found.push(key);
     const publicKey = await crypto.subtle.importKey("raw", key.public, "Ed25519", false, ["verify"]);
     const isRight = await crypto.subtle.verify("Ed25519", publicKey, bytes, utf8.encode(text));
     if (!isRight) refuse("bad_signature", "A signature on the checkpoint is wrong.");
   }
-  if (found.length === 0) refuse("no_known_signature", "None of the signatures on the checkpoint is by a key that was given.");
-  if (!found.some((key) => key.name === origin)) refuse("other_origin", "The checkpoint is of another log than the key.");
+  if (found.length === 0) refuse("unknown_keys", "None of the signatures on the checkpoint is by a key that was given.");
+  if (!found.some((key) => key.name === origin)) refuse("other_logs_key", "The checkpoint is of another log than the key.");
   return found;
 }
 
@@ -220,9 +225,9 @@ const HASH = /^[0-9a-f]{64}$/;
 const WORKSPACE = /^ws_[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 const ACTION = /^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+$/;
 
-/** An entry from its text, which must be the canonical form of what it says. */
-export function parseEntry(source) {
-  const bad = (why) => refuse("bad_entry", `The entry is none: ${why}.`);
+/** An entry from its text, which must be the canonical form of what it says. `at` is where it is said to stand. */
+export function parseEntry(source, at) {
+  const bad = (why) => refuse("not_an_entry", `The entry is none: ${why}.`, at);
   if (utf8.encode(source).length > MAX_ENTRY_BYTES) bad("it is larger than 65,535 bytes");
   const entry = json(source, bad);
   if (!isObject(entry, "action", "c", "env", "gen", "prev", "seq", "trace", "ts", "v", "ws")) bad("it has other members");
@@ -235,7 +240,7 @@ export function parseEntry(source) {
   if (!isCount(entry.ts)) bad("its time is none");
   if (!matches(entry.trace, /^[0-9a-f]{32}$/)) bad("its trace is none");
   if (!matches(entry.prev, HASH)) bad("its link is no hash");
-  if (entry.seq === 0 && !/^0{64}$/.test(entry.prev)) bad("the first entry links to one before it");
+  if ((entry.seq === 0) !== /^0{64}$/.test(entry.prev)) bad("the first entry, and no other, has nothing before it");
   const inWorkspace = matches(entry.ws, WORKSPACE) && ["live", "test"].includes(entry.env);
   if (!inWorkspace && !(entry.ws === "cell" && entry.env === "live")) bad("it names no log");
   if (JSON.stringify(entry) !== source) bad("it is not in canonical form");
@@ -291,24 +296,32 @@ export async function verifyReceipt(file, vkeys) {
   const keys = await parseKeys(vkeys);
   const { source, openings, index, path, checkpoint } = parseReceipt(file);
   const by = await signers(checkpoint, keys);
-  const entry = parseEntry(source);
+  const entry = parseEntry(source, index);
   const bad = (code, message) => refuse(code, message, index);
   if (!isOf(checkpoint.origin, entry)) bad("other_log", "The entry is of another log than the checkpoint.");
   if (BigInt(entry.seq) !== index) bad("other_seq", "The entry stands at another place than the receipt says.");
-  if (index >= checkpoint.size) bad("not_covered", "The checkpoint does not reach as far as the entry.");
+  if (index >= checkpoint.size) bad("index_outside_tree", "The checkpoint does not reach as far as the entry.");
   const leaf = await leafHash(utf8.encode(source));
   const fault = await inclusionFault(index, checkpoint.size, leaf, path, checkpoint.root);
   if (fault === "path_length") bad(fault, "The path to the root is too long or too short.");
   if (fault !== null) bad(fault, "The entry is not the one that the checkpoint was signed over.");
   for (const opening of openings) {
     const isOpen = await opens(opening, entry.c[opening.field]);
-    if (!isOpen) bad("bad_opening", `What is shown as ${opening.field} is not what the entry was committed to.`);
+    if (!isOpen) bad("wrong_opening", `What is shown as ${opening.field} is not what the entry was committed to.`);
   }
   const opened = Object.fromEntries(openings.map(({ field, value }) => [field, value]));
   return { entry, source, opened, index, leaf: hex(leaf), path: path.map(hex), checkpoint: { ...checkpoint, keys: by } };
 }
 
 // --- Two checkpoints -------------------------------------------------------------
+
+const PAIR_FAULTS = {
+  shrank: "The log shrank: both checkpoints are signed, and the second is the smaller.",
+  two_roots: "The log has two histories: both checkpoints are signed, with two roots at one size.",
+  path_length: "The path between the checkpoints is too long or too short.",
+  not_the_older_root: "The path does not lead to the older checkpoint.",
+  not_the_newer_root: "The newer checkpoint does not extend the older.",
+};
 
 /** Verifies that the newer checkpoint extends the older; answers both. */
 export async function verifyPair(file, vkeys) {
@@ -321,15 +334,8 @@ export async function verifyPair(file, vkeys) {
   older.keys = await signers(older, keys);
   newer.keys = await signers(newer, keys);
   if (older.origin !== newer.origin) refuse("other_origin", "The two checkpoints are of different logs.");
-  if (newer.size < older.size) {
-    refuse("shrank", "The log shrank: both checkpoints are signed, and the second is the smaller.", newer.size);
-  }
-  if (newer.size === older.size && !equal(newer.root, older.root)) {
-    refuse("two_roots", "The log has two histories: both checkpoints are signed, with two roots at one size.");
-  }
-  if (!(await isExtended(older.size, older.root, newer.size, newer.root, path))) {
-    refuse("does_not_extend", "The newer checkpoint does not extend the older.");
-  }
+  const fault = await consistencyFault(older.size, older.root, newer.size, newer.root, path);
+  if (fault !== null) refuse(fault, PAIR_FAULTS[fault], fault === "shrank" ? newer.size : null);
   return { older, newer, path: path.map(hex) };
 }
 
