@@ -147,7 +147,7 @@ def node(left, right):
 
 def check_inclusion(index, size, leaf, path, root):
     if index >= size:
-        raise Refused("index_outside_tree", f"the checkpoint covers {size} entries", index)
+        raise Refused("outside_tree", f"the checkpoint covers {size} entries", index)
     fn, sn, r = index, size - 1, leaf
     for p in path:
         if sn == 0:
@@ -246,14 +246,14 @@ class Checkpoint:
             if len(known) > 1:
                 raise Refused("ambiguous_key", name)
             if (name, key_id) in signed:
-                raise Refused("repeated_signature", name)
+                raise Refused("signed_twice", name)
             signed.add((name, key_id))
             try:
                 known.popitem()[1].public.verify(signature, self.text.encode())
             except InvalidSignature:
                 raise Refused("bad_signature", name) from None
         if not signed:
-            raise Refused("unknown_keys", "signed by none of the given keys")
+            raise Refused("no_known_signature", "signed by none of the given keys")
         if self.origin not in (name for name, _ in signed):
             raise Refused("other_logs_key", f"signed for {self.origin} by none of its own keys")
 
