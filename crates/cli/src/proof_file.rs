@@ -40,7 +40,15 @@ impl ProofFile {
     /// When it is none of them, is too large, is cut, or is not in the one form that it may have.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.len() > MAX_BYTES {
-            return Err(Refusal::new("too_large", format!("it has more than {MAX_BYTES} bytes")));
+            let is = |first: &str| bytes.starts_with(first.as_bytes());
+            let code = if is(RECEIPT) {
+                "receipt_too_long"
+            } else if is(PAIR) {
+                "pair_too_long"
+            } else {
+                "note_too_long"
+            };
+            return Err(Refusal::new(code, format!("more than {MAX_BYTES} bytes, which nothing of the kind may have")));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| Refusal::new("not_text", "it is not text (UTF-8)"))?;
         if text.starts_with(RECEIPT) {

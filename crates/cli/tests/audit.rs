@@ -5,6 +5,8 @@
 
 #[path = "audit/desk.rs"]
 mod desk;
+#[path = "audit/files.rs"]
+mod files;
 #[path = "audit/forger.rs"]
 mod forger;
 #[path = "audit/pins.rs"]

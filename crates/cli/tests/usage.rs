@@ -82,12 +82,18 @@ fn a_command_that_is_not_understood_is_a_usage_error() {
     check(&["keys", "create", "n", "--scope", "read", "-o", "id"]);
     check(&["workspaces", "create", "n"]);
     check(&["completion", "tcsh"]);
+    check(&["audit", "list", "--from", "yesterday"]);
+    check(&["audit", "list", "--limit", "0"]);
+    check(&["audit", "receipt", "key_01h455vb4pex5vsknk084sn02q"]);
+    check(&["audit", "receipt", "evt_01h455vb4pex5vsknk084sn02q", "--open", "everything"]);
+    check(&["audit", "pin", "--key", "nonsense"]);
+    check(&["verify", "file"]);
 }
 
 #[test]
 fn help_and_version_go_to_standard_output() {
     let config = tempfile::tempdir().unwrap();
-    let nouns: [&[&str]; 21] = [
+    let nouns: [&[&str]; 27] = [
         &[],
         &["login"],
         &["logout"],
@@ -109,6 +115,12 @@ fn help_and_version_go_to_standard_output() {
         &["projects", "create"],
         &["members", "list"],
         &["completion"],
+        &["audit"],
+        &["audit", "list"],
+        &["audit", "receipt"],
+        &["audit", "checkpoint"],
+        &["audit", "pin"],
+        &["verify"],
     ];
     for noun in nouns {
         let output = bailiwick(config.path(), &[noun, &["--help"]].concat());
@@ -151,6 +163,8 @@ fn who_is_not_signed_in_is_told_how_to() {
     check(&["members", "list", "-w", "acme"]);
     check(&["projects", "list", "--profile", "nobody"]);
     check(&["logout"]);
+    check(&["audit", "list"]);
+    check(&["audit", "pin"]);
 }
 
 #[test]
