@@ -236,6 +236,3 @@ impl FromStr for Pair {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -23,8 +23,6 @@ mod hex;
 pub mod id;
 pub mod jose;
 pub mod log;
-#[cfg(test)]
-mod log_on_paper;
 pub mod manifest;
 pub mod merkle;
 pub mod note;

@@ -19,8 +19,6 @@
 //! may be believed, or shown as fact, until [`Receipt::verify`] has passed.
 
 mod extra;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 use std::collections::BTreeMap;

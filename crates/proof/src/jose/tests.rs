@@ -61,7 +61,7 @@ fn a_set_may_hold_keys_of_others() {
     let ours = jwk(&key(ORIGIN, 1));
     let text = serde_json::to_string(&Jwks { keys: vec![ours.clone()] }).unwrap();
     let more = text.replace("[{", "[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"},{");
-    assert_eq!(Jwks::parse(&text).unwrap().keys, [ours.clone()]);
+    assert_eq!(Jwks::parse(&text).unwrap().keys, std::slice::from_ref(&ours));
     assert_eq!(Jwks::parse(&more).unwrap().keys, [ours]);
     for text in ["", "{}", "[]", &text.replace("OKP", "EC"), &format!("{text}x")] {
         assert_eq!(Jwks::parse(text).map_err(|error| error.word()), Err("jwks"), "{text}");
