@@ -13,3 +13,5 @@ mod forger;
 mod pins;
 #[path = "audit/receipts.rs"]
 mod receipts;
+#[path = "audit/vectors.rs"]
+mod vectors;
