@@ -17,10 +17,19 @@ function isAsOpened(element, opened) {
   return isPlain(value) ? sorted(value) === sorted(JSON.parse(element.textContent)) : value === element.textContent;
 }
 
-/** The first thing on the page that is not what the receipt opens, if there is one. `data-opened` says where it stands there. */
-function contradiction({ source, opened }) {
+function isAsStored(element, entry) {
+  const value = entry[element.dataset.entry];
+  const times = [...element.querySelectorAll("time")];
+  if (times.length === 0) return element.textContent === String(value);
+  return times.every(({ dateTime }) => Date.parse(dateTime) === value - (value % 1000));
+}
+
+/** The first thing on the page that is not what the receipt proves: `data-opened` and `data-entry` say what each is. */
+function contradiction({ source, entry, opened, leaf }) {
   if ($("stored").textContent !== source) return "entry";
-  return [...document.querySelectorAll("[data-opened]")].find((element) => !isAsOpened(element, opened))?.dataset.opened;
+  if ($("leaf") !== null && $("leaf").textContent !== leaf) return "leaf";
+  const find = (kind, isRight, of) => [...document.querySelectorAll(`[data-${kind}]`)].find((element) => !isRight(element, of));
+  return find("entry", isAsStored, entry)?.dataset.entry ?? find("opened", isAsOpened, opened)?.dataset.opened;
 }
 
 function show(id, texts) {

@@ -114,7 +114,7 @@ export async function consistencyFault(oldSize, oldRoot, newSize, newRoot, path)
   if (newSize === oldSize && !equal(oldRoot, newRoot)) return "two_roots";
   if (newSize === oldSize || oldSize === 0n) {
     if (path.length > 0) return "path_length";
-    return newSize === oldSize || equal(oldRoot, await sha256()) ? null : "not_the_older_root";
+    return newSize === oldSize || equal(oldRoot, await sha256()) ? null : "does_not_extend";
   }
   if (path.length === 0) return "path_length";
   const isPowerOfTwo = (oldSize & (oldSize - 1n)) === 0n;
@@ -135,8 +135,7 @@ export async function consistencyFault(oldSize, oldRoot, newSize, newRoot, path)
     sn >>= 1n;
   }
   if (sn !== 0n) return "path_length";
-  if (!equal(fr, oldRoot)) return "not_the_older_root";
-  return equal(sr, newRoot) ? null : "not_the_newer_root";
+  return equal(fr, oldRoot) && equal(sr, newRoot) ? null : "does_not_extend";
 }
 
 // --- Keys and signed notes ---------------------------------------------------
@@ -146,7 +145,7 @@ const isKeyName = (name) =>
 
 /** `<name>+<8 hex>+<base64(0x01 || 32 bytes)>` */
 export async function parseKey(vkey) {
-  const bad = (why) => refuse("malformed_key", `The key is none: ${why}.`);
+  const bad = (why) => refuse("malformed", `The key is none: ${why}.`);
   const [, name, id, encoded] = /^([^+]*)\+([0-9a-f]{8})\+(.*)$/s.exec(vkey) ?? bad("it has not three parts");
   if (!isKeyName(name)) bad("its name is empty, or too long, or has white space in it");
   const bytes = unbase64(encoded);
@@ -165,6 +164,12 @@ function parseSignature(line) {
   return { name, id: hex(bytes.subarray(0, 4)), bytes: bytes.subarray(4) };
 }
 
+function parseNote(body, signatureLines) {
+  const lines = signatureLines.split("\n");
+  if (lines.length > MAX_SIGNATURES) malformed("it has more than 64 signatures");
+  return { text: `${body}\n`, signatures: lines.map(parseSignature) };
+}
+
 /** A signed note whose text is a checkpoint: origin, size, root, and extension lines if there are any. */
 function parseCheckpoint(body, signatureLines) {
   const [origin, sizeLine, rootLine, ...extensions] = body.split("\n");
@@ -173,36 +178,50 @@ function parseCheckpoint(body, signatureLines) {
   const root = unbase64(rootLine);
   if (root?.length !== 32) malformed("the checkpoint's root is not a hash");
   if (extensions.includes("")) malformed("the checkpoint has an empty line");
-  const lines = signatureLines.split("\n");
-  if (lines.length > MAX_SIGNATURES) malformed("it has more than 64 signatures");
-  return { origin, size, root, extensions, text: `${body}\n`, signatures: lines.map(parseSignature) };
+  return { origin, size, root, extensions, ...parseNote(body, signatureLines) };
 }
 
 /** Which of the keys signed. Signatures by others are ignored; every one by these must be right. */
-async function signers({ origin, text, signatures }, keys) {
+async function signers({ text, signatures }, keys) {
   const found = [];
   for (const { name, id, bytes } of signatures) {
     const [key, ...others] = keys.filter((key) => key.name === name && key.id === id);
     if (key === undefined) continue;
     if (others.some((other) => other.vkey !== key.vkey)) refuse("ambiguous_key", "Two of the keys have one name and one id.");
-    if (found.includes(key)) refuse("repeated_signature", "One key signed the checkpoint twice.");
+    if (found.includes(key)) refuse("signed_twice", "One key signed the checkpoint twice.");
     found.push(key);
     const publicKey = await crypto.subtle.importKey("raw", key.public, "Ed25519", false, ["verify"]);
     const isRight = await crypto.subtle.verify("Ed25519", publicKey, bytes, utf8.encode(text));
     if (!isRight) refuse("bad_signature", "A signature on the checkpoint is wrong.");
   }
-  if (found.length === 0) refuse("unknown_keys", "None of the signatures on the checkpoint is by a key that was given.");
-  if (!found.some((key) => key.name === origin)) refuse("other_logs_key", "The checkpoint is of another log than the key.");
+  if (found.length === 0) refuse("no_known_signature", "None of the signatures on the checkpoint is by a key that was given.");
   return found;
 }
 
+/** The same of a checkpoint: one of them must be of the origin's own name. */
+async function signersOfLog(checkpoint, keys) {
+  const found = await signers(checkpoint, keys);
+  if (found.some((key) => key.name === checkpoint.origin)) return found;
+  return refuse("other_logs_key", "The checkpoint is of another log than the key.");
+}
+
 const parseKeys = (vkeys) => Promise.all([vkeys].flat().map(parseKey));
+
+/** Verifies any signed note; answers its text and the keys that signed it. */
+export async function verifyNote(file, vkeys) {
+  const keys = await parseKeys(vkeys);
+  const text = read(file).slice(0, -1);
+  const end = text.lastIndexOf("\n\n");
+  if (end < 0) malformed("it has no signatures");
+  const note = parseNote(text.slice(0, end), text.slice(end + 2));
+  return { text: note.text, keys: await signers(note, keys) };
+}
 
 /** Verifies a checkpoint; answers `{origin, size, root, extensions, keys}`. */
 export async function verifyCheckpoint(file, vkeys) {
   const keys = await parseKeys(vkeys);
   const checkpoint = parseCheckpoint(...blocks(read(file), 2));
-  return { ...checkpoint, keys: await signers(checkpoint, keys) };
+  return { ...checkpoint, keys: await signersOfLog(checkpoint, keys) };
 }
 
 // --- Entries -----------------------------------------------------------------
@@ -285,7 +304,8 @@ export function parseReceipt(file) {
   return { ...parseExtra(extra), index, path: hashes(path, MAX_PATH.receipt), checkpoint };
 }
 
-async function opens({ field, r, value }, commitment) {
+/** Is the value what was committed to? `r` has 32 bytes; the commitment is hex. */
+export async function opens({ field, r, value }, commitment) {
   const key = await crypto.subtle.importKey("raw", r, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   const message = utf8.encode(`audit-field/v1\0${field}\0${value}`);
   return hex(new Uint8Array(await crypto.subtle.sign("HMAC", key, message))) === commitment;
@@ -295,12 +315,12 @@ async function opens({ field, r, value }, commitment) {
 export async function verifyReceipt(file, vkeys) {
   const keys = await parseKeys(vkeys);
   const { source, openings, index, path, checkpoint } = parseReceipt(file);
-  const by = await signers(checkpoint, keys);
+  const by = await signersOfLog(checkpoint, keys);
   const entry = parseEntry(source, index);
   const bad = (code, message) => refuse(code, message, index);
   if (!isOf(checkpoint.origin, entry)) bad("other_log", "The entry is of another log than the checkpoint.");
   if (BigInt(entry.seq) !== index) bad("other_seq", "The entry stands at another place than the receipt says.");
-  if (index >= checkpoint.size) bad("index_outside_tree", "The checkpoint does not reach as far as the entry.");
+  if (index >= checkpoint.size) bad("outside_tree", "The checkpoint does not reach as far as the entry.");
   const leaf = await leafHash(utf8.encode(source));
   const fault = await inclusionFault(index, checkpoint.size, leaf, path, checkpoint.root);
   if (fault === "path_length") bad(fault, "The path to the root is too long or too short.");
@@ -318,9 +338,7 @@ export async function verifyReceipt(file, vkeys) {
 const PAIR_FAULTS = {
   shrank: "The log shrank: both checkpoints are signed, and the second is the smaller.",
   two_roots: "The log has two histories: both checkpoints are signed, with two roots at one size.",
-  path_length: "The path between the checkpoints is too long or too short.",
-  not_the_older_root: "The path does not lead to the older checkpoint.",
-  not_the_newer_root: "The newer checkpoint does not extend the older.",
+  does_not_extend: "The newer checkpoint was not shown to extend the older.",
 };
 
 /** Verifies that the newer checkpoint extends the older; answers both. */
@@ -331,10 +349,11 @@ export async function verifyPair(file, vkeys) {
   if (magic !== PAIR) malformed("it does not begin as a pair of checkpoints");
   const path = hashes(lines, MAX_PATH.pair);
   const [older, newer] = [parseCheckpoint(parts[0], parts[1]), parseCheckpoint(parts[2], parts[3])];
-  older.keys = await signers(older, keys);
-  newer.keys = await signers(newer, keys);
+  older.keys = await signersOfLog(older, keys);
+  newer.keys = await signersOfLog(newer, keys);
   if (older.origin !== newer.origin) refuse("other_origin", "The two checkpoints are of different logs.");
-  const fault = await consistencyFault(older.size, older.root, newer.size, newer.root, path);
+  const found = await consistencyFault(older.size, older.root, newer.size, newer.root, path);
+  const fault = found === "path_length" ? "does_not_extend" : found;
   if (fault !== null) refuse(fault, PAIR_FAULTS[fault], fault === "shrank" ? newer.size : null);
   return { older, newer, path: path.map(hex) };
 }
