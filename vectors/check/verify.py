@@ -71,8 +71,17 @@ def number(text, what):
     return int(text)
 
 
+def in_order(value):
+    """With members sorted by UTF-16 code units."""
+    if isinstance(value, list):
+        return [in_order(item) for item in value]
+    if isinstance(value, dict):
+        return {name: in_order(value[name]) for name in sorted(value, key=lambda name: name.encode("utf-16-be"))}
+    return value
+
+
 def canonical(value):
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(in_order(value), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def small_integer(text):
@@ -127,11 +136,11 @@ class Key:
             raise ValueError(str(refused)) from None
         if typed[0] != 1:
             raise ValueError("not an Ed25519 key")
-        self.text = text
+        self.text, self.public_bytes = text, typed[1:]
         self.id = hashlib.sha256(self.name.encode() + b"\n" + typed).digest()[:4]
         if self.id.hex() != key_id:
             raise ValueError("the key's id is not that of its name and bytes")
-        self.public = Ed25519PublicKey.from_public_bytes(typed[1:])
+        self.public = Ed25519PublicKey.from_public_bytes(self.public_bytes)
 
 
 # Merkle tree
@@ -174,7 +183,7 @@ def check_consistency(old, old_root, new, new_root, path):
         if path:
             raise Refused("path_length", "too long")
         if old == 0 and old_root != EMPTY_ROOT:
-            raise Refused("not_the_older_root", "not that of an empty tree")
+            raise Refused("does_not_extend", "older root: not that of an empty tree")
         return
     if not path:
         raise Refused("path_length", "too short")
@@ -197,9 +206,9 @@ def check_consistency(old, old_root, new, new_root, path):
     if sn != 0:
         raise Refused("path_length", "too short")
     if a != old_root:
-        raise Refused("not_the_older_root", "the path leads to another one")
+        raise Refused("does_not_extend", "older root: the path leads to another one")
     if b != new_root:
-        raise Refused("not_the_newer_root", "it does not extend the older one")
+        raise Refused("does_not_extend", "newer root: it does not extend the older one")
 
 
 def hashes(lines, most):
@@ -215,6 +224,21 @@ class Checkpoint:
     """A signed note whose text is a checkpoint: `text` and `signatures` without the empty line."""
 
     def __init__(self, text, signatures):
+        self.read(text)
+        lines = signatures.split("\n")
+        if len(lines) > MAX_SIGNATURES:
+            raise Refused("malformed", "more than 64 signatures")
+        self.signatures = [self.signature(line) for line in lines]
+
+    @classmethod
+    def of_text(cls, data):
+        """Out of a daily root, which has no signature lines."""
+        self = cls.__new__(cls)
+        (text,) = blocks_of(data, 1)
+        self.read(text)
+        return self
+
+    def read(self, text):
         self.text = text + "\n"
         lines = text.split("\n")
         if len(lines) < 3:
@@ -222,10 +246,6 @@ class Checkpoint:
         self.origin = lines[0]
         self.size = number(lines[1], "the checkpoint's size")
         self.root = from_base64(lines[2], "the root", 32)
-        lines = signatures.split("\n")
-        if len(lines) > MAX_SIGNATURES:
-            raise Refused("malformed", "more than 64 signatures")
-        self.signatures = [self.signature(line) for line in lines]
 
     @staticmethod
     def signature(line):
@@ -403,7 +423,12 @@ def verify_pair(data, keys):
     new.verify(keys)
     if old.origin != new.origin:
         raise Refused("other_origin", f"{old.origin} and {new.origin}")
-    check_consistency(old.size, old.root, new.size, new.root, path)
+    try:
+        check_consistency(old.size, old.root, new.size, new.root, path)
+    except Refused as refused:
+        if refused.reason != "path_length":
+            raise
+        raise Refused("does_not_extend", str(refused)) from None
     return f"{new.origin} of size {new.size} extends that of size {old.size}"
 
 

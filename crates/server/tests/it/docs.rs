@@ -21,6 +21,7 @@
 //! Blocks are run as they stand, but for the addresses: see `ground`.
 
 mod claims;
+mod format;
 mod ground;
 mod links;
 mod page;
