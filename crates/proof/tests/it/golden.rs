@@ -10,6 +10,18 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors")
 }
 
+pub(crate) fn read(file: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(folder().join(file)).unwrap()).unwrap()
+}
+
+pub(crate) fn good(file: &Value) -> impl Iterator<Item = &Value> {
+    file["good"].as_array().unwrap().iter()
+}
+
+pub(crate) fn bad(file: &Value) -> impl Iterator<Item = &Value> {
+    file["bad"].as_array().unwrap().iter()
+}
+
 fn committed() -> Vec<(String, Value)> {
     let mut files: Vec<(String, Value)> = std::fs::read_dir(folder())
         .unwrap()
@@ -17,7 +29,8 @@ fn committed() -> Vec<(String, Value)> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            (name, serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+            let file = read(&name);
+            (name, file)
         })
         .collect();
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -48,14 +61,14 @@ fn every_case_is_judged_as_its_file_says() {
             assert_eq!(name, "journal.json", "no judge for {name}");
             continue;
         };
-        for case in file["good"].as_array().unwrap() {
+        for case in good(&file) {
             match judge(&case["input"]) {
                 Ok(found) => assert_eq!(found, case["expect"], "{name}: {}", case["name"]),
                 Err(refusal) => panic!("{name}: {} is refused: {}", case["name"], refusal.word),
             }
             judged += 1;
         }
-        for case in file["bad"].as_array().unwrap() {
+        for case in bad(&file) {
             match judge(&case["input"]) {
                 Ok(found) => panic!("{name}: {} is accepted: {found}", case["name"]),
                 Err(refusal) => {

@@ -3,6 +3,7 @@
 
 mod golden;
 mod judge;
+mod outside;
 mod pairs;
 mod receipts;
 #[path = "../../examples/make-vectors/vectors.rs"]
