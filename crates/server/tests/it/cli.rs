@@ -16,49 +16,47 @@ use crate::harness::secrets;
 const FORMATS: [&str; 4] = ["table", "json", "yaml", "id"];
 
 /// A person at a terminal: a server, an access token, and a home of their own.
-struct Desk {
-    app: TestApp,
+pub struct Desk {
+    /// The server.
+    pub app: TestApp,
     access_token: String,
-    home: TempDir,
+    /// Where the program is run.
+    pub home: Home,
 }
+
+/// What the program keeps, and what it is run in.
+pub struct Home(TempDir);
 
 /// What a run of the program left.
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Run {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
 }
 
-impl Desk {
-    /// Signs a person in by mail; the program does not know of it yet.
-    async fn of(email: &str) -> Self {
-        let app = TestApp::start().await;
-        let access_token = app.sign_in(email).await.access_token;
-        Self { app, access_token, home: tempfile::tempdir().unwrap() }
+impl Home {
+    /// A home without any setting.
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
 
-    /// The same, signed in on the command line too, with the workspace `acme` as the profile's default.
-    async fn ready(email: &str) -> Self {
-        let desk = Self::of(email).await;
-        desk.login("default", &desk.access_token).await.ok();
-        desk.run(&["workspaces", "create", "Acme", "--slug", "acme"]).await.ok();
-        desk.run(&["workspaces", "use", "acme"]).await.ok();
-        desk
+    /// A file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
-    async fn login(&self, profile: &str, token: &str) -> Run {
-        let server = self.app.url.clone();
-        let args = ["login", "--token-stdin", "--profile", profile, "--server", &server, "-o", "json"];
-        self.run_with_input(&args, token).await
-    }
-
-    async fn run(&self, args: &[&str]) -> Run {
-        self.run_with_input(args, "").await
-    }
-
-    async fn run_with_input(&self, args: &[&str], input: &str) -> Run {
+    /// Runs the program and gives it `input` to read.
+    pub async fn run(&self, args: &[&str], input: &str) -> Run {
         let mut command = Command::new(program());
-        command.args(args).env_clear().env("XDG_CONFIG_HOME", self.home.path()).kill_on_drop(true);
+        command
+            .args(args)
+            .env_clear()
+            .env("XDG_CONFIG_HOME", self.0.path())
+            .current_dir(self.0.path())
+            .kill_on_drop(true);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // A program that ends without reading closes the pipe, which is its right.
@@ -71,8 +69,39 @@ impl Desk {
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
 
-    async fn in_every_form(&self, args: &[&str]) -> [String; 4] {
+impl Desk {
+    /// Signs a person in by mail; the program does not know of it yet.
+    async fn of(email: &str) -> Self {
+        let app = TestApp::start().await;
+        let access_token = app.sign_in(email).await.access_token;
+        Self { app, access_token, home: Home::new() }
+    }
+
+    /// The same, signed in on the command line too, with the workspace `acme` as the profile's default.
+    pub async fn ready(email: &str) -> Self {
+        let desk = Self::of(email).await;
+        desk.login("default", &desk.access_token).await.ok();
+        desk.run(&["workspaces", "create", "Acme", "--slug", "acme"]).await.ok();
+        desk.run(&["workspaces", "use", "acme"]).await.ok();
+        desk
+    }
+
+    /// Signs in on the command line.
+    pub async fn login(&self, profile: &str, token: &str) -> Run {
+        let server = self.app.url.clone();
+        let args = ["login", "--token-stdin", "--profile", profile, "--server", &server, "-o", "json"];
+        self.home.run(&args, token).await
+    }
+
+    /// Runs the program.
+    pub async fn run(&self, args: &[&str]) -> Run {
+        self.home.run(args, "").await
+    }
+
+    /// What it answers in each of the forms.
+    pub async fn in_every_form(&self, args: &[&str]) -> [String; 4] {
         let mut told = [const { String::new() }; 4];
         for (format, told) in FORMATS.into_iter().zip(&mut told) {
             *told = self.run(&[args, &["-o", format]].concat()).await.ok();
@@ -81,7 +110,7 @@ impl Desk {
     }
 
     /// Makes a key and answers all that is told about it, the secret included.
-    async fn create_key(&self, args: &[&str]) -> Value {
+    pub async fn create_key(&self, args: &[&str]) -> Value {
         let made = self.run(&[&["keys", "create", "-o", "json"], args].concat()).await.json();
         secrets::record(made["key"].as_str().unwrap());
         made
@@ -90,17 +119,18 @@ impl Desk {
 
 impl Run {
     /// The output of a run that did what it was asked for.
-    fn ok(self) -> String {
+    pub fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}", self.stderr);
         self.stdout
     }
 
-    fn json(self) -> Value {
+    /// The same as JSON.
+    pub fn json(self) -> Value {
         serde_json::from_str(&self.ok()).unwrap()
     }
 
     /// A run that ended with this code and told this server's code, as JSON.
-    fn refused(&self, exit: i32, code: &str) {
+    pub fn refused(&self, exit: i32, code: &str) {
         assert_eq!(self.code, exit, "{}", self.stderr);
         assert_eq!(self.stdout, "");
         let problem: Value = serde_json::from_str(&self.stderr).unwrap();
@@ -117,11 +147,11 @@ fn program() -> PathBuf {
     program
 }
 
-fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+pub fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap()
 }
 
-fn ids(list: &Value) -> Vec<&str> {
+pub fn ids(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|item| text(item, "id")).collect()
 }
 
@@ -223,7 +253,7 @@ async fn every_change_is_told_in_every_form() {
         check(desk.run(&["workspaces", "use", "acme", "-o", format]).await, "id");
         check(desk.run(&["projects", "create", &slug, "-o", format]).await, "id");
 
-        let file = desk.home.path().join(format);
+        let file = desk.home.path(format);
         let file = file.to_str().unwrap();
         let create = ["keys", "create", &slug, "--scope", "read", "--secret-file", file, "-o", format];
         check(desk.run(&create).await, "id");
@@ -236,7 +266,7 @@ async fn every_change_is_told_in_every_form() {
         check(desk.run(&["keys", "revoke", id.trim(), "--yes", "-o", format]).await, "id");
         check(desk.run(&["logout", "--profile", "by-key", "-o", format]).await, "profile");
         let again = ["login", "--token-stdin", "-o", format];
-        check(desk.run_with_input(&again, &desk.access_token).await, "profile");
+        check(desk.home.run(&again, &desk.access_token).await, "profile");
         desk.run(&["workspaces", "use", "acme"]).await.ok();
     }
 }

@@ -7,6 +7,7 @@ mod api_keys;
 mod boot;
 mod browser;
 mod cli;
+mod cli_audit;
 mod console;
 mod contract;
 mod crash;
