@@ -25,12 +25,12 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 pub struct App(AppState);
 
 impl App {
-    /// Puts the parts together; opens no connection yet.
+    /// Puts the parts together, and compares the database with the journal of what was signed.
     ///
     /// # Errors
     /// See [`BuildError`].
-    pub fn build(config: &Config, parts: Parts) -> Result<Self, BuildError> {
-        AppState::build(config, parts).map(Self)
+    pub async fn build(config: &Config, parts: Parts) -> Result<Self, BuildError> {
+        AppState::build(config, parts).await.map(Self)
     }
 
     /// The database, for start-up checks.
@@ -59,6 +59,8 @@ impl App {
         }
         let housekeeping =
             tokio::spawn(housekeeping::run(state.db.clone(), state.edge.clock.clone(), state.metrics.clone()));
+        let ledger = state.ledger.clone();
+        let ledger = tokio::spawn(async move { ledger.run().await });
         let ended = tokio::select! {
             () = shutdown => None,
             ended = listeners.join_next() => ended,
@@ -68,6 +70,7 @@ impl App {
             handle.graceful_shutdown(Some(DRAIN));
         }
         housekeeping.abort();
+        ledger.abort();
         let mut outcome = ended.map_or(Ok(()), |ended| ended.unwrap_or_else(|error| Err(std::io::Error::other(error))));
         while let Some(ended) = listeners.join_next().await {
             outcome = outcome.and(ended.unwrap_or_else(|error| Err(std::io::Error::other(error))));

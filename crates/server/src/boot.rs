@@ -68,6 +68,7 @@ fn missing(given: impl Fn(&str) -> bool) -> Vec<Fault> {
         ("public_url", "Set it to the https URL that people open"),
         ("database.runtime_url", "Set it to the URL of the role bailiwick_runtime"),
         ("database.system_url", "Set it to the URL of the role bailiwick_system"),
+        ("anchor_dir", "Set it to a folder that is not part of the database's backups"),
         ("mail.from", "Set it to the address that mail comes from"),
         ("mail.smtp_url", "Set it to the SMTP server that takes the mail: nobody can sign in without mail"),
         ("secrets.token_key", "Make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"),

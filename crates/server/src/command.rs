@@ -2,6 +2,7 @@
 
 mod config_show;
 mod dev;
+mod ledger;
 mod listener;
 mod migrate;
 mod reference;
@@ -35,6 +36,9 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Check the ledger, rotate its keys
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Print a page of the reference documentation
@@ -46,6 +50,11 @@ enum ConfigCommand {
     /// Print every setting, its value and where it comes from; secrets are redacted
     Show(Layers),
 }
+
+/// What was checked is not what it should be: its own exit code, as in the command line of customers.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotVerified(&'static str);
 
 /// Where settings come from, besides the environment.
 #[derive(Debug, Args)]
@@ -99,6 +108,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(layers) => serve::run(layers.settings(&environment)).await,
         Command::Migrate(arguments) => migrate::run(arguments, &environment).await,
         Command::Config(ConfigCommand::Show(layers)) => config_show::run(&layers.settings(&environment)),
+        Command::Ledger(command) => ledger::run(command, &environment).await,
         Command::Openapi => print(&bailiwick_server::router::openapi_json()),
         Command::Reference(arguments) => reference::run(arguments),
     }

@@ -16,7 +16,9 @@ mod secrets;
 mod setting;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
+use bailiwick_proof::log::LogName;
 use secrecy::SecretString;
 
 pub use self::fault::{Fault, Faults};
@@ -49,6 +51,10 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// How to reach the database.
     pub database: Database,
+    /// Where the anchor store lies.
+    pub anchor_dir: PathBuf,
+    /// The name of the cell's logs, if one was chosen.
+    pub log_name: Option<String>,
     /// How mail leaves.
     pub mail: Mail,
     /// The server's own secrets.
@@ -145,6 +151,8 @@ pub struct Draft {
     pub(crate) migrate_url: Option<SecretString>,
     pub(crate) pool_size: Option<u32>,
     pub(crate) pooler: Pooler,
+    pub(crate) anchor_dir: Option<PathBuf>,
+    pub(crate) log_name: Option<String>,
     pub(crate) mail_from: Option<String>,
     pub(crate) mail_transport: Option<MailTransport>,
     pub(crate) token_key: Option<TokenKey>,
@@ -178,6 +186,10 @@ impl Draft {
                 Some("transaction") => Pooler::Transaction,
                 _ => Pooler::None,
             },
+            anchor_dir: settings.text("anchor_dir").map(PathBuf::from),
+            log_name: parser.parsed("log_name", "a log's name: up to 128 of a-z 0-9 . : / _ -", |text| {
+                text.parse::<LogName>().ok().map(|_| text.to_owned())
+            }),
             mail_from: parser.parsed("mail.from", "a mail address, with or without a name", |text| {
                 text.parse::<lettre::message::Mailbox>().ok().map(|_| text.to_owned())
             }),
@@ -207,6 +219,30 @@ impl Draft {
         self.migrate_url.as_ref()
     }
 
+    /// The URLs of the two serving roles, if both were given.
+    #[must_use]
+    pub fn databases(&self) -> Option<(&SecretString, &SecretString)> {
+        self.runtime_url.as_ref().zip(self.system_url.as_ref())
+    }
+
+    /// What stands between the server and PostgreSQL.
+    #[must_use]
+    pub fn pooler(&self) -> Pooler {
+        self.pooler
+    }
+
+    /// The anchor store, if one was given.
+    #[must_use]
+    pub fn anchor_dir(&self) -> Option<&Path> {
+        self.anchor_dir.as_deref()
+    }
+
+    /// The sealing key, if one was given.
+    #[must_use]
+    pub fn sealing_key(&self) -> Option<&SealingKey> {
+        self.sealing_key.as_ref()
+    }
+
     /// The configuration; `None` when something that it needs is missing, which `boot` has listed then.
     #[must_use]
     pub fn complete(self, mode: Mode) -> Option<Config> {
@@ -226,6 +262,8 @@ impl Draft {
                 pool_size: self.pool_size?,
                 pooler: self.pooler,
             },
+            anchor_dir: self.anchor_dir?,
+            log_name: self.log_name,
             mail: Mail { from: self.mail_from?, transport: self.mail_transport? },
             secrets: Secrets {
                 token_key: self.token_key?,

@@ -1,72 +1,36 @@
-//! What happened: every change stages an entry in its own transaction.
+//! What happened, and the proof of it: one log for each environment of a workspace, and one for the cell.
+//!
+//! An entry is *staged* in the transaction of the change (`stage`), then *sequenced* (`sequence`): it gets its number,
+//! the hash of the entry before it and commitments to what it tells. A log's root is *signed* (`sign`) once the journal
+//! in the anchor store has it, and entries are *proved* (`prove`) against what was signed. `check` reads everything and
+//! believes nothing. The formats are those of `bailiwick_proof` (decision 10).
 //!
 //! # Invariants
-//! - `stage` (and [`stage_in_cell`] for the cell's own log) alone makes a [`Recorded`], and a writing
-//!   transaction commits by it: a change and its entry are there together or not at all.
-//! - Actor, request, trace and time come from the transaction, so an entry cannot be attributed to
-//!   somebody else by mistake. Targets and meta hold ids and words of ours, never free text.
+//! - [`stage`] and [`stage_in_cell`] alone make a [`crate::db::Recorded`], and a writing transaction commits by it: a
+//!   change and its entry are there together or not at all.
+//! - Actor, request, trace and time come from the transaction, so an entry cannot be attributed to somebody else by
+//!   mistake.
+//! - Whoever appends holds the lock of the log's head first and reads the staged rows after, so what committed before
+//!   another began is numbered before it.
+//! - A root is in the journal before it is signed. A database behind the journal is neither appended to nor signed.
 //!
-//! Staged entries are rows so far: nothing links, signs or proves them yet.
+//! Staged entries are rows that nothing protects yet; openings are not sealed yet.
 
 mod action;
-mod sql;
+mod cell;
+mod check;
+mod keys;
+mod place;
+mod prove;
+mod sequence;
+mod sign;
+mod stage;
+mod tree;
 
-use bailiwick_proof::id::{EventId, Id};
-use serde_json::{Value, json};
-
-pub use action::Action;
-
-use crate::context::RequestContext;
-use crate::db::{DbError, Recorded, SystemTx, WorkspaceTx};
-use crate::entropy::Entropy;
-
-/// One entry, as a feature words it.
-pub struct Entry {
-    /// What happened.
-    pub action: Action,
-    /// What it happened to: a JSON object with `kind` and `id`.
-    pub target: Value,
-    /// What else is worth knowing.
-    pub meta: Value,
-}
-
-impl Entry {
-    /// An entry about a thing with an id.
-    #[must_use]
-    pub fn about(action: Action, kind: &str, id: impl std::fmt::Display) -> Self {
-        Self { action, target: json!({"kind": kind, "id": id.to_string()}), meta: json!({}) }
-    }
-
-    /// With more to say.
-    #[must_use]
-    pub fn with(mut self, meta: Value) -> Self {
-        self.meta = meta;
-        self
-    }
-}
-
-/// Stages an entry in the workspace's log, in the transaction of the change itself.
-///
-/// # Errors
-/// [`DbError`] when the row cannot be written.
-pub async fn stage(tx: &mut WorkspaceTx, entropy: &Entropy, entry: &Entry) -> Result<Recorded, DbError> {
-    let event: EventId = Id::from_uuid(entropy.uuid_v7(tx.context().received_at));
-    sql::insert(tx, event, entry).await?;
-    Ok(Recorded::staged())
-}
-
-/// Stages an entry in the cell's own log: accounts, sessions, failed sign-ins.
-///
-/// # Errors
-/// [`DbError`] when the row cannot be written.
-pub async fn stage_in_cell(
-    tx: &mut SystemTx,
-    entropy: &Entropy,
-    context: &RequestContext,
-    actor: &Value,
-    entry: &Entry,
-) -> Result<Recorded, DbError> {
-    let event: EventId = Id::from_uuid(entropy.uuid_v7(context.received_at));
-    sql::insert_in_cell(tx, event, context, actor, entry).await?;
-    Ok(Recorded::staged())
-}
+pub use action::{Action, RESERVED, is_reserved};
+pub use cell::{Ledger, LedgerError, Parts};
+pub use check::{Damage, LogReport, Report, inspect};
+pub use keys::{published as published_keys, rotate as rotate_key};
+pub use prove::{Mismatch, ProveError, Stored, consistency, leaves, receipt, tail_is_missing};
+pub use sign::Signed;
+pub use stage::{Entry, stage, stage_in_cell, stage_told};

@@ -2,12 +2,14 @@
 //!
 //! `ARCHITECTURE.md` at the root of the repository is the map; [`router`] lists every route and
 //! [`app`] puts the parts together. Imports go one way (`cargo xtask tidy` checks it):
-//! `clock context entropy name config` <- `db vault authz` <- `authn http` <- `ledger mail` <- features
+//! `clock context entropy name config` <- `db vault anchor authz` <- `authn http` <- `ledger mail` <- features
 //! <- `state` <- `router` <- `app` <- the binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod anchor;
 pub mod api_keys;
 pub mod app;
+pub mod audit;
 pub mod authn;
 pub mod authz;
 pub mod boot;

@@ -1,13 +1,15 @@
 //! `bailiwickd`, the server. `bailiwickd --help` lists its commands.
 //!
-//! Exit codes: 0 done, 1 failed, 2 called wrongly. What a command is asked for goes to stdout, everything else to
-//! stderr.
+//! Exit codes: 0 done, 1 failed, 2 called wrongly, 6 a log is not what was recorded. What a command is asked for goes
+//! to stdout, everything else to stderr.
 
 mod command;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+
+const NOT_VERIFIED: u8 = 6;
 
 fn main() -> ExitCode {
     let arguments = command::Arguments::parse();
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bailiwickd: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<command::NotVerified>() { ExitCode::from(NOT_VERIFIED) } else { ExitCode::FAILURE }
         }
     }
 }

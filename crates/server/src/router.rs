@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::api_keys::verify::{Verdict, VerifyKey};
 use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey};
+use crate::audit::{AuditEvent, AuditEventDetail, RecordEvent, RecordedEvent};
 use crate::authz::Permission as P;
 use crate::http::Access::{AnyKey, Anyone, InternalCredential, Permission, SignedIn};
 use crate::http::health::{self, Health};
@@ -20,7 +21,7 @@ use crate::sessions::TokenPair;
 use crate::sessions::http::RefreshRequest;
 use crate::state::AppState;
 use crate::workspaces::{CreateWorkspace, Workspace};
-use crate::{api_keys, console, identity, mail, members, projects, sessions, workspaces};
+use crate::{api_keys, audit, console, identity, mail, members, projects, sessions, workspaces};
 
 const PAGING: &[(&str, &str)] =
     &[("limit", "1 to 100; 50 if nothing is said."), ("cursor", "The next_cursor of the page before.")];
@@ -28,6 +29,15 @@ const KEY_PAGING: &[(&str, &str)] = &[
     ("limit", "1 to 100; 50 if nothing is said."),
     ("cursor", "The next_cursor of the page before."),
     ("status", "active, expired or revoked."),
+];
+const EVENT_FILTERS: &[(&str, &str)] = &[
+    ("limit", "1 to 100; 50 if nothing is said."),
+    ("cursor", "The next_cursor of the page before."),
+    ("action", "Events of this action alone."),
+    ("actor", "Events of this actor alone."),
+    ("target", "Events about this target alone."),
+    ("from", "Recorded at this moment or later."),
+    ("to", "Recorded before this moment."),
 ];
 
 /// The public listener's API.
@@ -64,6 +74,23 @@ fn api() -> Routes<AppState> {
             .answers::<ApiKey>(200), api_keys::http::get)
         .operation(Operation::delete("/v1/workspaces/{workspace}/api-keys/{id}", "revokeApiKey", Permission(P::RevokeKey), "Revoke an API key")
             .answers_nothing(204), api_keys::http::revoke)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/events", "listAuditEvents", Permission(P::ReadAudit), "List events, the newest first")
+            .answers::<Page<AuditEvent>>(200).query(EVENT_FILTERS), audit::http::list)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/events", "recordAuditEvent", Permission(P::RecordEvent), "Record an event of one's own")
+            .takes::<RecordEvent>().answers::<RecordedEvent>(201)
+            .problems(&[Code::ActionReserved, Code::EventTooLarge, Code::LedgerFrozen]), audit::http::record)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}", "getAuditEvent", Permission(P::ReadAudit), "Get an event, with its bytes and openings")
+            .answers::<AuditEventDetail>(200).problems(&[Code::LedgerMismatch]), audit::http::get)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}/receipt", "getAuditReceipt", Permission(P::ReadAudit), "Get an event's receipt, a C2SP tlog-proof")
+            .answers_as("text/plain").query(&[("open", "The fields to open: actor, ip, meta, target; none if nothing is said.")])
+            .problems(&[Code::LedgerMismatch, Code::LedgerFrozen]), audit::http::receipt)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/checkpoint", "getAuditCheckpoint", Permission(P::ReadAudit), "Get the newest checkpoint, a signed note")
+            .answers_as("text/plain").problems(&[Code::NoCheckpoint, Code::LedgerFrozen]), audit::http::checkpoint)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/consistency", "proveConsistency", Permission(P::ReadAudit), "Get two published checkpoints, and the proof that one extends the other")
+            .answers_as("text/plain").query(&[("from", "The size of the older checkpoint."), ("to", "The size of the newer one; the newest if nothing is said.")])
+            .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::LedgerFrozen]), audit::http::consistency)
+        .operation(Operation::get("/w/{workspace}/.well-known/jwks.json", "getLedgerKeys", Anyone, "Get the keys that sign a workspace's logs")
+            .answers_as("application/jwk-set+json").problems(&[Code::NotFound]), audit::http::keys)
         .operation(Operation::get("/v1/key", "getOwnKey", AnyKey, "What the calling key is and may do")
             .answers::<api_keys::http::OwnKey>(200), api_keys::http::own)
 }
@@ -101,6 +128,10 @@ fn console() -> Routes<AppState> {
         .page(&GET, "/w/{workspace}/{environment}/members", Permission(P::ReadMembers), members::page::index)
         .page(&GET, "/w/{workspace}/{environment}/projects", Permission(P::ReadProjects), projects::page::index)
         .page(&POST, "/w/{workspace}/{environment}/projects", Permission(P::CreateProject), projects::page::create)
+        .page(&GET, "/w/{workspace}/{environment}/audit", Permission(P::ReadAudit), audit::page::index)
+        .page(&GET, "/w/{workspace}/{environment}/audit/checkpoint", Permission(P::ReadAudit), audit::page::checkpoint)
+        .page(&GET, "/w/{workspace}/{environment}/audit/{id}", Permission(P::ReadAudit), audit::page::show)
+        .page(&GET, "/w/{workspace}/{environment}/audit/{id}/receipt", Permission(P::ReadAudit), audit::page::receipt)
         .page(&GET, "/w/{workspace}/{environment}/keys", Permission(P::ReadKeys), api_keys::page::index)
         .page(&POST, "/w/{workspace}/{environment}/keys", Permission(P::CreateKey), api_keys::page::create)
         .page(&GET, "/w/{workspace}/{environment}/keys/new", Permission(P::CreateKey), api_keys::page::new)

@@ -11,6 +11,7 @@ use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
 use crate::http::health::Draining;
 use crate::http::{Changes, Edge, Hosts};
+use crate::ledger::{self, Ledger, LedgerError};
 use crate::mail::Mailer;
 use crate::vault::{LocalSeal, SealError};
 
@@ -22,6 +23,7 @@ pub struct AppState {
     internal_key: InternalKey,
     seal: LocalSeal,
     changes: Changes,
+    pub(crate) ledger: Ledger,
     pub(crate) mailer: Mailer,
     public_url: PublicUrl,
     pub(crate) draining: Draining,
@@ -55,21 +57,35 @@ pub enum BuildError {
     /// A database URL cannot be read.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// See [`LedgerError`]: among others, the database is older than what was signed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 impl AppState {
-    /// Puts the parts together; opens no connection yet.
+    /// Puts the parts together, and compares the database with the journal of what was signed.
     ///
     /// # Errors
     /// See [`BuildError`].
-    pub fn build(config: &Config, parts: Parts) -> Result<Self, BuildError> {
+    pub async fn build(config: &Config, parts: Parts) -> Result<Self, BuildError> {
         let Parts { mailer, clock, entropy, metrics } = parts;
         let database = &config.database;
         let cookies = CookieStyle { secure: config.public_url.is_https() };
         let edge = |hosts: Hosts| Edge { clock: clock.clone(), entropy: entropy.clone(), hosts, cookies };
         let seal = LocalSeal::new(config.secrets.sealing_key.bytes(), entropy.clone())?;
         let db = Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?;
+        let ledger = Ledger::open(ledger::Parts {
+            db: db.clone(),
+            seal: seal.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            anchor_dir: config.anchor_dir.clone(),
+            chosen_name: config.log_name.clone(),
+            default_name: config.public_url.authority().to_owned(),
+        })
+        .await?;
         Ok(Self {
+            ledger,
             changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone() },
             db,
             seal,

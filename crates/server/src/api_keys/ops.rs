@@ -83,10 +83,9 @@ pub async fn create(
     };
     let digest = TokenDigest::of(plain.reveal().as_bytes());
     sql::insert(tx, &api_key, &digest, granted.principal()).await?;
-    let entry = Entry::about(Action::ApiKeyCreated, "api_key", api_key.id).with(json!({
-        "scopes": scopes.words(),
-        "project": api_key.project_id.map(|project| project.to_string()),
-    }));
+    let entry = Entry::about(Action::ApiKeyCreated, api_key.id)
+        .with(json!({"scopes": scopes.words()}))
+        .within(api_key.project_id);
     let recorded = ledger::stage(tx, entropy, &entry).await?;
     Ok((CreatedApiKey { key: plain.reveal().to_owned(), api_key }, recorded))
 }
@@ -112,8 +111,9 @@ pub enum Revoked {
 /// # Errors
 /// [`DbError`].
 pub async fn revoke(tx: &mut WorkspaceTx, entropy: &Entropy, key: ApiKeyId) -> Result<Option<Revoked>, DbError> {
-    if sql::revoke(tx, key).await? {
-        let recorded = ledger::stage(tx, entropy, &Entry::about(Action::ApiKeyRevoked, "api_key", key)).await?;
+    if let Some(project) = sql::revoke(tx, key).await? {
+        let entry = Entry::about(Action::ApiKeyRevoked, key).within(project);
+        let recorded = ledger::stage(tx, entropy, &entry).await?;
         return Ok(Some(Revoked::Now(recorded)));
     }
     Ok(sql::get(tx, key).await?.map(|_| Revoked::Before))

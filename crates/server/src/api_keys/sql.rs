@@ -1,6 +1,6 @@
 //! Keys of one workspace and environment. The digest goes in and never comes out here.
 
-use bailiwick_proof::id::{ApiKeyId, Id, UserId};
+use bailiwick_proof::id::{ApiKeyId, Id, ProjectId, UserId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -130,17 +130,19 @@ pub async fn get(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, 
 }
 
 /// True if it worked until now.
-pub(super) async fn revoke(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<bool, DbError> {
+/// Revokes a key that works, and answers its project, if it has one; `None` when there is no such key to revoke.
+pub(super) async fn revoke(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<Option<ProjectId>>, DbError> {
     let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);
-    let done = sqlx::query!(
+    let revoked = sqlx::query_scalar!(
         "UPDATE api_keys SET revoked_at = $4
-         WHERE workspace_id = $1 AND environment = $2 AND id = $3 AND revoked_at IS NULL",
+         WHERE workspace_id = $1 AND environment = $2 AND id = $3 AND revoked_at IS NULL
+         RETURNING project_id",
         workspace,
         environment,
         key.uuid(),
         now
     )
-    .execute(tx.connection()?)
+    .fetch_optional(tx.connection()?)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(revoked.map(|project| project.map(Id::from_uuid)))
 }

@@ -45,7 +45,7 @@ impl Authority for Founding {
     fn principal_id(&self) -> uuid::Uuid {
         self.founder.user().uuid()
     }
-    fn actor(&self) -> serde_json::Value {
+    fn actor(&self) -> String {
         Principal::Session(self.founder.clone()).actor()
     }
     fn context(&self) -> &RequestContext {

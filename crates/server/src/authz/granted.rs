@@ -151,7 +151,7 @@ impl<P> Authority for Granted<P> {
     fn principal_id(&self) -> uuid::Uuid {
         self.principal.id()
     }
-    fn actor(&self) -> serde_json::Value {
+    fn actor(&self) -> String {
         self.principal.actor()
     }
     fn context(&self) -> &RequestContext {

@@ -22,6 +22,10 @@ pub enum ReadKeys {}
 pub enum CreateKey {}
 /// See [`Permission::RevokeKey`].
 pub enum RevokeKey {}
+/// See [`Permission::ReadAudit`].
+pub enum ReadAudit {}
+/// See [`Permission::RecordEvent`].
+pub enum RecordEvent {}
 
 impl Needs for ReadWorkspace {
     const PERMISSION: Permission = Permission::ReadWorkspace;
@@ -43,4 +47,10 @@ impl Needs for CreateKey {
 }
 impl Needs for RevokeKey {
     const PERMISSION: Permission = Permission::RevokeKey;
+}
+impl Needs for ReadAudit {
+    const PERMISSION: Permission = Permission::ReadAudit;
+}
+impl Needs for RecordEvent {
+    const PERMISSION: Permission = Permission::RecordEvent;
 }

@@ -17,11 +17,15 @@ pub enum Permission {
     CreateKey,
     /// Revoke API keys.
     RevokeKey,
+    /// Read the audit log, and take its proofs.
+    ReadAudit,
+    /// Record events of one's own in the audit log.
+    RecordEvent,
 }
 
 impl Permission {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ReadWorkspace,
         Self::ReadMembers,
         Self::ReadProjects,
@@ -29,6 +33,8 @@ impl Permission {
         Self::ReadKeys,
         Self::CreateKey,
         Self::RevokeKey,
+        Self::ReadAudit,
+        Self::RecordEvent,
     ];
 
     /// The name in answers and in the documentation: `noun.verb`.
@@ -42,6 +48,8 @@ impl Permission {
             Self::ReadKeys => "keys.read",
             Self::CreateKey => "keys.create",
             Self::RevokeKey => "keys.revoke",
+            Self::ReadAudit => "audit.read",
+            Self::RecordEvent => "audit.record",
         }
     }
 
@@ -59,8 +67,10 @@ impl PermissionSet {
     pub const NONE: Self = Self(0);
     /// Everything there is.
     pub const ALL: Self = Self::of(&Permission::ALL);
-    /// What is left to a key that is confined to a project: its project, and nothing of the workspace.
-    pub const WITHIN_PROJECT: Self = Self::of(&[Permission::ReadProjects]);
+    /// What is left to a key that is confined to a project: its project and that project's trail, and nothing of the
+    /// workspace.
+    pub const WITHIN_PROJECT: Self =
+        Self::of(&[Permission::ReadProjects, Permission::ReadAudit, Permission::RecordEvent]);
 
     /// The set of these.
     #[must_use]

@@ -2,7 +2,6 @@
 
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, SessionId, UserId, WorkspaceId};
-use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{PermissionSet, ScopeSet};
@@ -118,14 +117,12 @@ impl Principal {
         }
     }
 
-    /// As the ledger writes it.
+    /// As the ledger writes it: the id, whose prefix tells a user from a key.
     #[must_use]
-    pub fn actor(&self) -> serde_json::Value {
+    pub fn actor(&self) -> String {
         match self {
-            Self::Session(person) => {
-                json!({"kind": "user", "id": person.user.to_string(), "session": person.session.to_string()})
-            }
-            Self::Key(holder) => json!({"kind": "api_key", "id": holder.0.id.to_string()}),
+            Self::Session(person) => person.user.to_string(),
+            Self::Key(holder) => holder.0.id.to_string(),
         }
     }
 }

@@ -38,9 +38,14 @@ impl Role {
     pub const fn permissions(self) -> PermissionSet {
         match self {
             Self::Owner | Self::Admin => PermissionSet::ALL,
-            Self::Developer => {
-                PermissionSet::of(&[P::ReadWorkspace, P::ReadMembers, P::ReadProjects, P::CreateProject, P::ReadKeys])
-            }
+            Self::Developer => PermissionSet::of(&[
+                P::ReadWorkspace,
+                P::ReadMembers,
+                P::ReadProjects,
+                P::CreateProject,
+                P::ReadKeys,
+                P::ReadAudit,
+            ]),
             Self::Member | Self::Viewer => PermissionSet::of(&[P::ReadWorkspace, P::ReadMembers, P::ReadProjects]),
             Self::Billing => PermissionSet::of(&[P::ReadWorkspace]),
         }

@@ -34,7 +34,7 @@ impl Scope {
     pub const fn permissions(self) -> PermissionSet {
         match self {
             Self::Read | Self::ReadDraft => PermissionSet::of(&[P::ReadWorkspace, P::ReadProjects]),
-            Self::Write => PermissionSet::of(&[P::ReadWorkspace, P::ReadProjects, P::CreateProject]),
+            Self::Write => PermissionSet::of(&[P::ReadWorkspace, P::ReadProjects, P::CreateProject, P::RecordEvent]),
             Self::Management => PermissionSet::ALL,
         }
     }

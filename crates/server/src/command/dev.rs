@@ -37,6 +37,9 @@ pub(super) struct Arguments {
     /// Address and port of the private listener [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR:PORT")]
     private_listen: Option<SocketAddr>,
+    /// Where the journal of what was signed is kept [default: beside the data directory, its name with -anchor]
+    #[arg(long, value_name = "DIR")]
+    anchor_dir: Option<PathBuf>,
     /// Where browsers reach the public listener [default: http://localhost:<port>]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -86,12 +89,20 @@ async fn run_with(
     served.and(stopped)
 }
 
+/// Beside the data directory, not in it: whoever puts an older copy of the data directory back must not put back the
+/// journal with it.
+pub(super) fn anchor_beside(data_dir: &Path) -> PathBuf {
+    let name = data_dir.file_name().unwrap_or_default().to_string_lossy();
+    data_dir.with_file_name(format!("{name}-anchor"))
+}
+
 /// What the person gave; the rest is made.
 fn given(arguments: Arguments, environment: &Environment) -> Settings {
     let flags = [
         ("listen", arguments.listen.map(|address| address.to_string())),
         ("private_listen", arguments.private_listen.map(|address| address.to_string())),
         ("public_url", arguments.public_url),
+        ("anchor_dir", arguments.anchor_dir.map(|dir| dir.to_string_lossy().into_owned())),
     ];
     Settings::defaults()
         .made(SOURCE, [("log.format", "text".to_owned())])
@@ -140,6 +151,8 @@ fn configure(database: &Embedded, given: Settings, listeners: &Listeners) -> any
     let mut hosts = given.list("allowed_hosts");
     hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
     hosts.push(listeners.listen.to_string());
+    let anchor_dir = given.text("anchor_dir").map_or_else(|| anchor_beside(database.dir().path()), PathBuf::from);
+    let anchor_dir = anchor_dir.into_os_string().into_string().ok().context("the anchor store's path is not UTF-8")?;
     let settings = given.made(
         SOURCE,
         [
@@ -150,6 +163,7 @@ fn configure(database: &Embedded, given: Settings, listeners: &Listeners) -> any
             ("database.runtime_url", urls.runtime.expose_secret().to_owned()),
             ("database.system_url", urls.system.expose_secret().to_owned()),
             ("database.migrate_url", urls.owner.expose_secret().to_owned()),
+            ("anchor_dir", anchor_dir),
             ("mail.from", "Bailiwick <no-reply@localhost>".to_owned()),
             ("secrets.token_key", token_key.expose_secret().to_owned()),
             ("secrets.sealing_key", sealing_key.expose_secret().to_owned()),
@@ -166,7 +180,7 @@ async fn serve(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let data_dir = database.dir().path().to_path_buf();
-    let (app, delivery) = build(config)?;
+    let (app, delivery) = build(config).await?;
     let Listeners { public, private, listen, private_listen } = listeners;
     let greeted = async {
         answering(listen, private_listen).await?;
@@ -211,11 +225,13 @@ fn greet(config: &Config, data_dir: &Path) -> anyhow::Result<()> {
          Console   {console}\n    \
          Mailbox   {mailbox}   (sign-in mails arrive here)\n    \
          Private   http://{private}   (health, metrics, /internal)\n    \
-         Data      {data}   (secrets/internal_key opens /internal)\n\n  \
+         Data      {data}   (secrets/internal_key opens /internal)\n    \
+         Anchor    {anchor}   (the journal of what was signed)\n\n  \
          Ctrl-C stops it; the data stay.\n",
         mailbox = config.public_url.join("/dev/mail"),
         private = config.private_listen,
         data = data_dir.display(),
+        anchor = config.anchor_dir.display(),
     );
     super::print(&format!("ready {console}"))
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen()?;
     let public = bind(config.listen, "--listen")?;
     let private = bind(config.private_listen, "--private-listen")?;
-    let (app, delivery) = build(&config)?;
+    let (app, delivery) = build(&config).await?;
     tracing::info!(event = "server.started", listen = %config.listen, private_listen = %config.private_listen);
     let served = app.serve(public, private, shutdown.requested()).await;
     delivery.drain(MAIL_DRAIN).await;
@@ -32,11 +32,11 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// The application with the system's clock and randomness, and the task that delivers its mail.
-pub(super) fn build(config: &Config) -> anyhow::Result<(App, Delivery)> {
+pub(super) async fn build(config: &Config) -> anyhow::Result<(App, Delivery)> {
     let (clock, entropy) = (Clock::system(), Entropy::system());
     let (mailer, delivery) = Mailer::start(&config.mail, clock.clone())?;
     let metrics = telemetry::install_metrics().context("cannot count")?;
-    let app =
-        App::build(config, Parts { mailer, clock, entropy, metrics }).context("cannot put the server together")?;
+    let parts = Parts { mailer, clock, entropy, metrics };
+    let app = App::build(config, parts).await.context("cannot put the server together")?;
     Ok((app, delivery))
 }

@@ -54,6 +54,18 @@ pub const SETTINGS: &[Setting] = &[
         about: "Further `Host` values that the public listener answers to, beside the public URL's own. Any other \
                 gets 421.",
     },
+    text(
+        "anchor_dir",
+        None,
+        "Folder of the anchor store: the journal of what the ledger signed. It must not be part of the database's \
+         backups, and it outlives the database.",
+    ),
+    text(
+        "log_name",
+        None,
+        "Name of this cell's logs, as it stands in every checkpoint and receipt: host and path of a URL without a \
+         scheme. It is fixed when the server first starts; until then the public URL's host is taken.",
+    ),
     secret("database.runtime_url", "Connection URL of the role `bailiwick_runtime`, which serves requests."),
     secret("database.system_url", "Connection URL of the role `bailiwick_system`, which serves the operational paths."),
     secret(

@@ -32,10 +32,11 @@ pub(crate) enum Area {
     People,
     Keys,
     Projects,
+    Audit,
 }
 
 impl Area {
-    const ALL: [Self; 4] = [Self::Home, Self::People, Self::Keys, Self::Projects];
+    const ALL: [Self; 5] = [Self::Home, Self::People, Self::Keys, Self::Projects, Self::Audit];
 
     const fn label(self) -> &'static str {
         match self {
@@ -43,6 +44,7 @@ impl Area {
             Self::People => "People",
             Self::Keys => "Keys",
             Self::Projects => "Projects",
+            Self::Audit => "Audit",
         }
     }
 
@@ -52,6 +54,7 @@ impl Area {
             Self::People => "/members",
             Self::Keys => "/keys",
             Self::Projects => "/projects",
+            Self::Audit => "/audit",
         }
     }
 
@@ -62,6 +65,7 @@ impl Area {
             Self::People => 'p',
             Self::Keys => 'k',
             Self::Projects => 'j',
+            Self::Audit => 'a',
         }
     }
 
@@ -71,6 +75,7 @@ impl Area {
             Self::People => Permission::ReadMembers,
             Self::Keys => Permission::ReadKeys,
             Self::Projects => Permission::ReadProjects,
+            Self::Audit => Permission::ReadAudit,
         }
     }
 }

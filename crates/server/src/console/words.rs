@@ -11,6 +11,8 @@ pub(crate) const fn in_words(permission: Permission) -> &'static str {
         Permission::CreateProject => "create projects",
         Permission::ReadKeys => "see keys, never their secrets",
         Permission::CreateKey => "create keys",
+        Permission::ReadAudit => "read the audit log and take its proofs",
+        Permission::RecordEvent => "record events in the audit log",
         Permission::RevokeKey => "revoke keys",
     }
 }

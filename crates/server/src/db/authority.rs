@@ -45,8 +45,8 @@ pub trait Authority: sealed::Sealed {
     fn founder(&self) -> Option<UserId>;
     /// The user's or the key's id, under which idempotency keys are kept apart.
     fn principal_id(&self) -> uuid::Uuid;
-    /// Who acts, as the ledger writes it: a JSON object with `kind` and `id`.
-    fn actor(&self) -> serde_json::Value;
+    /// Who acts, as the ledger writes it: the principal's id.
+    fn actor(&self) -> String;
     /// The request at hand.
     fn context(&self) -> &RequestContext;
 }
@@ -76,4 +76,8 @@ pub enum Unrecorded {
     LastUsed,
     /// Rows past their time were dropped, with nothing in them that an entry had not said.
     Expired,
+    /// Entries that other transactions had staged were linked into their log.
+    Sequenced,
+    /// A checkpoint was signed over entries that are there.
+    Signed,
 }

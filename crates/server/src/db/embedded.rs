@@ -22,6 +22,9 @@ mod roles;
 mod secret_files;
 mod socket;
 
+use std::fs;
+use std::path::Path;
+
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -63,6 +66,27 @@ pub struct Urls {
     pub system: SecretString,
     /// `bailiwick_owner`, who migrates.
     pub owner: SecretString,
+}
+
+/// The URLs of the database that another process runs in this directory.
+///
+/// # Errors
+/// [`EmbeddedError::Io`] when it has left no URL, [`EmbeddedError::SecretLost`] without the passwords.
+pub fn urls_of_running(data_dir: &Path) -> Result<Urls, EmbeddedError> {
+    let path = data_dir.join("postgres.url");
+    let owner = fs::read_to_string(&path).map_err(error::io("read", &path))?;
+    let place = owner.trim_end().rsplit_once('@').map_or("", |(_, place)| place);
+    let files = SecretFiles::open(data_dir.join("secrets"))?;
+    let url = |role: &str, secret: &str| {
+        let lost = || EmbeddedError::SecretLost { path: files.path(secret) };
+        let password = files.read(secret)?.ok_or_else(lost)?;
+        Ok(SecretString::from(format!("postgres://{role}:{}@{place}", password.expose_secret())))
+    };
+    Ok(Urls {
+        runtime: url(roles::RUNTIME, "runtime_password")?,
+        system: url(roles::SYSTEM, "system_password")?,
+        owner: SecretString::from(owner.trim_end()),
+    })
 }
 
 /// The passwords of the roles.

@@ -1,11 +1,13 @@
 //! Two pools: one for the role that serves tenants, one for the operational paths.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
+use tokio::sync::Notify;
 
 use super::authority::{AccountAuthority, Authority};
 use super::{AccountTx, DbError, OperationalPath, SystemTx, WorkspaceTx};
@@ -18,6 +20,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Db {
     runtime: PgPool,
     system: PgPool,
+    recorded: Arc<Notify>,
 }
 
 impl Db {
@@ -32,7 +35,8 @@ impl Db {
         pool_size: u32,
         pooler: Pooler,
     ) -> Result<Self, DbError> {
-        Ok(Self { runtime: pool(runtime_url, pool_size, pooler)?, system: pool(system_url, pool_size, pooler)? })
+        let (runtime, system) = (pool(runtime_url, pool_size, pooler)?, pool(system_url, pool_size, pooler)?);
+        Ok(Self { runtime, system, recorded: Arc::default() })
     }
 
     /// A tenant's transaction.
@@ -40,7 +44,7 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] when no connection is to be had within five seconds.
     pub async fn workspace_tx(&self, authority: &impl Authority) -> Result<WorkspaceTx, DbError> {
-        WorkspaceTx::open(&self.runtime, authority).await
+        WorkspaceTx::open(&self.runtime, authority, self.recorded.clone()).await
     }
 
     /// A signed-in person's transaction.
@@ -56,7 +60,12 @@ impl Db {
     /// # Errors
     /// As [`Self::workspace_tx`].
     pub async fn system_tx(&self, path: OperationalPath) -> Result<SystemTx, DbError> {
-        SystemTx::open(&self.system, path).await
+        SystemTx::open(&self.system, path, self.recorded.clone()).await
+    }
+
+    /// Resolves when a change was committed with an entry since the last call. One waits at a time: the ledger.
+    pub async fn recorded(&self) {
+        self.recorded.notified().await;
     }
 
     /// Closes every connection, waiting for those in use.

@@ -5,8 +5,10 @@
 //! a test holds [`OperationalPath::reaches`] against it.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use sqlx::{PgConnection, PgPool};
+use tokio::sync::Notify;
 
 use super::DbError;
 use super::authority::{Recorded, Unrecorded};
@@ -33,11 +35,23 @@ pub enum OperationalPath {
     PartitionUpkeep,
     /// Is the database there, and is it migrated?
     CheckReadiness,
+    /// The cell's id and the name of its logs are fixed, once.
+    EstablishCell,
+    /// Staged entries are numbered, linked and committed to.
+    SequenceLedger,
+    /// Heads become checkpoints.
+    SignLedger,
+    /// A workspace's ledger keys are shown to whoever asks.
+    PublishLedgerKeys,
+    /// A log gets another key.
+    RotateLedgerKey,
+    /// Every log is checked against rows, links, roots and journal.
+    VerifyLedger,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -47,6 +61,12 @@ impl OperationalPath {
         Self::ExpireReplays,
         Self::PartitionUpkeep,
         Self::CheckReadiness,
+        Self::EstablishCell,
+        Self::SequenceLedger,
+        Self::SignLedger,
+        Self::PublishLedgerKeys,
+        Self::RotateLedgerKey,
+        Self::VerifyLedger,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -62,6 +82,12 @@ impl OperationalPath {
             Self::ExpireReplays => "expire_replays",
             Self::PartitionUpkeep => "partition_upkeep",
             Self::CheckReadiness => "check_readiness",
+            Self::EstablishCell => "establish_cell",
+            Self::SequenceLedger => "sequence_ledger",
+            Self::SignLedger => "sign_ledger",
+            Self::PublishLedgerKeys => "publish_ledger_keys",
+            Self::RotateLedgerKey => "rotate_ledger_key",
+            Self::VerifyLedger => "verify_ledger",
         }
     }
 
@@ -82,6 +108,14 @@ impl OperationalPath {
             }
             Self::PartitionUpkeep => "calls the one SECURITY DEFINER function, `partition_upkeep()`",
             Self::CheckReadiness => "asks whether the database answers and is migrated",
+            Self::EstablishCell => {
+                "fixes the cell's id and the name of its logs when it is made, and reads them afterwards"
+            }
+            Self::SequenceLedger => "takes staged entries in order, gives each its place and link, and moves the head",
+            Self::SignLedger => "signs the roots of logs that have grown, after the journal has them",
+            Self::PublishLedgerKeys => "shows the public keys of one workspace's logs",
+            Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
+            Self::VerifyLedger => "reads every log to check it; writes nothing",
         }
     }
 
@@ -116,6 +150,40 @@ impl OperationalPath {
                 ("refresh_tokens", &["SELECT", "UPDATE"]),
             ],
             Self::PartitionUpkeep | Self::CheckReadiness => &[],
+            Self::EstablishCell => &[("cell_facts", &["INSERT", "SELECT"]), ("cell_ledger_staged", &["INSERT"])],
+            Self::SequenceLedger => &[
+                ("cell_ledger_staged", &["DELETE", "SELECT"]),
+                ("ledger_entries", &["INSERT"]),
+                ("ledger_hashes", &["INSERT"]),
+                ("ledger_heads", &["INSERT", "SELECT", "UPDATE"]),
+                ("ledger_keys", &["INSERT", "SELECT"]),
+                ("ledger_openings", &["INSERT"]),
+                ("ledger_staged", &["DELETE", "SELECT"]),
+            ],
+            Self::SignLedger => &[
+                ("ledger_checkpoints", &["INSERT", "SELECT"]),
+                ("ledger_hashes", &["SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["SELECT"]),
+            ],
+            Self::PublishLedgerKeys => &[("ledger_keys", &["SELECT"])],
+            Self::RotateLedgerKey => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["INSERT", "SELECT", "UPDATE"]),
+                ("ledger_staged", &["INSERT"]),
+            ],
+            Self::VerifyLedger => &[
+                ("cell_facts", &["SELECT"]),
+                ("cell_ledger_staged", &["SELECT"]),
+                ("ledger_checkpoints", &["SELECT"]),
+                ("ledger_entries", &["SELECT"]),
+                ("ledger_hashes", &["SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["SELECT"]),
+                ("ledger_openings", &["SELECT"]),
+                ("ledger_staged", &["SELECT"]),
+            ],
         }
     }
 }
@@ -124,13 +192,14 @@ impl OperationalPath {
 pub struct SystemTx {
     tx: Tx,
     path: OperationalPath,
+    wakes: Arc<Notify>,
 }
 
 impl SystemTx {
-    pub(super) async fn open(pool: &PgPool, path: OperationalPath) -> Result<Self, DbError> {
+    pub(super) async fn open(pool: &PgPool, path: OperationalPath, wakes: Arc<Notify>) -> Result<Self, DbError> {
         metrics::counter!("bailiwick_operational_path_total", "path" => path.as_str()).increment(1);
         let settings = Settings { operational_path: path.as_str(), ..Settings::default() };
-        Ok(Self { tx: Tx::open(pool, &settings).await?, path })
+        Ok(Self { tx: Tx::open(pool, &settings).await?, path, wakes })
     }
 
     /// The path that was named.
@@ -147,12 +216,14 @@ impl SystemTx {
         self.tx.connection()
     }
 
-    /// Commits a change together with its entry in the cell's log.
+    /// Commits a change together with its entry, and wakes the ledger.
     ///
     /// # Errors
     /// See [`DbError`].
     pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
-        self.tx.commit().await
+        self.tx.commit().await?;
+        self.wakes.notify_one();
+        Ok(())
     }
 
     /// Commits a change that leaves no entry, for a stated reason.

@@ -1,8 +1,11 @@
 //! A tenant's transaction: everything in it happens in one workspace, environment and project wall.
 
+use std::sync::Arc;
+
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{UserId, WorkspaceId};
 use sqlx::{PgConnection, PgPool};
+use tokio::sync::Notify;
 
 use super::DbError;
 use super::authority::{Authority, ProjectWall, Recorded};
@@ -16,12 +19,13 @@ pub struct WorkspaceTx {
     environment: Environment,
     project: ProjectWall,
     founder: Option<UserId>,
-    actor: serde_json::Value,
+    actor: String,
     context: RequestContext,
+    wakes: Arc<Notify>,
 }
 
 impl WorkspaceTx {
-    pub(super) async fn open(pool: &PgPool, authority: &impl Authority) -> Result<Self, DbError> {
+    pub(super) async fn open(pool: &PgPool, authority: &impl Authority, wakes: Arc<Notify>) -> Result<Self, DbError> {
         let project = authority.project();
         let settings = Settings {
             workspace_id: authority.workspace().uuid().to_string(),
@@ -38,6 +42,7 @@ impl WorkspaceTx {
             founder: authority.founder(),
             actor: authority.actor(),
             context: authority.context().clone(),
+            wakes,
         })
     }
 
@@ -67,7 +72,7 @@ impl WorkspaceTx {
 
     /// Who acts, as the ledger writes it.
     #[must_use]
-    pub const fn actor(&self) -> &serde_json::Value {
+    pub fn actor(&self) -> &str {
         &self.actor
     }
 
@@ -85,13 +90,15 @@ impl WorkspaceTx {
         self.tx.connection()
     }
 
-    /// Commits a change together with its ledger entry.
+    /// Commits a change together with its ledger entry, and wakes the ledger.
     ///
     /// # Errors
     /// See [`DbError`]; on [`DbError::Unavailable`] nobody knows whether it happened, and an
     /// idempotency key is what tells.
     pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
-        self.tx.commit().await
+        self.tx.commit().await?;
+        self.wakes.notify_one();
+        Ok(())
     }
 
     /// Ends a transaction that only read. It rolls back, so that nothing is written by this way out.

@@ -153,6 +153,15 @@ impl Reply {
         Self { status: 204, location: None, body: String::new(), replayed: false }
     }
 
+    /// The same answer with another body: what was kept, completed by what is looked up each time.
+    ///
+    /// # Errors
+    /// As [`Self::created`].
+    pub fn with_body<T: Serialize>(mut self, body: &T) -> Result<Self, Problem> {
+        self.body = serde_json::to_string(body).map_err(|error| Problem::internal("reply", &error))?;
+        Ok(self)
+    }
+
     /// The body, for the console, which shows it as a page.
     ///
     /// # Errors

@@ -77,10 +77,13 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     parameters.extend(operation.query.iter().map(|(name, description)| {
         let schema = match *name {
             "limit" => json!({"type": "integer", "minimum": 1, "maximum": 100}),
+            "from" | "to" if operation.id == "proveConsistency" => json!({"type": "integer", "minimum": 0}),
+            "from" | "to" => json!({"type": "string", "format": "date-time"}),
             "status" => json!({"type": "string", "enum": ["active", "expired", "revoked"]}),
             _ => json!({"type": "string"}),
         };
-        json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
+        let required = *name == "from" && operation.id == "proveConsistency";
+        json!({"name": name, "in": "query", "required": required, "description": description, "schema": schema})
     }));
     if matches!(operation.access, Access::Permission(_) | Access::AnyKey) {
         let mut header =
@@ -107,6 +110,10 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> BTreeMap<String, V
     if let (Some(body), Some(object)) = (operation.answers, success.as_object_mut()) {
         let content = json!({"application/json": {"schema": reference(body, schemas)}});
         object.insert("content".to_owned(), content);
+    }
+    if let (Some(media), Some(object)) = (operation.media, success.as_object_mut()) {
+        let kind = if media.ends_with("json") { "object" } else { "string" };
+        object.insert("content".to_owned(), json!({media: {"schema": {"type": kind}}}));
     }
     by_status.insert(operation.status.to_string(), success);
     let mut codes: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
@@ -196,13 +203,15 @@ fn problem_schema() -> Value {
         "required": ["type", "title", "status", "code", "detail", "request_id"],
         "properties": {
             "type": text, "title": text, "status": {"type": "integer"}, "detail": text, "request_id": text,
-            "code": {"type": "string", "enum": Code::ALL.map(Code::as_str)},
+            "code": {"type": "string", "enum": Code::ALL.map(Code::as_str).as_slice()},
             "errors": {"type": "array", "items": {
                 "type": "object", "required": ["pointer", "code", "detail"],
                 "properties": {"pointer": text, "code": text, "detail": text},
             }},
             "permission": text,
             "workspaces": {"type": "array", "items": text},
+            "seq": {"type": "integer"},
+            "receipt": text,
         },
     })
 }

@@ -59,6 +59,8 @@ pub struct Operation {
     pub(super) takes: Option<Body>,
     pub(super) status: u16,
     pub(super) answers: Option<Body>,
+    /// What is answered instead of JSON of our own: the media type.
+    pub(super) media: Option<&'static str>,
     pub(super) query: &'static [(&'static str, &'static str)],
     pub(super) changes: bool,
     pub(super) codes: &'static [Code],
@@ -76,6 +78,7 @@ impl Operation {
             takes: None,
             status: 200,
             answers: None,
+            media: None,
             query: &[],
             changes,
             codes: &[],
@@ -111,6 +114,13 @@ impl Operation {
     #[must_use]
     pub fn answers<T: ToSchema>(mut self, status: u16) -> Self {
         (self.status, self.answers) = (status, Some(Body::of::<T>()));
+        self
+    }
+
+    /// Answered with 200 in another format than JSON of our own.
+    #[must_use]
+    pub fn answers_as(mut self, media: &'static str) -> Self {
+        self.media = Some(media);
         self
     }
 

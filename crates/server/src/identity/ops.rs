@@ -14,6 +14,9 @@ use crate::entropy::Entropy;
 use crate::ledger::{self, Action, Entry};
 use crate::sessions::{self, TokenPair};
 
+/// Who acts before anybody is known.
+const NOBODY: &str = "anonymous";
+
 /// What a person has in hand after asking: the challenge for the browser, the rest for the mail.
 pub struct Asked {
     /// Opaque; also the browser's cookie.
@@ -73,9 +76,8 @@ pub async fn request(
         sql::Digests { challenge: challenge.digest(), token: token.digest(), code: code_digest(&challenge, &code) };
     let mut tx = db.system_tx(OperationalPath::RequestSignIn).await?;
     sql::insert_challenge(&mut tx, row, email, &digests, now, now + CHALLENGE_TTL).await?;
-    let entry = Entry::about(Action::SignInRequested, "challenge", row);
-    let nobody = json!({"kind": "anonymous"});
-    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &nobody, &entry).await?;
+    let entry = Entry::about(Action::SignInRequested, row);
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
     tx.commit(recorded).await?;
     Ok(Asked { challenge: challenge.text, token: token.text, code })
 }
@@ -96,10 +98,8 @@ pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, 
     if let Err(refusal) = proof.check(&challenge) {
         if matches!(refusal, Mismatch::WrongCode) {
             sql::count_try(&mut tx, row).await?;
-            let entry =
-                Entry::about(Action::SignInFailed, "challenge", row).with(json!({"try": challenge.code_tries + 1}));
-            let nobody = json!({"kind": "anonymous"});
-            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &nobody, &entry).await?;
+            let entry = Entry::about(Action::SignInFailed, row).with(json!({"try": challenge.code_tries + 1}));
+            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
             tx.commit(recorded).await?;
         }
         return Err(refusal.into());
@@ -107,10 +107,8 @@ pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, 
     sql::mark_redeemed(&mut tx, row, now).await?;
     let (user, first) = find_or_make_user(&mut tx, entropy, &challenge, context).await?;
     let opened = sessions::open(&mut tx, entropy, user, now).await?;
-    let entry =
-        Entry::about(Action::SignedIn, "session", opened.session).with(json!({"by": proof.word(), "first": first}));
-    let actor = json!({"kind": "user", "id": user.to_string()});
-    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor, &entry).await?;
+    let entry = Entry::about(Action::SignedIn, opened.session).with(json!({"by": proof.word(), "first": first}));
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
     let access_token = tokens.issue(user, opened.session, now).map_err(SignInRefusal::Sign)?;
     Ok(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })

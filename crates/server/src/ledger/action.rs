@@ -1,4 +1,4 @@
-//! The catalog of actions.
+//! The catalog of our own actions.
 
 /// Something that can have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,76 @@ pub enum Action {
     ApiKeyCreated,
     /// An API key was revoked.
     ApiKeyRevoked,
+    /// The cell was made, with its id and the name of its logs.
+    CellEstablished,
+    /// A log got another key.
+    LedgerKeyRotated,
+}
+
+/// The first words of actions that are ours, now or later: nobody else's entry can look like one of them.
+pub const RESERVED: [&str; 37] = [
+    "account",
+    "api_key",
+    "audit",
+    "backup",
+    "bailiwick",
+    "cell",
+    "control",
+    "dataset",
+    "domain",
+    "entitlement",
+    "environment",
+    "export",
+    "factor",
+    "invitation",
+    "job",
+    "kek",
+    "ledger",
+    "legal_hold",
+    "mail",
+    "member",
+    "module",
+    "operator",
+    "project",
+    "receipt",
+    "region",
+    "retention",
+    "role",
+    "run",
+    "scim",
+    "secret",
+    "session",
+    "sign_in",
+    "sso",
+    "subject",
+    "user",
+    "webhook",
+    "workspace",
+];
+
+/// Whether an action of this name could be one of ours.
+#[must_use]
+pub fn is_reserved(action: &str) -> bool {
+    action.split('.').next().is_some_and(|first| RESERVED.contains(&first))
 }
 
 impl Action {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 12] = [
+        Self::SignInRequested,
+        Self::SignedIn,
+        Self::SignInFailed,
+        Self::SessionRefreshed,
+        Self::SignedOut,
+        Self::RefreshTokenReused,
+        Self::WorkspaceCreated,
+        Self::ProjectCreated,
+        Self::ApiKeyCreated,
+        Self::ApiKeyRevoked,
+        Self::CellEstablished,
+        Self::LedgerKeyRotated,
+    ];
+
     /// Dotted lower-case words.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +107,22 @@ impl Action {
             Self::ProjectCreated => "project.created",
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyRevoked => "api_key.revoked",
+            Self::CellEstablished => "cell.established",
+            Self::LedgerKeyRotated => "ledger.key_rotated",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_of_ours_is_reserved() {
+        for action in Action::ALL {
+            assert!(is_reserved(action.as_str()), "{}", action.as_str());
+        }
+        assert!(!is_reserved("invoice.paid"));
+        assert!(RESERVED.is_sorted());
     }
 }

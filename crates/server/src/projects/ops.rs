@@ -42,6 +42,7 @@ pub async fn create(
         created_at,
     };
     sql::insert(tx, &project).await?;
-    let recorded = ledger::stage(tx, entropy, &Entry::about(Action::ProjectCreated, "project", project.id)).await?;
+    let recorded =
+        ledger::stage(tx, entropy, &Entry::about(Action::ProjectCreated, project.id).within(Some(project.id))).await?;
     Ok((project, recorded))
 }

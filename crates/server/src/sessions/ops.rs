@@ -67,8 +67,8 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
             sql::mark_used(&mut tx, &digest_of_used, now, &sealed).await?;
             let expires_at = row.session_expires_at.min(now + IDLE_LIFETIME);
             sql::insert_refresh(&mut tx, &digest(&successor), row.session, now, expires_at).await?;
-            let entry = Entry::about(Action::SessionRefreshed, "session", row.session);
-            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor(row.user), &entry).await?;
+            let entry = Entry::about(Action::SessionRefreshed, row.session);
+            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &row.user.to_string(), &entry).await?;
             tx.commit(recorded).await?;
             successor
         }
@@ -95,8 +95,8 @@ async fn end_all(db: &Db, entropy: &Entropy, context: &RequestContext, user: Use
     if ended == 0 {
         return tx.finish_reading().await;
     }
-    let entry = Entry::about(Action::RefreshTokenReused, "user", user).with(json!({"sessions_ended": ended}));
-    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor(user), &entry).await?;
+    let entry = Entry::about(Action::RefreshTokenReused, user).with(json!({"sessions_ended": ended}));
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
     tracing::warn!(event = "refresh_token_reused", user_id = %user, sessions_ended = ended);
     Ok(())
@@ -122,16 +122,12 @@ pub async fn end_by_tokens(
     let Some(session) = session else { return tx.finish_reading().await };
     match sql::end(&mut tx, session, context.received_at).await? {
         Some(user) => {
-            let entry = Entry::about(Action::SignedOut, "session", session);
-            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &actor(user), &entry).await?;
+            let entry = Entry::about(Action::SignedOut, session);
+            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
             tx.commit(recorded).await
         }
         None => tx.finish_reading().await,
     }
-}
-
-fn actor(user: UserId) -> serde_json::Value {
-    json!({"kind": "user", "id": user.to_string()})
 }
 
 fn new_token(entropy: &Entropy) -> String {

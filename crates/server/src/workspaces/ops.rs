@@ -54,7 +54,7 @@ pub async fn create(
     let created_at = tx.context().received_at;
     sql::insert_workspace(tx, new, created_at).await?;
     sql::insert_member(tx, user, Role::Owner, created_at).await?;
-    let entry = Entry::about(Action::WorkspaceCreated, "workspace", tx.workspace());
+    let entry = Entry::about(Action::WorkspaceCreated, tx.workspace());
     let recorded = ledger::stage(tx, entropy, &entry).await?;
     let workspace = Workspace {
         id: tx.workspace(),

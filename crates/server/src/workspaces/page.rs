@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use bailiwick_proof::id::{ApiKeyId, ProjectId, UserId, WorkspaceId};
+use bailiwick_proof::id::{ApiKeyId, EventId, ProjectId, UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -399,6 +399,10 @@ async fn find(tx: &mut WorkspaceTx, desk: &Desk, id: &str) -> Result<Option<Stri
     if let Ok(workspace) = id.parse::<WorkspaceId>() {
         // Whether one may see it is asked there, as for any path.
         return Ok(Some(format!("/w/{workspace}/{}", desk.environment)));
+    }
+    if let Some(event) = id.parse::<EventId>().ok().filter(|_| desk.may(Permission::ReadAudit)) {
+        // It may not be numbered yet: the page of the entry sees to that, and says when there is none.
+        return Ok(Some(desk.path(&format!("/audit/{event}"))));
     }
     if let Some(key) = id.parse::<ApiKeyId>().ok().filter(|_| desk.may(Permission::ReadKeys)) {
         return Ok(api_keys::get(tx, key).await?.map(|key| desk.path(&format!("/keys/{}", key.id))));

@@ -38,11 +38,11 @@ async fn a_key_lives_from_its_making_to_its_revocation() {
     assert_eq!(app.delete(&one).bearer(&person.access_token).send().await.status, 204, "again changes nothing");
     assert_eq!(app.get("/v1/key").bearer(key).send().await.problem(), (401, "key_revoked".into()));
     assert_eq!(app.get(&one).bearer(&person.access_token).send().await.json()["status"], "revoked");
-    let entries: Vec<String> = sqlx::query_scalar("SELECT action FROM ledger_staged ORDER BY id")
-        .fetch_all(&app.database.owner)
-        .await
-        .unwrap();
-    assert_eq!(entries, ["workspace.created", "api_key.created", "api_key.revoked"], "one entry for each change");
+    assert_eq!(
+        app.actions(Some(&workspace)).await,
+        ["workspace.created", "api_key.created", "api_key.revoked"],
+        "one entry for each change"
+    );
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ fn production(database: &TestDatabase, port: u16, private_port: u16) -> Command 
         .env("BAILIWICK_PUBLIC_URL", "https://bailiwick.example")
         .env("BAILIWICK_DATABASE_RUNTIME_URL", database.urls.runtime.expose_secret())
         .env("BAILIWICK_DATABASE_SYSTEM_URL", database.urls.system.expose_secret())
+        .env("BAILIWICK_ANCHOR_DIR", &database.anchor_dir)
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example")
         .env("BAILIWICK_SECRETS_TOKEN_KEY", token_key())
@@ -43,7 +44,7 @@ fn codes(said: &str) -> Vec<&str> {
 #[tokio::test]
 async fn a_server_without_any_setting_hears_all_that_is_missing() {
     let said = refused(&mut bailiwickd(["serve"])).await;
-    assert_eq!(codes(&said), ["config.missing"; 8], "{said}");
+    assert_eq!(codes(&said), ["config.missing"; 9], "{said}");
     for key in ["public_url", "database.runtime_url", "mail.smtp_url", "secrets.internal_key"] {
         assert!(said.contains(&format!("config.missing: {key} is not set")), "{said}");
     }
@@ -94,6 +95,7 @@ async fn what_dev_made_and_a_role_that_may_become_another_are_refused() {
         .env("BAILIWICK_PUBLIC_URL", "https://bailiwick.example")
         .env("BAILIWICK_DATABASE_RUNTIME_URL", url("climber", "climber"))
         .env("BAILIWICK_DATABASE_SYSTEM_URL", url("bailiwick_system", &home.read("secrets/system_password")))
+        .env("BAILIWICK_ANCHOR_DIR", home.dir.join("anchor"))
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example");
     for name in ["token_key", "sealing_key", "internal_key"] {

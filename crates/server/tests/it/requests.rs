@@ -167,15 +167,12 @@ async fn requests_reach_the_ledger_with_their_ids() {
         .send()
         .await;
     assert_eq!(made.status, 201);
-    let (trace, external, ip, request): (String, String, String, uuid::Uuid) =
-        sqlx::query_as("SELECT trace_id, external_request_id, client_ip, request_id FROM ledger_staged")
-            .fetch_one(&app.database.owner)
-            .await
-            .unwrap();
-    assert_eq!((trace.as_str(), external.as_str()), ("4bf92f3577b34da6a3ce929d0e0e4736", "theirs-1"));
-    assert!(ip == "127.0.0.1" || ip == "::1");
-    let ours: bailiwick_proof::id::RequestId = made.headers["x-request-id"].to_str().unwrap().parse().unwrap();
-    assert_eq!(ours.uuid(), request);
+    let events = app.get("/v1/workspaces/acme/audit/events").bearer(&person.access_token).send().await.json();
+    let event = &events["data"][0];
+    assert_eq!(event["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(event["external_request_id"], "theirs-1");
+    assert!(event["client_ip"] == "127.0.0.1" || event["client_ip"] == "::1");
+    assert_eq!(event["request_id"], made.headers["x-request-id"].to_str().unwrap());
 }
 
 #[tokio::test]

@@ -51,8 +51,14 @@ pub enum Code {
     SlugTaken,
     /// The name is in use here.
     NameTaken,
+    /// No checkpoint was published at the size that was asked for.
+    NoCheckpoint,
+    /// The log is not what was recorded.
+    LedgerMismatch,
     /// The same request is still being worked on.
     IdempotencyInFlight,
+    /// The event is larger than an entry can tell.
+    EventTooLarge,
     /// The body is larger than we read.
     BodyTooLarge,
     /// The body's media type is not one we read.
@@ -61,17 +67,21 @@ pub enum Code {
     MisdirectedRequest,
     /// The JSON is fine and its content is not.
     InvalidBody,
+    /// The action belongs to a namespace of ours.
+    ActionReserved,
     /// The idempotency key came with another request before.
     IdempotencyKeyReused,
     /// A fault of ours.
     Internal,
+    /// The log is neither appended to nor signed.
+    LedgerFrozen,
     /// Something we need is away.
     Unavailable,
 }
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 36] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -90,18 +100,23 @@ impl Code {
         Self::EnvironmentMismatch,
         Self::BeyondOwnAuthority,
         Self::NotFound,
+        Self::NoCheckpoint,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::AmbiguousSlug,
         Self::SlugTaken,
         Self::NameTaken,
+        Self::LedgerMismatch,
         Self::IdempotencyInFlight,
+        Self::EventTooLarge,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::MisdirectedRequest,
         Self::InvalidBody,
+        Self::ActionReserved,
         Self::IdempotencyKeyReused,
         Self::Internal,
+        Self::LedgerFrozen,
         Self::Unavailable,
     ];
 
@@ -191,6 +206,18 @@ impl Code {
             Self::NotFound => {
                 ("not_found", 404, "Not found", "Check the path and the id; what one may not see is not found either.")
             }
+            Self::NoCheckpoint => (
+                "no_checkpoint",
+                404,
+                "No such checkpoint",
+                "Name the size of a checkpoint that was handed out; the newest is at `audit/checkpoint`.",
+            ),
+            Self::LedgerMismatch => (
+                "ledger_mismatch",
+                409,
+                "The log is not what was recorded",
+                "Keep what you have, your own checkpoints above all, and tell the operator. `seq` is the first bad entry that is known.",
+            ),
             Self::MethodNotAllowed => {
                 ("method_not_allowed", 405, "Method not allowed", "Use a method that the header `Allow` names.")
             }
@@ -211,6 +238,7 @@ impl Code {
                 "The same request is still being worked on",
                 "Wait a moment and send it again with the same `Idempotency-Key`.",
             ),
+            Self::EventTooLarge => ("event_too_large", 413, "The event is too large", "Send `meta` of at most 16 KiB."),
             Self::BodyTooLarge => ("body_too_large", 413, "The body is too large", "Send at most 64 KiB."),
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", 415, "Unsupported media type", "Send `Content-Type: application/json`.")
@@ -224,6 +252,12 @@ impl Code {
             Self::InvalidBody => {
                 ("invalid_body", 422, "Some of the input is not right", "Correct the fields that `errors` names.")
             }
+            Self::ActionReserved => (
+                "action_reserved",
+                422,
+                "The action is reserved",
+                "Begin the action with a word of your own product; the words of ours are in the guide to the audit log.",
+            ),
             Self::IdempotencyKeyReused => (
                 "idempotency_key_reused",
                 422,
@@ -235,6 +269,12 @@ impl Code {
                 500,
                 "Something went wrong on our side",
                 "Try again, and tell the operator the request id if it stays.",
+            ),
+            Self::LedgerFrozen => (
+                "ledger_frozen",
+                503,
+                "The log does not go on",
+                "The operator has to look: database and journal disagree. Nothing was recorded.",
             ),
             Self::Unavailable => {
                 ("unavailable", 503, "Not available right now", "Try again after the time that `Retry-After` names.")

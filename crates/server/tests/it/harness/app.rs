@@ -37,6 +37,7 @@ pub struct TestApp {
     pub internal_key: String,
     mailer: Mailer,
     ahead_seconds: Arc<AtomicI64>,
+    secrets: Secrets,
     client: reqwest::Client,
     _delivery: Delivery,
 }
@@ -77,28 +78,79 @@ impl TestApp {
 
     /// A server on this database with so many connections in each pool.
     pub async fn on(database: TestDatabase, pool_size: u32) -> Self {
+        let secrets = Secrets {
+            token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
+            sealing_key: SealingKey::parse(&SealingKey::make_for_dev(&Entropy::system())).unwrap(),
+            internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).unwrap(),
+        };
+        Self::with(database, pool_size, secrets).await
+    }
+
+    /// Another node of the same cell: its database, its anchor store and its secrets, as after a restart.
+    pub async fn another_node(&self) -> Self {
+        Self::with(self.database.clone(), 10, self.secrets.clone()).await
+    }
+
+    async fn with(database: TestDatabase, pool_size: u32, secrets: Secrets) -> Self {
         logs::install();
         let public = TcpListener::bind("127.0.0.1:0").unwrap();
         let private = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://localhost:{}", public.local_addr().unwrap().port());
         let private_url = format!("http://{}", private.local_addr().unwrap());
-        let config = config(&url, &database, private.local_addr().unwrap(), pool_size);
+        let config = config(&url, &database, private.local_addr().unwrap(), pool_size, secrets.clone());
         let ahead_seconds = Arc::new(AtomicI64::new(0));
         let clock = clock(ahead_seconds.clone());
         let (mailer, delivery) = Mailer::start(&config.mail, clock.clone()).unwrap();
         let internal_key = config.secrets.internal_key.secret().expose_secret().to_owned();
-        secrets::record(&internal_key);
+        super::secrets::record(&internal_key);
         let parts = Parts { mailer: mailer.clone(), clock, entropy: Entropy::system(), metrics: metrics() };
-        let app = App::build(&config, parts).unwrap();
+        let app = App::build(&config, parts).await.unwrap();
         let db = app.db().clone();
         tokio::spawn(app.serve(public, private, std::future::pending()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { url, private_url, database, db, internal_key, mailer, ahead_seconds, client, _delivery: delivery }
+        Self {
+            url,
+            private_url,
+            database,
+            db,
+            internal_key,
+            mailer,
+            ahead_seconds,
+            secrets,
+            client,
+            _delivery: delivery,
+        }
+    }
+
+    /// The secrets that the server runs with.
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Winds the server's clock.
     pub fn advance(&self, by: time::Duration) {
         self.ahead_seconds.fetch_add(by.whole_seconds(), Ordering::SeqCst);
+    }
+
+    /// Waits until everything that was staged has its number.
+    pub async fn numbered(&self) {
+        let staged = "SELECT (SELECT count(*) FROM ledger_staged) + (SELECT count(*) FROM cell_ledger_staged)";
+        while sqlx::query_scalar::<_, i64>(staged).fetch_one(&self.database.owner).await.unwrap() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The actions of a workspace's live log, in their order; of the cell's log without a workspace.
+    pub async fn actions(&self, workspace: Option<&str>) -> Vec<String> {
+        self.numbered().await;
+        let workspace = workspace.map(|id| id.parse::<bailiwick_proof::id::WorkspaceId>().unwrap().uuid());
+        sqlx::query_scalar(
+            "SELECT action FROM ledger_entries WHERE workspace_id = $1 AND environment = 'live' ORDER BY seq",
+        )
+        .bind(workspace.unwrap_or_default())
+        .fetch_all(&self.database.owner)
+        .await
+        .unwrap()
     }
 
     /// The mails, newest first, once there are so many.
@@ -287,7 +339,13 @@ fn clock(ahead_seconds: Arc<AtomicI64>) -> Clock {
     })
 }
 
-fn config(url: &str, database: &TestDatabase, private_listen: std::net::SocketAddr, pool_size: u32) -> Config {
+fn config(
+    url: &str,
+    database: &TestDatabase,
+    private_listen: std::net::SocketAddr,
+    pool_size: u32,
+    secrets: Secrets,
+) -> Config {
     let public_url = PublicUrl::parse(url).unwrap();
     let port = public_url.authority().rsplit(':').next().unwrap().to_owned();
     let copy = |url: &SecretString| SecretString::from(url.expose_secret());
@@ -304,12 +362,10 @@ fn config(url: &str, database: &TestDatabase, private_listen: std::net::SocketAd
             pool_size,
             pooler: Pooler::None,
         },
+        anchor_dir: database.anchor_dir.clone(),
+        log_name: None,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
-        secrets: Secrets {
-            token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
-            sealing_key: SealingKey::parse(&SealingKey::make_for_dev(&Entropy::system())).unwrap(),
-            internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).unwrap(),
-        },
+        secrets,
         log: Log { format: LogFormat::Text, filter: "debug".to_owned() },
     }
 }

@@ -35,6 +35,7 @@ struct Cluster {
 }
 
 /// A migrated, empty database that no other test sees.
+#[derive(Clone)]
 pub struct TestDatabase {
     /// The URLs of the three roles.
     pub urls: Urls,
@@ -42,6 +43,8 @@ pub struct TestDatabase {
     pub superuser_url: SecretString,
     /// A pool of the owner's, who sees all rows.
     pub owner: PgPool,
+    /// Where the journal of what was signed in it lies.
+    pub anchor_dir: PathBuf,
 }
 
 impl TestDatabase {
@@ -62,7 +65,8 @@ impl TestDatabase {
         let urls = cluster.embedded.urls_of(&name);
         let superuser_url = cluster.embedded.superuser_url(&name);
         let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(options(&urls.owner));
-        Self { urls, superuser_url, owner }
+        let anchor_dir = cluster.embedded.dir().path().join("anchors").join(name);
+        Self { urls, superuser_url, owner, anchor_dir }
     }
 
     /// A pool of the superuser's, for whom row-level security does not hold.

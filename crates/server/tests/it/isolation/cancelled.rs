@@ -81,11 +81,12 @@ async fn a_storm_of_dropped_requests_mixes_nobody_up() {
     let ((), reads) = tokio::join!(storm, readers);
     assert!(reads.iter().all(|reads| *reads > 0), "{reads:?}");
     assert_eq!(settle(&app.database).await, Vec::<String>::new());
+    app.numbered().await;
     for tenant in &tenants {
         tenant.recognises(&visit(&app.db, tenant).await);
         let changes: (i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM projects WHERE workspace_id = $1),
-                 (SELECT count(*) FROM ledger_staged WHERE workspace_id = $1 AND action = 'project.created')",
+                 (SELECT count(*) FROM ledger_entries WHERE workspace_id = $1 AND action = 'project.created')",
         )
         .bind(tenant.uuid)
         .fetch_one(&app.database.owner)

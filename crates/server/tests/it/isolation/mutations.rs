@@ -381,7 +381,7 @@ const HOLES: &[Mutation] = &[
             ALTER TABLE api_keys ADD FOREIGN KEY (project_id) REFERENCES projects (id)",
         "api_keys: Ada, live: INSERT of an own row with a parent there: 1",
     ),
-    ("a path that deletes", "CREATE POLICY path_delete ON cell_ledger_staged FOR DELETE TO bailiwick_system USING (true)", "cell_ledger_staged: no path: DELETE: 2"),
+    ("a path that deletes", "CREATE POLICY path_delete_too ON cell_ledger_staged FOR DELETE TO bailiwick_system USING (true)", "cell_ledger_staged: no path: DELETE: 2"),
     ("row-level security disabled", "ALTER TABLE workspaces DISABLE ROW LEVEL SECURITY", "workspaces: everything empty: SELECT: 1"),
 ];
 

@@ -23,8 +23,8 @@ fn every_operation_has_a_case_and_every_case_an_operation() {
     for operation in operations() {
         let named: &[&str] = match operation.reach {
             Reach::Nowhere(_) => &[],
-            Reach::Workspace => &["workspace"],
-            Reach::Key => &["workspace", "id"],
+            Reach::Workspace | Reach::PublicOf => &["workspace"],
+            Reach::Key | Reach::Event => &["workspace", "id"],
         };
         assert_eq!(operation.path_parameters, named, "{}", operation.id);
     }
@@ -39,7 +39,8 @@ fn every_operation_declares_who_may_call_it() {
             Reach::Nowhere(schemes) => {
                 assert_eq!((security, permission), (&schemes_of(schemes), None), "{}", operation.id);
             }
-            Reach::Workspace | Reach::Key => {
+            Reach::PublicOf => assert_eq!((security, permission), (&schemes_of(&[]), None), "{}", operation.id),
+            Reach::Workspace | Reach::Key | Reach::Event => {
                 assert_eq!(*security, schemes_of(&["session", "apiKey"]), "{}", operation.id);
                 assert!(permission.is_some_and(|permission| known.contains(&permission)), "{}", operation.id);
             }
@@ -58,25 +59,28 @@ async fn what_is_somebody_else_s_is_not_found_like_what_never_was() {
     let (mut tried, never) = (0, world.never());
     for caller in [world.ada.in_live(), world.ada.in_test(), world.ada.by_live_key(), world.ada.by_test_key()] {
         for operation in operations() {
-            let own_key = world.ada.keys().find(|key| caller.sees(key)).unwrap();
             if operation.method == Method::GET && operation.permission.is_some() {
-                let own = world.send(&caller, &operation, &world.ada.id, &own_key.id).await;
+                let own = world.ada.things(operation.reach).into_iter().find(|thing| caller.sees(thing));
+                let own = own.map_or("", |thing| thing.id.as_str());
+                let own = world.send(&caller, &operation, &world.ada.id, own).await;
                 assert_eq!(own.status, 200, "{}: {}: {}", caller.name, operation.id, own.text);
             }
             let mut names: Vec<(String, String)> = Vec::new();
-            if matches!(operation.reach, Reach::Workspace | Reach::Key) {
-                names.extend([&world.bob.id, &world.bob.slug].map(|foreign| (foreign.clone(), never.key.clone())));
+            let never_was = if operation.reach == Reach::Event { &never.event } else { &never.key };
+            if operation.reach == Reach::Workspace || operation.reach.is_a_thing() {
+                names.extend([&world.bob.id, &world.bob.slug].map(|foreign| (foreign.clone(), never_was.clone())));
             }
-            if operation.reach == Reach::Key {
-                let out_of_sight = world.ada.keys().chain(world.bob.keys()).filter(|key| !caller.sees(key));
-                names.extend(out_of_sight.map(|key| (world.ada.id.clone(), key.id.clone())));
-                names.extend(world.bob.keys().map(|key| (world.bob.id.clone(), key.id.clone())));
+            if operation.reach.is_a_thing() {
+                let (own, foreign) = (world.ada.things(operation.reach), world.bob.things(operation.reach));
+                let out_of_sight = own.iter().chain(&foreign).filter(|thing| !caller.sees(thing));
+                names.extend(out_of_sight.map(|thing| (world.ada.id.clone(), thing.id.clone())));
+                names.extend(foreign.iter().map(|thing| (world.bob.id.clone(), thing.id.clone())));
                 names.push((world.ada.id.clone(), world.bob.projects[0].id.clone()));
             }
             for (workspace, id) in names {
                 let foreign = world.send(&caller, &operation, &workspace, &id).await;
                 let own = if workspace == world.ada.id { &world.ada.id } else { &never.workspace };
-                let unknown = world.send(&caller, &operation, own, &never.key).await;
+                let unknown = world.send(&caller, &operation, own, never_was).await;
                 let what = format!("{}: {} {workspace} {id}", caller.name, operation.id);
                 assert_eq!(foreign.problem(), (404, "not_found".to_owned()), "{what}");
                 assert_eq!(comparable(&foreign), comparable(&unknown), "{what}");
@@ -133,9 +137,9 @@ async fn a_key_sees_and_changes_nothing_beyond_its_project_and_environment() {
         (world.ada.by_test_key(), "row ->> 'environment' IS DISTINCT FROM 'test'"),
     ] {
         let before = world.rows(beyond).await;
-        for operation in operations().iter().filter(|operation| operation.reach != Reach::Nowhere(&[])) {
-            let ids: Vec<&str> = world.ada.keys().map(|key| key.id.as_str()).collect();
-            for id in if operation.reach == Reach::Key { ids } else { vec![""] } {
+        for operation in operations().iter().filter(|operation| operation.permission.is_some()) {
+            let ids: Vec<&str> = world.ada.things(operation.reach).iter().map(|thing| thing.id.as_str()).collect();
+            for id in if operation.reach.is_a_thing() { ids } else { vec![""] } {
                 let answer = world.send(&caller, operation, &world.ada.id, id).await;
                 let hidden = world.ada.all().chain(world.bob.all()).filter(|thing| !caller.sees(thing));
                 let shown: Vec<&str> = hidden
@@ -155,9 +159,7 @@ async fn a_key_does_not_choose_its_environment() {
     let world = World::found().await;
     for caller in [world.ada.by_live_key(), world.ada.by_test_key(), world.ada.by_confined_key()] {
         let other = if caller.environment == Environment::Live { "test" } else { "live" };
-        for operation in
-            operations().iter().filter(|operation| matches!(operation.reach, Reach::Workspace | Reach::Key))
-        {
+        for operation in operations().iter().filter(|operation| operation.permission.is_some()) {
             let caller = caller.choosing(other);
             let answer = world.send(&caller, operation, &world.ada.id, &world.never().key).await;
             assert_eq!(answer.problem(), (403, "environment_mismatch".to_owned()), "{}: {}", caller.name, operation.id);

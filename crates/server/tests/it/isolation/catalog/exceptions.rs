@@ -3,7 +3,8 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 6] = [
+const CELL_TABLES: [(&str, &str); 7] = [
+    ("cell_facts", "what was fixed when the cell was made"),
     ("users", "a person, who may belong to several workspaces"),
     ("sessions", "a person's"),
     ("refresh_tokens", "a person's"),
@@ -17,11 +18,17 @@ const WITHOUT_ENVIRONMENT: [(&str, &str); 2] =
     [("workspaces", "the workspace itself"), ("memberships", "people belong to both environments")];
 
 /// Tables with an environment whose rows no project can own.
-const WITHOUT_PROJECT: [(&str, &str); 1] =
-    [("idempotency_records", "an answer belongs to the principal who asked, whose id stands in the key")];
+const WITHOUT_PROJECT: [(&str, &str); 5] = [
+    ("idempotency_records", "an answer belongs to the principal who asked, whose id stands in the key"),
+    ("ledger_heads", "a log is one for all projects, and tells its size and hashes alone"),
+    ("ledger_hashes", "hashes tell nothing, and a proof needs those of all projects"),
+    ("ledger_keys", "a log has one key"),
+    ("ledger_checkpoints", "a checkpoint is of the whole log"),
+];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 12] = [
+const READABLE_SECRETS: [(&str, &str); 13] = [
+    ("bailiwick_system ledger_keys.seed_sealed", "signs checkpoints"),
     ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),
     ("bailiwick_runtime idempotency_records.request_digest", "tells another request under the same key"),
     ("bailiwick_runtime idempotency_records.reply_sealed", "replays the answer"),

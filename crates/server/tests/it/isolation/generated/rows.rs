@@ -73,8 +73,8 @@ pub fn id(place: Place, which: Which) -> Uuid {
 /// that none is forgotten.
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
-/// `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 12] = [
+/// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
+const MAKERS: [(&str, &str); 19] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -86,8 +86,36 @@ const MAKERS: [(&str, &str); 12] = [
     (
         "ledger_staged",
         "workspace_id :workspace; environment :environment; project_id :project; event_id :id; action 'test.done';
-         actor '{}'; target '{}'; meta '{}'; trace_id repeat('0', 32); request_id :id; staged_at now()",
+         actor 'a'; target ''; recorded_by 'a'; meta '{}'; trace_id repeat('0', 32); request_id :id; staged_at now()",
     ),
+    (
+        "ledger_heads",
+        "workspace_id :workspace; environment :environment; generation 1; size 0; last_leaf sha256('');
+         frontier ''",
+    ),
+    (
+        "ledger_entries",
+        "workspace_id :workspace; environment :environment; project_id :project; generation 1; seq :number;
+         event_id :id; action 'test.done'; recorded_at now(); entry ''",
+    ),
+    (
+        "ledger_openings",
+        "workspace_id :workspace; environment :environment; project_id :project; generation 1; seq :number; actor 'a'",
+    ),
+    (
+        "ledger_hashes",
+        "workspace_id :workspace; environment :environment; generation 1; tile_level 0; start :number; hashes sha256('')",
+    ),
+    (
+        "ledger_keys",
+        "workspace_id :workspace; environment :environment; kid :id; generation 1; public_key sha256('');
+         seed_sealed 'sealed'; created_at now(); retired_at now()",
+    ),
+    (
+        "ledger_checkpoints",
+        "workspace_id :workspace; environment :environment; generation 1; size :number; signed_at now(); note ''",
+    ),
+    ("cell_facts", "name :id; value ''"),
     (
         "idempotency_records",
         "workspace_id :workspace; environment :environment; principal_id :person; key_digest sha256(:id);
@@ -103,7 +131,7 @@ const MAKERS: [(&str, &str); 12] = [
     ),
     (
         "cell_ledger_staged",
-        "event_id :id; action 'test.done'; actor '{}'; target '{}'; meta '{}'; trace_id repeat('0', 32);
+        "event_id :id; action 'test.done'; actor 'a'; target ''; recorded_by 'a'; meta '{}'; trace_id repeat('0', 32);
          request_id :id; staged_at now()",
     ),
     (
@@ -131,6 +159,7 @@ pub fn row(table: &str, place: Place, which: Which) -> Row {
         (":user", quoted(if seeded { person(place.workspace) } else { own })),
         (":self", quoted(place.project.filter(|_| seeded).unwrap_or(own))),
         (":seeded", quoted(id(place, Which::Seeded))),
+        (":number", (own.as_u128() & 0xFFFF).to_string()),
         (":id", quoted(own)),
     ];
     let fill = |value: &str| values.iter().fold(value.to_owned(), |value, (name, with)| value.replace(name, with));

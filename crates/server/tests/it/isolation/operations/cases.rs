@@ -11,12 +11,23 @@ pub enum Reach {
     Nowhere(&'static [&'static str]),
     /// A workspace.
     Workspace,
+    /// A workspace whose public keys are for everybody who knows its id.
+    PublicOf,
     /// An API key in a workspace.
     Key,
+    /// An event in the audit log of a workspace.
+    Event,
+}
+
+impl Reach {
+    /// Whether it names one thing in a workspace.
+    pub fn is_a_thing(self) -> bool {
+        matches!(self, Self::Key | Self::Event)
+    }
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 18] = [
+pub const CASES: [(&str, Reach); 25] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
     ("refreshSession", Reach::Nowhere(&[])),
@@ -35,12 +46,20 @@ pub const CASES: [(&str, Reach); 18] = [
     ("listApiKeys", Reach::Workspace),
     ("getApiKey", Reach::Key),
     ("revokeApiKey", Reach::Key),
+    ("listAuditEvents", Reach::Workspace),
+    ("recordAuditEvent", Reach::Workspace),
+    ("getAuditEvent", Reach::Event),
+    ("getAuditReceipt", Reach::Event),
+    ("getAuditCheckpoint", Reach::Workspace),
+    ("proveConsistency", Reach::Workspace),
+    ("getLedgerKeys", Reach::PublicOf),
 ];
 
 /// A body that the operation takes.
 fn body(operation: &str) -> Option<Value> {
     match operation {
         "createProject" => Some(json!({"name": "new"})),
+        "recordAuditEvent" => Some(json!({"action": "test.done", "actor": "somebody"})),
         "createApiKey" => Some(json!({"name": "new", "scopes": ["management"]})),
         _ => None,
     }

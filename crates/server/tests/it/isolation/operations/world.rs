@@ -1,7 +1,7 @@
 //! Two workspaces with a thing at every place, and callers with every kind of credential.
 
 use bailiwick_proof::environment::Environment;
-use bailiwick_proof::id::{ApiKeyId, Id, ProjectId, WorkspaceId};
+use bailiwick_proof::id::{ApiKeyId, EventId, Id, ProjectId, WorkspaceId};
 use bailiwick_server::authz::{Role, Scope};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use super::cases::Operation;
+use super::cases::{Operation, Reach};
 use crate::harness::app::{Answer, TestApp};
 
 /// A server with two tenants.
@@ -29,6 +29,10 @@ pub struct Tenant {
     pub slug: String,
     /// The projects: two of live, one of test.
     pub projects: Vec<Thing>,
+    /// The events of the audit logs.
+    pub events: Vec<Thing>,
+    /// The size of a checkpoint of live and of one of test.
+    published: [u64; 2],
     keys: Vec<Key>,
     access_token: String,
 }
@@ -72,6 +76,8 @@ pub struct Never {
     pub key: String,
     /// Of a project.
     pub project: String,
+    /// Of an event.
+    pub event: String,
 }
 
 impl Caller {
@@ -93,9 +99,18 @@ impl Tenant {
         self.keys.iter().map(|key| &key.thing)
     }
 
-    /// Projects and keys.
+    /// What an operation of this reach can name.
+    pub fn things(&self, reach: Reach) -> Vec<&Thing> {
+        match reach {
+            Reach::Key => self.keys().collect(),
+            Reach::Event => self.events.iter().collect(),
+            Reach::Nowhere(_) | Reach::Workspace | Reach::PublicOf => vec![],
+        }
+    }
+
+    /// Projects, keys and events.
     pub fn all(&self) -> impl Iterator<Item = &Thing> {
-        self.projects.iter().chain(self.keys())
+        self.projects.iter().chain(self.keys()).chain(&self.events)
     }
 
     /// The founder, who says nothing of an environment.
@@ -155,7 +170,13 @@ impl World {
         let fresh = || Entropy::system().uuid_v7(Clock::system().now());
         let (workspace, key): (WorkspaceId, ApiKeyId) = (Id::from_uuid(fresh()), Id::from_uuid(fresh()));
         let project: ProjectId = Id::from_uuid(fresh());
-        Never { workspace: workspace.to_string(), key: key.to_string(), project: project.to_string() }
+        let event: EventId = Id::from_uuid(fresh());
+        Never {
+            workspace: workspace.to_string(),
+            key: key.to_string(),
+            project: project.to_string(),
+            event: event.to_string(),
+        }
     }
 
     /// A new member of Ada's workspace with this role.
@@ -175,7 +196,11 @@ impl World {
 
     /// The operation, of this workspace and id, with a body that it takes.
     pub async fn send(&self, caller: &Caller, operation: &Operation, workspace: &str, id: &str) -> Answer {
-        let path = operation.path.replace("{workspace}", workspace).replace("{id}", id);
+        let mut path = operation.path.replace("{workspace}", workspace).replace("{id}", id);
+        if operation.id == "proveConsistency" {
+            let of_test = usize::from(caller.environment == Environment::Test);
+            path = format!("{path}?from={}", self.ada.published[of_test]);
+        }
         self.call(caller, operation.method.clone(), &path, operation.body.as_ref()).await
     }
 
@@ -198,12 +223,13 @@ impl World {
     }
 
     /// The rows of all tenant tables for which the condition on `row`, a JSON object, holds; as the owner sees them, but
-    /// for the note that a key was used.
+    /// for the note that a key was used, and for what the ledger does by itself once everything has its number.
     pub async fn rows(&self, condition: &str) -> Vec<String> {
+        self.app.numbered().await;
         let owner = &self.app.database.owner;
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attname = 'workspace_id'
-             WHERE relkind IN ('r', 'p') ORDER BY 1",
+             WHERE relkind IN ('r', 'p') AND relname NOT IN ('ledger_checkpoints', 'ledger_heads', 'ledger_hashes') ORDER BY 1",
         )
         .fetch_all(owner)
         .await
@@ -227,8 +253,15 @@ pub fn comparable(answer: &Answer) -> (u16, Value) {
 
 async fn tenant(app: &TestApp, slug: &str) -> Tenant {
     let (person, id) = app.founder(&format!("{slug}@example.com"), slug).await;
-    let mut tenant =
-        Tenant { id, slug: slug.to_owned(), projects: vec![], keys: vec![], access_token: person.access_token };
+    let mut tenant = Tenant {
+        id,
+        slug: slug.to_owned(),
+        projects: vec![],
+        events: vec![],
+        published: [0, 0],
+        keys: vec![],
+        access_token: person.access_token,
+    };
     for (nth, environment) in [Environment::Live, Environment::Live, Environment::Test].into_iter().enumerate() {
         let name = format!("{slug}'s {environment} project {nth}");
         let made = make(app, &tenant, environment, "projects", &json!({"name": name})).await;
@@ -247,7 +280,29 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         let thing = Thing { id: text("id"), name, workspace: tenant.id.clone(), environment, project };
         tenant.keys.push(Key { thing, secret: text("key") });
     }
+    for (nth, environment) in [live, test].into_iter().enumerate() {
+        tenant.events.extend(events(app, &tenant, environment).await);
+        let checkpoint = read(app, &tenant, environment, "audit/checkpoint").await.text;
+        tenant.published[nth] = checkpoint.lines().nth(1).unwrap().parse().unwrap();
+    }
     tenant
+}
+
+async fn events(app: &TestApp, tenant: &Tenant, environment: Environment) -> Vec<Thing> {
+    let listed = read(app, tenant, environment, "audit/events").await.json();
+    let event = |event: &Value| Thing {
+        id: event["id"].as_str().unwrap().to_owned(),
+        name: event["id"].as_str().unwrap().to_owned(),
+        workspace: tenant.id.clone(),
+        environment,
+        project: event["project_id"].as_str().map(str::to_owned),
+    };
+    listed["data"].as_array().unwrap().iter().map(event).collect()
+}
+
+async fn read(app: &TestApp, tenant: &Tenant, environment: Environment, what: &str) -> Answer {
+    let call = app.get(&format!("/v1/workspaces/{}/{what}", tenant.id)).bearer(&tenant.access_token);
+    call.header("bailiwick-environment", environment.as_str()).send().await
 }
 
 async fn make(app: &TestApp, tenant: &Tenant, environment: Environment, kind: &str, body: &Value) -> Value {

@@ -1,0 +1,19 @@
+//! The audit log, as customers see their ledger: events, receipts, checkpoints, and events of their own.
+//!
+//! # Invariants
+//! - What was answered before a list, a receipt or a checkpoint is asked for is covered by it: asking numbers what is
+//!   staged first.
+//! - A customer's own event cannot look like one of ours: namespaces of ours are refused, and who recorded an event
+//!   is committed to beside what they say.
+//! - Nothing is handed out as proof that did not verify here.
+//!
+//! A principal that is confined to a project sees the events of that project. Checkpoints and proofs, which tell
+//! nothing but hashes, are of the whole log.
+
+pub mod http;
+pub mod model;
+pub mod ops;
+pub mod page;
+mod sql;
+
+pub use model::{AuditEvent, AuditEventDetail, RecordEvent, RecordedEvent};

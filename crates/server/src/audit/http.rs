@@ -1,0 +1,273 @@
+//! `/v1/workspaces/{workspace}/audit/…` and the public keys of its logs.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bailiwick_proof::commitment::Field;
+use bailiwick_proof::id::{EventId, WorkspaceId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent, RecordedEvent};
+use super::ops::{self, ReadError, RecordError};
+use crate::authz::{Granted, may};
+use crate::db::{Authority as _, Db};
+use crate::http::{Begun, Changes, Code, Json, ListQuery, Mutation, Page, PathId, Problem, Query, Reply};
+use crate::ledger::{self, Ledger, LedgerError, Mismatch, ProveError};
+
+/// Tells this list's cursors from others'.
+const LIST: u8 = 5;
+
+/// What a committed event is kept as: its number is found again by its id.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    id: EventId,
+}
+
+/// `?limit=&cursor=&action=&actor=&target=&from=&to=`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventQuery {
+    /// See [`ListQuery`].
+    pub limit: Option<u16>,
+    /// See [`ListQuery`].
+    pub cursor: Option<String>,
+    /// This action alone.
+    pub action: Option<String>,
+    /// This actor's alone.
+    pub actor: Option<String>,
+    /// About this target alone.
+    pub target: Option<String>,
+    /// RFC 3339: recorded at this moment or later.
+    pub from: Option<String>,
+    /// RFC 3339: recorded before this moment.
+    pub to: Option<String>,
+}
+
+/// `?open=`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptQuery {
+    open: Option<String>,
+}
+
+/// `?from=&to=`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsistencyQuery {
+    from: u64,
+    to: Option<u64>,
+}
+
+/// Records an event of the caller's own; answers when it has its number.
+///
+/// # Errors
+/// `action_reserved`, `event_too_large`, `invalid_body`, and those of every change.
+pub async fn record(
+    granted: Granted<may::RecordEvent>,
+    State(changes): State<Changes>,
+    State(ledger): State<Ledger>,
+    request: Mutation<RecordEvent>,
+) -> Result<Reply, Problem> {
+    let reply = match changes.begin(&granted, request.idempotency).await? {
+        Begun::Replay(reply) => reply,
+        Begun::Fresh(mut change) => {
+            let (id, recorded) = ops::record(&mut change.tx, &changes.entropy, &request.body).await?;
+            let location = format!("/v1/workspaces/{}/audit/events/{id}", granted.workspace());
+            change.commit(recorded, Reply::created(location, &Kept { id })?).await?
+        }
+    };
+    let Kept { id } = reply.read()?;
+    let seq = ops::seq_of(&granted, &changes.db, &ledger, id).await?;
+    reply.with_body(&RecordedEvent { id, seq })
+}
+
+/// Events, the newest first.
+///
+/// # Errors
+/// `invalid_parameter`, `invalid_cursor`.
+pub async fn list(
+    granted: Granted<may::ReadAudit>,
+    State(db): State<Db>,
+    State(ledger): State<Ledger>,
+    Query(query): Query<EventQuery>,
+) -> Result<Json<Page<AuditEvent>>, Problem> {
+    page(&granted, &db, &ledger, query).await.map(Json)
+}
+
+/// A page of events; for the API and the console.
+///
+/// # Errors
+/// As [`list`].
+pub async fn page(
+    granted: &Granted<may::ReadAudit>,
+    db: &Db,
+    ledger: &Ledger,
+    query: EventQuery,
+) -> Result<Page<AuditEvent>, Problem> {
+    let EventQuery { limit, cursor, action, actor, target, from, to } = query;
+    let list = ListQuery::new(limit, cursor);
+    let (limit, after) = (list.limit()?, list.after(LIST)?);
+    let filter = Filter { action, actor, target, from: moment("from", from)?, to: moment("to", to)? };
+    let rows = ops::list(granted, db, ledger, &filter, after, limit).await?;
+    Ok(Page::cut(rows, limit, LIST, |row| row.id.uuid()))
+}
+
+fn moment(name: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, Problem> {
+    let wrong = || {
+        Problem::new(Code::InvalidParameter)
+            .detail(format!("{name} is a moment in RFC 3339, like 2026-01-31T12:00:00Z."))
+    };
+    text.map(|text| OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| wrong())).transpose()
+}
+
+/// One event, with its bytes and openings.
+///
+/// # Errors
+/// `not_found`, `ledger_mismatch`.
+pub async fn get(
+    granted: Granted<may::ReadAudit>,
+    State(db): State<Db>,
+    State(ledger): State<Ledger>,
+    PathId(event): PathId<EventId>,
+) -> Result<Json<AuditEventDetail>, Problem> {
+    Ok(Json(ops::get(&granted, &db, &ledger, event).await?.detail))
+}
+
+/// An event's receipt, to be verified offline.
+///
+/// # Errors
+/// `not_found`, `invalid_parameter`, `ledger_mismatch`, `ledger_frozen`.
+pub async fn receipt(
+    granted: Granted<may::ReadAudit>,
+    State(db): State<Db>,
+    State(ledger): State<Ledger>,
+    PathId(event): PathId<EventId>,
+    Query(query): Query<ReceiptQuery>,
+) -> Result<Response, Problem> {
+    let receipt = ops::receipt(&granted, &db, &ledger, event, &fields(query.open.as_deref())?).await?;
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{event}.tlog-proof\""))
+        .map_err(|error| Problem::internal("name a receipt", &error))?;
+    Ok(text(receipt.to_string(), Some(disposition)))
+}
+
+/// The fields that `open` names, separated by commas.
+///
+/// # Errors
+/// `invalid_parameter`.
+pub fn fields(open: Option<&str>) -> Result<Vec<Field>, Problem> {
+    open.into_iter()
+        .flat_map(|open| open.split(','))
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            word.parse().map_err(|_| {
+                Problem::new(Code::InvalidParameter).detail("open is a list of actor, ip, meta and target.")
+            })
+        })
+        .collect()
+}
+
+/// The newest checkpoint, a signed note.
+///
+/// # Errors
+/// `ledger_frozen`.
+pub async fn checkpoint(granted: Granted<may::ReadAudit>, State(ledger): State<Ledger>) -> Result<Response, Problem> {
+    Ok(text(ops::checkpoint(&granted, &ledger).await?.note, None))
+}
+
+/// Two published checkpoints, and the proof that the second extends the first.
+///
+/// # Errors
+/// `no_checkpoint`, `ledger_mismatch`, `ledger_frozen`.
+pub async fn consistency(
+    granted: Granted<may::ReadAudit>,
+    State(db): State<Db>,
+    State(ledger): State<Ledger>,
+    Query(query): Query<ConsistencyQuery>,
+) -> Result<Response, Problem> {
+    let pair = ops::consistency(&granted, &db, &ledger, query.from, query.to).await?;
+    Ok(text(pair.to_string(), None))
+}
+
+/// The keys that sign a workspace's logs, for everybody: a JWK set whose members have a `vkey` besides.
+///
+/// # Errors
+/// `not_found` for a workspace without logs.
+pub async fn keys(State(ledger): State<Ledger>, Path(workspace): Path<String>) -> Result<Response, Problem> {
+    let workspace: WorkspaceId = workspace.parse().map_err(|_| Problem::new(Code::NotFound))?;
+    let keys = ledger::published_keys(&ledger, workspace).await.map_err(ReadError::from)?;
+    if keys.keys.is_empty() {
+        return Err(Problem::new(Code::NotFound));
+    }
+    let mut response = Json(keys).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
+    Ok(response)
+}
+
+fn text(body: String, disposition: Option<HeaderValue>) -> Response {
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(disposition) = disposition {
+        headers.insert(HeaderName::from_static("content-disposition"), disposition);
+    }
+    response
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Reserved => Self::new(Code::ActionReserved),
+            RecordError::TooLarge => Self::new(Code::EventTooLarge)
+                .detail(format!("meta has at most {MAX_META_BYTES} bytes; keep the rest elsewhere and name it here.")),
+            RecordError::Meta(why) => Self::field("/meta", "not_canonical", format!("meta: {why}")),
+            RecordError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Self::new(Code::NotFound),
+            ReadError::Prove(ProveError::Mismatch(mismatch)) => mismatch.into(),
+            ReadError::Prove(ProveError::NoCheckpoint { size }) => {
+                Self::new(Code::NoCheckpoint).detail(format!("No checkpoint was published at size {size}."))
+            }
+            ReadError::Prove(ProveError::Ledger(error)) => error.into(),
+            ReadError::Prove(error @ ProveError::MalformedCheckpoint { .. }) => Self::internal("prove", &error),
+        }
+    }
+}
+
+impl From<Mismatch> for Problem {
+    fn from(mismatch: Mismatch) -> Self {
+        metrics::counter!("bailiwick_ledger_mismatches_total").increment(1);
+        tracing::error!(event = "ledger_mismatch", seq = mismatch.seq, what = mismatch.what);
+        let problem = Self::new(Code::LedgerMismatch).detail(format!("{mismatch}.")).member("seq", json!(mismatch.seq));
+        match mismatch.receipt {
+            Some(receipt) => problem.member("receipt", json!(receipt)),
+            None => problem,
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Db(error) => error.into(),
+            LedgerError::NoSuchLog => Self::new(Code::NoCheckpoint).detail("Nothing was recorded in this log yet."),
+            LedgerError::MissingHash { seq, .. } => {
+                Mismatch { seq, what: "or its place in the tree is gone", receipt: None }.into()
+            }
+            LedgerError::Behind { .. } | LedgerError::Forked { .. } => {
+                tracing::error!(event = "ledger_frozen", cause = %error);
+                Self::new(Code::LedgerFrozen)
+            }
+            error => Self::internal("ledger", &error),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Record, read and prove.
+
+use bailiwick_proof::canonical;
+use bailiwick_proof::commitment::Field;
+use bailiwick_proof::consistency::Pair;
+use bailiwick_proof::id::EventId;
+use bailiwick_proof::log::Log;
+use bailiwick_proof::receipt::Receipt;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent};
+use super::sql;
+use crate::authz::{Granted, may};
+use crate::db::{Authority, Db, DbError, Recorded, WorkspaceTx};
+use crate::entropy::Entropy;
+use crate::ledger::{self, Entry, Ledger, LedgerError, Mismatch, ProveError, Signed};
+
+/// Why an event was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The action begins with a word of ours.
+    #[error("the action begins with a word of ours")]
+    Reserved,
+    /// Meta is too large.
+    #[error("meta has more than {MAX_META_BYTES} bytes")]
+    TooLarge,
+    /// Meta has no canonical form.
+    #[error("meta has no canonical form: {0}")]
+    Meta(canonical::NotCanonical),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Why something is not shown or proved.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such event, as far as the caller can tell.
+    #[error("there is no such event")]
+    NotFound,
+    /// The log is damaged, or there is no such proof.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+}
+
+impl From<DbError> for ReadError {
+    fn from(error: DbError) -> Self {
+        Self::Prove(error.into())
+    }
+}
+
+impl From<LedgerError> for ReadError {
+    fn from(error: LedgerError) -> Self {
+        Self::Prove(error.into())
+    }
+}
+
+impl From<Mismatch> for ReadError {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::Prove(mismatch.into())
+    }
+}
+
+/// An event with its neighbours in the log.
+pub struct Looked {
+    /// The event.
+    pub detail: AuditEventDetail,
+    /// The one before.
+    pub before: Option<EventId>,
+    /// The one after.
+    pub after: Option<EventId>,
+}
+
+/// Stages a customer's own event.
+///
+/// # Errors
+/// See [`RecordError`].
+pub async fn record(
+    tx: &mut WorkspaceTx,
+    entropy: &Entropy,
+    told: &RecordEvent,
+) -> Result<(EventId, Recorded), RecordError> {
+    if ledger::is_reserved(told.action.as_str()) {
+        return Err(RecordError::Reserved);
+    }
+    let meta = Value::Object(told.meta.clone().unwrap_or_default());
+    if canonical::to_string(&meta).map_err(RecordError::Meta)?.len() > MAX_META_BYTES {
+        return Err(RecordError::TooLarge);
+    }
+    let target = told.target.as_ref().map(|target| target.as_str().to_owned()).unwrap_or_default();
+    let entry = Entry::told(told.action.to_string(), told.actor.as_str().to_owned(), target, meta)
+        .map_err(RecordError::Meta)?;
+    Ok(ledger::stage_told(tx, entropy, &entry).await?)
+}
+
+/// The number that a committed event got; numbers it now if it has none yet.
+///
+/// # Errors
+/// [`ReadError::NotFound`] when the numbering was refused, see [`LedgerError`].
+pub async fn seq_of(
+    granted: &Granted<may::RecordEvent>,
+    db: &Db,
+    ledger: &Ledger,
+    event: EventId,
+) -> Result<u64, ReadError> {
+    ledger.settle(log_of(granted)).await?;
+    let mut tx = db.workspace_tx(granted).await?;
+    let row = sql::get(&mut tx, event).await?;
+    tx.finish_reading().await?;
+    row.map(|row| row.stored.seq).ok_or(ReadError::NotFound)
+}
+
+/// A page of events, the newest first: one more than `limit`, to tell whether there are more.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn list(
+    granted: &Granted<may::ReadAudit>,
+    db: &Db,
+    ledger: &Ledger,
+    filter: &Filter,
+    after: Option<Uuid>,
+    limit: u16,
+) -> Result<Vec<AuditEvent>, ReadError> {
+    let log = log_of(granted);
+    settle_if_possible(ledger, log).await?;
+    let mut tx = db.workspace_tx(granted).await?;
+    let rows = sql::list(&mut tx, filter, after, limit).await?;
+    let places: Vec<(u32, u64)> = rows.iter().map(|row| (row.stored.generation, row.stored.seq)).collect();
+    let leaves = ledger::leaves(&mut tx, &places).await?;
+    tx.finish_reading().await?;
+    Ok(rows.iter().zip(leaves).map(|(row, leaf)| row.show(log, leaf)).collect())
+}
+
+/// One event with its neighbours.
+///
+/// # Errors
+/// [`ReadError::NotFound`]; a [`Mismatch`] when the end of the log is gone, which it may have been part of.
+pub async fn get(
+    granted: &Granted<may::ReadAudit>,
+    db: &Db,
+    ledger: &Ledger,
+    event: EventId,
+) -> Result<Looked, ReadError> {
+    let log = log_of(granted);
+    settle_if_possible(ledger, log).await?;
+    let mut tx = db.workspace_tx(granted).await?;
+    let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx).await) };
+    let (generation, seq) = (row.stored.generation, row.stored.seq);
+    let leaf = ledger::leaves(&mut tx, &[(generation, seq)]).await?.into_iter().next().flatten();
+    let (before, after) = sql::neighbours(&mut tx, generation, seq).await?;
+    tx.finish_reading().await?;
+    Ok(Looked { detail: row.detail(log, leaf), before, after })
+}
+
+/// The receipt of an event, with these fields opened, against a checkpoint that covers it.
+///
+/// # Errors
+/// [`ReadError::NotFound`]; a [`Mismatch`] when the log is damaged.
+pub async fn receipt(
+    granted: &Granted<may::ReadAudit>,
+    db: &Db,
+    ledger: &Ledger,
+    event: EventId,
+    open: &[Field],
+) -> Result<Receipt, ReadError> {
+    let log = log_of(granted);
+    settle_if_possible(ledger, log).await?;
+    let mut tx = db.workspace_tx(granted).await?;
+    let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx).await) };
+    tx.finish_reading().await?;
+    let signed = ledger.checkpoint(log).await?;
+    let mut tx = db.workspace_tx(granted).await?;
+    let receipt = ledger::receipt(&mut tx, &signed, &row.stored, open).await?;
+    tx.finish_reading().await?;
+    Ok(receipt)
+}
+
+/// The newest checkpoint: it covers everything that was answered before.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn checkpoint(granted: &Granted<may::ReadAudit>, ledger: &Ledger) -> Result<Signed, ReadError> {
+    let log = log_of(granted);
+    ledger.settle(log).await?;
+    Ok(ledger.checkpoint(log).await?)
+}
+
+/// That the checkpoint at one published size is extended by that at another, the newest if none is named.
+///
+/// # Errors
+/// [`ProveError::NoCheckpoint`]; a [`Mismatch`] when the log is damaged.
+pub async fn consistency(
+    granted: &Granted<may::ReadAudit>,
+    db: &Db,
+    ledger: &Ledger,
+    from: u64,
+    to: Option<u64>,
+) -> Result<Pair, ReadError> {
+    let newest = checkpoint(granted, ledger).await?;
+    let mut tx = db.workspace_tx(granted).await?;
+    let pair = ledger::consistency(&mut tx, newest.generation, from, to.unwrap_or(newest.size)).await?;
+    tx.finish_reading().await?;
+    Ok(pair)
+}
+
+/// Why an event is not there: it never was, or the end of the log is gone.
+async fn absent(mut tx: WorkspaceTx) -> ReadError {
+    match ledger::tail_is_missing(&mut tx).await {
+        Ok(Some(mismatch)) => mismatch.into(),
+        Ok(None) => ReadError::NotFound,
+        Err(error) => error.into(),
+    }
+}
+
+/// A log that must not be appended to can still be read.
+async fn settle_if_possible(ledger: &Ledger, log: Log) -> Result<(), ReadError> {
+    match ledger.settle(log).await {
+        Err(LedgerError::Behind { .. } | LedgerError::Forked { .. }) | Ok(()) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The log that a principal's environment means.
+pub fn log_of(authority: &impl Authority) -> Log {
+    Log::Workspace { workspace: authority.workspace(), environment: authority.environment() }
+}

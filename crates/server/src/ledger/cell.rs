@@ -1,0 +1,378 @@
+//! The cell's ledger: its name, its journal, and the two tasks that number and sign.
+
+mod sql;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bailiwick_proof::log::{Log, LogName, Origin};
+use serde_json::json;
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use uuid::Uuid;
+
+use super::sequence::{self, Wait, sequence};
+use super::sign::{self, Signed};
+use super::{Action, Entry, stage_in_cell};
+use crate::anchor::{Journal, JournalError};
+use crate::clock::Clock;
+use crate::context::RequestContext;
+use crate::db::{Db, DbError, OperationalPath, SystemTx};
+use crate::entropy::Entropy;
+use crate::vault::{LocalSeal, SealError};
+
+/// A commit with an entry is waited for so long, so that those which come together are numbered together.
+const GATHER: Duration = Duration::from_millis(25);
+/// Without a wake-up, staging is looked at so often: other nodes commit too.
+const LOOK: Duration = Duration::from_secs(1);
+/// Logs that have grown are signed so long after.
+const SIGN_AFTER: Duration = Duration::from_millis(300);
+/// Logs that grew on other nodes and were not signed are looked for so often.
+const SIGN_LOOK: Duration = Duration::from_secs(10);
+
+/// Why the ledger does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A key does not open under this sealing key.
+    #[error("a ledger key does not open: {0}")]
+    Seal(#[from] SealError),
+    /// The database is older than what was signed: neither appended to nor signed.
+    #[error(
+        "the database is behind the journal: {origin} was signed at size {journal}, and the database has {database} \
+         entries. An older copy of the database was put back; see docs/runbooks/database-behind-its-journal.md"
+    )]
+    Behind {
+        /// The log.
+        origin: String,
+        /// Its size in the journal.
+        journal: u64,
+        /// Its size in the database.
+        database: u64,
+    },
+    /// The database holds another log than the one that was signed.
+    #[error("{origin} has another root at size {size} than the one that the journal holds")]
+    Forked {
+        /// The log.
+        origin: String,
+        /// The size at which the roots differ.
+        size: u64,
+    },
+    /// Somebody else moved the head; nothing was written.
+    #[error("the head of {origin} was moved by somebody else")]
+    LostHead {
+        /// The log.
+        origin: String,
+    },
+    /// A staged row that no entry can be made of.
+    #[error("staged row {staged_id} {what}")]
+    MalformedRow {
+        /// Its number in staging.
+        staged_id: i64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A head that cannot be read.
+    #[error("the head of {workspace} {environment} is malformed")]
+    MalformedHead {
+        /// The workspace, nil for the cell.
+        workspace: Uuid,
+        /// The environment.
+        environment: &'static str,
+    },
+    /// A key that cannot be read.
+    #[error("a ledger key is malformed")]
+    MalformedKey,
+    /// A hash of the tree is missing or too short.
+    #[error("a hash of {origin} is missing near entry {seq}")]
+    MissingHash {
+        /// The log.
+        origin: String,
+        /// The first entry that it would cover.
+        seq: u64,
+    },
+    /// There is no such log.
+    #[error("there is no such log")]
+    NoSuchLog,
+    /// The setting names another log name than the cell has.
+    #[error("log_name is {given}, and the logs of this cell have been named {fixed} since they were made")]
+    OtherName {
+        /// The setting.
+        given: String,
+        /// What is fixed.
+        fixed: String,
+    },
+    /// The name cannot stand in an origin.
+    #[error("{0:?} cannot name a log: up to 128 of a-z 0-9 . : / _ -")]
+    BadName(String),
+}
+
+/// What the ledger is put together from.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// Seals keys.
+    pub seal: LocalSeal,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Gives randomness.
+    pub entropy: Entropy,
+    /// The anchor store.
+    pub anchor_dir: PathBuf,
+    /// The name of the logs, if the operator has chosen one.
+    pub chosen_name: Option<String>,
+    /// The name that they get otherwise, when the cell is made.
+    pub default_name: String,
+}
+
+/// The cell's ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    seal: LocalSeal,
+    clock: Clock,
+    entropy: Entropy,
+    name: LogName,
+    journal: Journal,
+    /// Logs that have grown and are not signed yet, as far as this process knows.
+    moved: Mutex<HashSet<Log>>,
+    woken: Notify,
+    /// One signer at a time in this process; the journal's lock keeps other processes out.
+    signing: tokio::sync::Mutex<()>,
+}
+
+impl Ledger {
+    /// Fixes the cell's id and name if it is new, opens its journal, and refuses a database that is behind it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Behind`], [`LedgerError::Forked`], [`LedgerError::OtherName`], [`LedgerError::BadName`], and those
+    /// of the database and the journal.
+    pub async fn open(parts: Parts) -> Result<Self, LedgerError> {
+        let Parts { db, seal, clock, entropy, anchor_dir, chosen_name, default_name } = parts;
+        let wanted = chosen_name.clone().unwrap_or(default_name);
+        let facts = establish(&db, &clock, &entropy, &wanted).await?;
+        if let Some(given) = chosen_name.filter(|given| *given != facts.log_name) {
+            return Err(LedgerError::OtherName { given, fixed: facts.log_name });
+        }
+        let name = LogName::from_str(&facts.log_name).map_err(|_| LedgerError::BadName(facts.log_name))?;
+        let journal = Journal::open(&anchor_dir, facts.cell_id)?;
+        let inner = Inner {
+            db,
+            seal,
+            clock,
+            entropy,
+            name,
+            journal,
+            moved: Mutex::default(),
+            woken: Notify::new(),
+            signing: tokio::sync::Mutex::default(),
+        };
+        let ledger = Self(Arc::new(inner));
+        ledger.compare_with_journal().await?;
+        Ok(ledger)
+    }
+
+    /// Numbers and signs until it is dropped. A failure is logged and tried again.
+    pub async fn run(&self) {
+        tokio::join!(self.keep_sequencing(), self.keep_signing());
+    }
+
+    /// Numbers everything that was committed to a log before the call.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn settle(&self, log: Log) -> Result<(), LedgerError> {
+        let mut tx = self.db().system_tx(OperationalPath::SequenceLedger).await?;
+        let staged = sequence::has_staged(&mut tx, log).await?;
+        tx.finish_reading().await?;
+        if staged {
+            sequence(self, log, Wait::ForIt).await?;
+        }
+        Ok(())
+    }
+
+    /// The newest checkpoint of a log, signed now if the newest does not cover what is numbered.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchLog`], [`LedgerError::Behind`], [`LedgerError::Forked`], and those of database and journal.
+    pub async fn checkpoint(&self, log: Log) -> Result<Signed, LedgerError> {
+        sign::newest(self, log).await
+    }
+
+    /// The origin of a generation of a log.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchLog`] for generation 0.
+    pub fn origin(&self, log: Log, generation: u32) -> Result<Origin, LedgerError> {
+        Origin::new(self.0.name.clone(), log, generation).map_err(|_| LedgerError::NoSuchLog)
+    }
+
+    /// The name of the cell's logs.
+    #[must_use]
+    pub fn name(&self) -> &LogName {
+        &self.0.name
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    pub(super) fn seal(&self) -> &LocalSeal {
+        &self.0.seal
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) fn entropy(&self) -> &Entropy {
+        &self.0.entropy
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    pub(super) fn signing(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.signing
+    }
+
+    /// Notes that a log has grown.
+    pub(super) fn moved(&self, log: Log) {
+        self.0.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(log);
+        self.0.woken.notify_one();
+    }
+
+    /// Nothing is appended to a log that is shorter than it was when it was signed.
+    pub(super) fn refuse_if_behind(&self, log: Log, generation: u32, size: u64) -> Result<(), LedgerError> {
+        let origin = self.origin(log, generation)?.to_string();
+        match self.0.journal.head(&origin) {
+            Some(head) if head.size > size => Err(LedgerError::Behind { origin, journal: head.size, database: size }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn keep_sequencing(&self) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.db().recorded() => sleep(GATHER).await,
+                _ = look.tick() => {}
+            }
+            if let Err(error) = self.sequence_all().await {
+                failed("sequence", &error);
+            }
+        }
+    }
+
+    async fn sequence_all(&self) -> Result<(), LedgerError> {
+        let mut tx = self.db().system_tx(OperationalPath::SequenceLedger).await?;
+        let logs = sequence::logs_with_staged(&mut tx).await?;
+        tx.finish_reading().await?;
+        for log in logs {
+            if let Err(error) = sequence(self, log, Wait::No).await {
+                failed("sequence", &error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_signing(&self) {
+        let mut look = interval(SIGN_LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let all = tokio::select! {
+                () = self.0.woken.notified() => { sleep(SIGN_AFTER).await; false }
+                _ = look.tick() => true,
+            };
+            if let Err(error) = self.sign_moved(all).await {
+                failed("sign", &error);
+            }
+        }
+    }
+
+    async fn sign_moved(&self, look_everywhere: bool) -> Result<(), LedgerError> {
+        let mut logs = std::mem::take(&mut *self.0.moved.lock().unwrap_or_else(PoisonError::into_inner));
+        if look_everywhere {
+            logs.extend(sign::unsigned(self).await?);
+        }
+        let logs: Vec<Log> = logs.into_iter().collect();
+        for (_, error) in sign::sign(self, &logs).await? {
+            failed("sign", &error);
+        }
+        Ok(())
+    }
+
+    /// One look at all heads: none may be shorter than in the journal, or have another root at its size.
+    async fn compare_with_journal(&self) -> Result<(), LedgerError> {
+        let mut tx = self.db().system_tx(OperationalPath::SignLedger).await?;
+        let heads = sign::heads(self, &mut tx).await?;
+        tx.finish_reading().await?;
+        for (origin, journal) in self.0.journal.heads() {
+            match heads.get(&origin) {
+                Some(head) if head.size > journal.size => {}
+                Some(head) if head.size == journal.size && head.root == journal.root => {}
+                Some(head) if head.size == journal.size => {
+                    return Err(LedgerError::Forked { origin, size: journal.size });
+                }
+                found => {
+                    let database = found.map_or(0, |head| head.size);
+                    return Err(LedgerError::Behind { origin, journal: journal.size, database });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(step: &'static str, error: &LedgerError) {
+    metrics::counter!("bailiwick_ledger_failures_total", "step" => step).increment(1);
+    tracing::error!(event = "ledger_failed", step, cause = %error);
+}
+
+/// What was fixed when the cell was made.
+struct Facts {
+    cell_id: Uuid,
+    log_name: String,
+}
+
+/// The cell's id and the name of its logs, if it was made.
+pub(super) async fn facts(tx: &mut SystemTx) -> Result<Option<(Uuid, LogName)>, LedgerError> {
+    let Some(facts) = sql::facts(tx).await? else { return Ok(None) };
+    let name = facts.log_name.parse().map_err(|_| LedgerError::BadName(facts.log_name))?;
+    Ok(Some((facts.cell_id, name)))
+}
+
+/// Reads the cell's facts, made now if it has none: of two nodes that start at once, one makes them.
+async fn establish(db: &Db, clock: &Clock, entropy: &Entropy, name: &str) -> Result<Facts, LedgerError> {
+    let mut tx = db.system_tx(OperationalPath::EstablishCell).await?;
+    if let Some(facts) = sql::facts(&mut tx).await? {
+        tx.finish_reading().await?;
+        return Ok(facts);
+    }
+    LogName::from_str(name).map_err(|_| LedgerError::BadName(name.to_owned()))?;
+    let context = RequestContext::internal(clock, entropy);
+    let cell_id = entropy.uuid_v7(context.received_at);
+    if sql::insert_facts(&mut tx, cell_id, name).await? {
+        let entry = Entry::about(Action::CellEstablished, cell_id).with(json!({"log_name": name}));
+        let recorded = stage_in_cell(&mut tx, entropy, &context, "system", &entry).await?;
+        tx.commit(recorded).await?;
+    } else {
+        tx.finish_reading().await?;
+    }
+    let mut tx = db.system_tx(OperationalPath::EstablishCell).await?;
+    let facts = sql::facts(&mut tx).await?.ok_or(LedgerError::NoSuchLog)?;
+    tx.finish_reading().await?;
+    Ok(facts)
+}

@@ -1,0 +1,314 @@
+//! The check that believes nothing: every log against its rows, links, hashes, roots, signatures and the journal.
+//!
+//! It reads a log from its first entry and stops at the first that is bad, for nothing after it can be believed. A log
+//! that the journal knows and the database does not is found as well.
+
+mod sql;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bailiwick_proof::chain::ChainVerifier;
+use bailiwick_proof::checkpoint::SignedCheckpoint;
+use bailiwick_proof::entry::Entry;
+use bailiwick_proof::log::{Log, LogName, Origin};
+use bailiwick_proof::merkle::{Frontier, Hash, Node};
+use bailiwick_proof::tile;
+
+use super::cell::LedgerError;
+use super::{cell, keys, place};
+use crate::anchor::Journal;
+use crate::db::{Db, OperationalPath, SystemTx};
+
+/// Rows in one read.
+const PAGE: i64 = 1_000;
+
+/// What is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The first bad entry, where it is known.
+    pub seq: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// What the check found in one log.
+#[derive(Clone, Debug)]
+pub struct LogReport {
+    /// Which log.
+    pub origin: String,
+    /// Entries that are good, from the first on.
+    pub good: u64,
+    /// Entries that the head counts.
+    pub size: u64,
+    /// Checkpoints whose root and signature were checked.
+    pub checkpoints: u64,
+    /// Entries whose clock stood behind that of the entry before, and the furthest that it did, in milliseconds.
+    pub clock_went_back: (u64, u64),
+    /// What is wrong with it, the first bad entry first; empty for a good log.
+    pub damages: Vec<Damage>,
+}
+
+/// What the check found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Every log, by origin.
+    pub logs: Vec<LogReport>,
+    /// Entries that are staged and not numbered yet: nothing protects them so far.
+    pub staged: u64,
+    /// Checkpoints were signed, and the anchor store knows nothing of this cell.
+    pub journal_is_missing: bool,
+}
+
+impl Report {
+    /// Whether every log is good.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        !self.journal_is_missing && self.logs.iter().all(|log| log.damages.is_empty())
+    }
+}
+
+/// A page of a log: the row beside its openings.
+struct Row {
+    seq: i64,
+    action: String,
+    recorded_at: time::OffsetDateTime,
+    stored: super::prove::Stored,
+}
+
+/// Reads and checks every log of the cell, without changing anything anywhere.
+///
+/// # Errors
+/// [`LedgerError`] when it cannot be read; what is wrong with what can be read stands in the report.
+pub async fn inspect(db: &Db, anchor_dir: &Path) -> Result<Report, LedgerError> {
+    let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
+    let facts = cell::facts(&mut tx).await?;
+    tx.finish_reading().await?;
+    let Some((cell_id, name)) = facts else { return Ok(Report::default()) };
+    let journal = if Journal::exists(anchor_dir, cell_id) { Some(Journal::open(anchor_dir, cell_id)?) } else { None };
+    check(db, journal.as_ref(), &name).await
+}
+
+async fn check(db: &Db, journal: Option<&Journal>, name: &LogName) -> Result<Report, LedgerError> {
+    let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
+    let mut origins: BTreeMap<String, Origin> = BTreeMap::new();
+    for (workspace, environment, generation) in sql::logs(&mut tx).await? {
+        let Some(log) = place::log(workspace, &environment) else { continue };
+        if let Ok(origin) = Origin::new(name.clone(), log, u32::try_from(generation).unwrap_or_default()) {
+            origins.insert(origin.to_string(), origin);
+        }
+    }
+    for (origin, _) in journal.map(Journal::heads).unwrap_or_default() {
+        if let Ok(parsed) = origin.parse::<Origin>() {
+            origins.insert(origin, parsed);
+        }
+    }
+    let staged = sql::staged(&mut tx).await?;
+    tx.finish_reading().await?;
+    let mut report = Report { logs: Vec::new(), staged, journal_is_missing: false };
+    for origin in origins.values() {
+        let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
+        report.logs.push(Checking::new(origin).run(&mut tx, journal, name).await?);
+        tx.finish_reading().await?;
+    }
+    report.journal_is_missing = journal.is_none() && report.logs.iter().any(|log| log.checkpoints > 0);
+    Ok(report)
+}
+
+/// One log under check.
+struct Checking<'a> {
+    origin: &'a Origin,
+    chain: ChainVerifier,
+    /// The same tree once more, which tells the hashes of whole tiles.
+    tree: Frontier,
+    last_leaf: Hash,
+    report: LogReport,
+    /// Complete subtrees of tile height and above, as the entries make them.
+    upper: BTreeMap<(u8, u64), Hash>,
+    newest_ms: u64,
+}
+
+impl<'a> Checking<'a> {
+    fn new(origin: &'a Origin) -> Self {
+        let report = LogReport {
+            origin: origin.to_string(),
+            good: 0,
+            size: 0,
+            checkpoints: 0,
+            clock_went_back: (0, 0),
+            damages: Vec::new(),
+        };
+        let chain = ChainVerifier::new(origin.log(), origin.generation());
+        Self {
+            origin,
+            chain,
+            tree: Frontier::new(),
+            last_leaf: Hash::ZERO,
+            report,
+            upper: BTreeMap::new(),
+            newest_ms: 0,
+        }
+    }
+
+    async fn run(
+        mut self,
+        tx: &mut SystemTx,
+        journal: Option<&Journal>,
+        name: &LogName,
+    ) -> Result<LogReport, LedgerError> {
+        let (log, generation) = (self.origin.log(), self.origin.generation());
+        let head = sql::head(tx, log, generation).await?;
+        self.report.size = head.as_ref().map_or(0, |head| head.size);
+        let notes = sql::checkpoints(tx, log, generation).await?;
+        let journaled = journal.and_then(|journal| journal.head(&self.report.origin));
+        let mut roots: BTreeMap<u64, Option<Hash>> = notes.iter().map(|(size, _)| (*size, None)).collect();
+        roots.extend(journaled.map(|head| (head.size, None)));
+        self.note_root(&mut roots);
+        self.read_entries(tx, log, generation, &mut roots).await?;
+        let whole = self.report.damages.is_empty();
+        let count = self.report.good;
+        if let (true, Some(head)) = (whole, &head) {
+            let moved =
+                head.last_leaf != self.last_leaf.as_bytes() || head.frontier != self.chain.frontier().to_bytes();
+            if head.size > count {
+                self.damage(Some(count), format!("entry {count} is missing: the head counts {} entries", head.size));
+            } else if head.size < count {
+                self.damage(Some(head.size), format!("entry {} stands beyond the head", head.size));
+            } else if moved {
+                self.damage(None, "the head is not that of its entries".to_owned());
+            }
+            self.check_upper(tx, log, generation).await?;
+        }
+        if whole && head.is_none() && (count > 0 || journaled.is_some() || !notes.is_empty()) {
+            self.damage(Some(0), "the log has no head".to_owned());
+        }
+        let keys = keys::of_log(tx, log, name).await?;
+        for (size, note) in &notes {
+            self.check_checkpoint(*size, note, &roots, &keys, whole);
+        }
+        if let Some(head) = journaled {
+            self.check_root("the journal", head.size, &head.root, &roots, whole);
+        }
+        self.report.damages.sort_by_key(|damage| damage.seq.unwrap_or(u64::MAX));
+        Ok(self.report)
+    }
+
+    async fn read_entries(
+        &mut self,
+        tx: &mut SystemTx,
+        log: Log,
+        generation: u32,
+        roots: &mut BTreeMap<u64, Option<Hash>>,
+    ) -> Result<(), LedgerError> {
+        loop {
+            let first = self.report.good;
+            let rows = sql::entries(tx, log, generation, first, PAGE).await?;
+            let last = i64::try_from(rows.len()).unwrap_or(PAGE) < PAGE;
+            let leaves = sql::leaves(tx, log, generation, first, PAGE).await?;
+            for row in rows {
+                if let Err((seq, what)) = self.check_row(&row, &leaves) {
+                    self.damage(Some(seq), what);
+                    return Ok(());
+                }
+                self.report.good += 1;
+                self.note_root(roots);
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One row: nothing missing before it, its bytes, its link, its stored hash, its openings, its columns.
+    fn check_row(&mut self, row: &Row, leaves: &BTreeMap<u64, Hash>) -> Result<(), (u64, String)> {
+        let seq = self.report.good;
+        let found = u64::try_from(row.seq).unwrap_or(u64::MAX);
+        let bad = |what: &str| Err((seq, format!("entry {seq} {what}")));
+        if found != seq {
+            return bad(&format!("is missing: the next that is there is {found}"));
+        }
+        let Some(leaf) = leaves.get(&seq) else { return bad("has lost its place in the tree") };
+        let pushed = self.chain.push_known(&row.stored.entry, leaf);
+        self.last_leaf = pushed.map_err(|entry| (entry.seq, entry.to_string()))?;
+        let upper = &mut self.upper;
+        self.tree.push(*leaf, |node: Node, hash| {
+            if node.level % tile::HEIGHT == 0 {
+                upper.insert((node.level / tile::HEIGHT, node.index), hash);
+            }
+        });
+        let entry: Entry = match row.stored.check(self.origin.log()) {
+            Ok(entry) => entry,
+            Err(what) => return bad(what),
+        };
+        let recorded_ms = row.recorded_at.unix_timestamp_nanos() / 1_000_000;
+        if entry.action.as_str() != row.action || i128::from(entry.recorded_at_ms) != recorded_ms {
+            return bad("is another than the columns beside it say");
+        }
+        if entry.recorded_at_ms < self.newest_ms {
+            let (times, furthest) = self.report.clock_went_back;
+            self.report.clock_went_back = (times + 1, furthest.max(self.newest_ms - entry.recorded_at_ms));
+        }
+        self.newest_ms = self.newest_ms.max(entry.recorded_at_ms);
+        Ok(())
+    }
+
+    /// Keeps the root at this size if somebody will ask for it.
+    fn note_root(&self, roots: &mut BTreeMap<u64, Option<Hash>>) {
+        if let Some(root) = roots.get_mut(&self.report.good) {
+            *root = Some(self.chain.frontier().root());
+        }
+    }
+
+    async fn check_upper(&mut self, tx: &mut SystemTx, log: Log, generation: u32) -> Result<(), LedgerError> {
+        let stored = sql::upper(tx, log, generation).await?;
+        if stored != self.upper {
+            let wrong = self.upper.iter().find(|(place, hash)| stored.get(place) != Some(hash));
+            let seq = wrong.map(|((level, index), _)| index << (level * tile::HEIGHT));
+            self.damage(seq, "a stored hash of the tree is not that of its entries".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_checkpoint(
+        &mut self,
+        size: u64,
+        note: &str,
+        roots: &BTreeMap<u64, Option<Hash>>,
+        keys: &[bailiwick_proof::note::VerifierKey],
+        whole: bool,
+    ) {
+        self.report.checkpoints += 1;
+        let Ok(signed) = note.parse::<SignedCheckpoint>() else {
+            return self.damage(None, format!("the stored checkpoint of size {size} cannot be read"));
+        };
+        if let Err(error) = signed.verify(keys) {
+            return self.damage(None, format!("the stored checkpoint of size {size} is not signed: {error}"));
+        }
+        let checkpoint = signed.unverified();
+        if checkpoint.size != size || checkpoint.origin != self.report.origin {
+            return self.damage(None, format!("the stored checkpoint of size {size} is another's"));
+        }
+        let root = checkpoint.root;
+        self.check_root("a signed checkpoint", size, &root, roots, whole);
+    }
+
+    /// A root that somebody vouches for against the root of the entries at that size.
+    fn check_root(&mut self, who: &str, size: u64, root: &Hash, roots: &BTreeMap<u64, Option<Hash>>, whole: bool) {
+        match roots.get(&size).copied().flatten() {
+            Some(found) if found == *root => {}
+            Some(_) => {
+                self.damage(None, format!("{who} has another root at size {size} than the entries"));
+            }
+            // The bad entry itself was named already.
+            None if !whole => {}
+            None => {
+                let count = self.report.good;
+                self.damage(Some(count), format!("entry {count} is missing: {who} covers {size} entries"));
+            }
+        }
+    }
+
+    fn damage(&mut self, seq: Option<u64>, what: String) {
+        self.report.damages.push(Damage { seq, what });
+    }
+}

@@ -1,0 +1,172 @@
+//! Everything that a log consists of, page by page.
+
+use std::collections::BTreeMap;
+
+use bailiwick_proof::commitment::{Field, Opening};
+use bailiwick_proof::log::Log;
+use bailiwick_proof::merkle::Hash;
+use uuid::Uuid;
+
+use super::Row;
+use crate::db::{DbError, SystemTx};
+use crate::ledger::place::columns;
+use crate::ledger::prove::Stored;
+
+/// A head, as it stands there.
+pub(super) struct HeadRow {
+    pub(super) size: u64,
+    pub(super) last_leaf: Vec<u8>,
+    pub(super) frontier: Vec<u8>,
+}
+
+/// Every log that any table knows.
+pub(super) async fn logs(tx: &mut SystemTx) -> Result<Vec<(Uuid, String, i32)>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT workspace_id AS "workspace!", environment AS "environment!", generation AS "generation!" FROM ledger_heads
+         UNION SELECT workspace_id, environment, generation FROM ledger_checkpoints
+         UNION SELECT workspace_id, environment, generation FROM ledger_hashes
+         UNION SELECT workspace_id, environment, generation FROM ledger_entries"#
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.workspace, row.environment, row.generation)).collect())
+}
+
+pub(super) async fn staged(tx: &mut SystemTx) -> Result<u64, DbError> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT (SELECT count(*) FROM ledger_staged) + (SELECT count(*) FROM cell_ledger_staged) AS "count!""#
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    Ok(unsigned(count))
+}
+
+pub(super) async fn head(tx: &mut SystemTx, log: Log, generation: u32) -> Result<Option<HeadRow>, DbError> {
+    let (workspace, environment) = columns(log);
+    let row = sqlx::query!(
+        "SELECT size, last_leaf, frontier FROM ledger_heads
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3",
+        workspace,
+        environment,
+        number(generation)
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(row.map(|row| HeadRow { size: unsigned(row.size), last_leaf: row.last_leaf, frontier: row.frontier }))
+}
+
+pub(super) async fn checkpoints(tx: &mut SystemTx, log: Log, generation: u32) -> Result<Vec<(u64, String)>, DbError> {
+    let (workspace, environment) = columns(log);
+    let rows = sqlx::query!(
+        "SELECT size, note FROM ledger_checkpoints
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 ORDER BY size",
+        workspace,
+        environment,
+        number(generation)
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(rows.into_iter().map(|row| (unsigned(row.size), row.note)).collect())
+}
+
+/// Entries from this one on, each beside its openings.
+pub(super) async fn entries(
+    tx: &mut SystemTx,
+    log: Log,
+    generation: u32,
+    first: u64,
+    limit: i64,
+) -> Result<Vec<Row>, DbError> {
+    let (workspace, environment) = columns(log);
+    let rows = sqlx::query!(
+        r#"SELECT e.seq, e.action, e.recorded_at, e.entry, o.actor AS "actor?", o.actor_r AS "actor_r?", o.ip AS "ip?",
+             o.ip_r AS "ip_r?", o.meta AS "meta?", o.meta_r AS "meta_r?", o.target AS "target?", o.target_r AS "target_r?"
+         FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
+             AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
+         WHERE e.workspace_id = $1 AND e.environment = $2 AND e.generation = $3 AND e.seq >= $4
+         ORDER BY e.seq LIMIT $5"#,
+        workspace,
+        environment,
+        number(generation),
+        signed(first),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let rows = rows.into_iter().map(|row| {
+        let pairs = [
+            (Field::Actor, row.actor, row.actor_r),
+            (Field::Ip, row.ip, row.ip_r),
+            (Field::Meta, row.meta, row.meta_r),
+            (Field::Target, row.target, row.target_r),
+        ];
+        let openings = pairs
+            .into_iter()
+            .filter_map(|(field, value, r)| Some((field, Opening { value: value?, r: r?.try_into().ok()? })))
+            .collect();
+        let stored = Stored { generation, seq: unsigned(row.seq), entry: row.entry, openings };
+        Row { seq: row.seq, action: row.action, recorded_at: row.recorded_at, stored }
+    });
+    Ok(rows.collect())
+}
+
+/// The stored leaves of so many entries.
+pub(super) async fn leaves(
+    tx: &mut SystemTx,
+    log: Log,
+    generation: u32,
+    first: u64,
+    limit: i64,
+) -> Result<BTreeMap<u64, Hash>, DbError> {
+    let (workspace, environment) = columns(log);
+    let rows = sqlx::query!(
+        "SELECT start, hashes FROM ledger_hashes
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND tile_level = 0 AND start < $5
+           AND start >= coalesce((SELECT max(start) FROM ledger_hashes WHERE workspace_id = $1 AND environment = $2
+               AND generation = $3 AND tile_level = 0 AND start <= $4), 0)
+         ORDER BY start",
+        workspace,
+        environment,
+        number(generation),
+        signed(first),
+        signed(first).saturating_add(limit)
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(rows.iter().flat_map(|row| pieces(row.start, &row.hashes)).collect())
+}
+
+/// The stored hashes of whole tiles, by tile level and index.
+pub(super) async fn upper(tx: &mut SystemTx, log: Log, generation: u32) -> Result<BTreeMap<(u8, u64), Hash>, DbError> {
+    let (workspace, environment) = columns(log);
+    let rows = sqlx::query!(
+        "SELECT tile_level, start, hashes FROM ledger_hashes
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND tile_level > 0",
+        workspace,
+        environment,
+        number(generation)
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let level = |level: i16| u8::try_from(level).unwrap_or(u8::MAX);
+    Ok(rows
+        .iter()
+        .flat_map(|row| pieces(row.start, &row.hashes).map(move |(index, hash)| ((level(row.tile_level), index), hash)))
+        .collect())
+}
+
+fn pieces(start: i64, hashes: &[u8]) -> impl Iterator<Item = (u64, Hash)> {
+    (unsigned(start)..).zip(hashes.chunks_exact(32).filter_map(|chunk| Hash::try_from(chunk).ok()))
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn number(generation: u32) -> i32 {
+    i32::try_from(generation).unwrap_or(i32::MAX)
+}

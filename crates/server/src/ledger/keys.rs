@@ -1,0 +1,133 @@
+//! The keys that sign checkpoints: one Ed25519 key for each log, sealed; for a while two, when it is rotated.
+
+mod sql;
+
+use bailiwick_proof::id::WorkspaceId;
+use bailiwick_proof::jose::{Jwk, Jwks};
+use bailiwick_proof::log::{Log, LogName, Origin};
+use bailiwick_proof::note::{SigningKey, VerifierKey};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use super::cell::{Ledger, LedgerError};
+use super::{Action, Entry, place};
+use crate::context::RequestContext;
+use crate::db::{OperationalPath, SystemTx};
+
+const SEAL_LABEL: &str = "ledger-key/v1";
+/// How long a retired key signs beside its successor, for those who know only it.
+const OVERLAP: Duration = Duration::days(30);
+
+/// A key's row.
+struct Row {
+    kid: String,
+    generation: i32,
+    public_key: Vec<u8>,
+    seed_sealed: Vec<u8>,
+    retired_at: Option<OffsetDateTime>,
+}
+
+/// Makes a log's first key.
+pub(super) async fn make_first(
+    ledger: &Ledger,
+    tx: &mut SystemTx,
+    log: Log,
+    generation: u32,
+) -> Result<(), LedgerError> {
+    let now = ledger.clock().now();
+    insert_new(ledger, tx, log, generation, now).await.map(|_| ())
+}
+
+async fn insert_new(
+    ledger: &Ledger,
+    tx: &mut SystemTx,
+    log: Log,
+    generation: u32,
+    now: OffsetDateTime,
+) -> Result<Jwk, LedgerError> {
+    let seed = zeroize::Zeroizing::new(ledger.entropy().bytes::<32>());
+    let key = SigningKey::from_seed(&ledger.origin(log, generation)?.to_string(), &seed)
+        .map_err(|_| LedgerError::MalformedKey)?;
+    let jwk = Jwk::from(key.verifier().clone());
+    let sealed = ledger.seal().seal(SEAL_LABEL, &seal_place(log, &jwk.kid()), seed.as_slice())?;
+    sql::insert(tx, log, generation, &jwk.kid(), key.verifier().public(), &sealed, now).await?;
+    Ok(jwk)
+}
+
+/// The keys that sign a checkpoint now, the newest first.
+pub(super) async fn signing(
+    ledger: &Ledger,
+    tx: &mut SystemTx,
+    log: Log,
+    generation: u32,
+) -> Result<Vec<SigningKey>, LedgerError> {
+    let since = ledger.clock().now() - OVERLAP;
+    let name = ledger.origin(log, generation)?.to_string();
+    let rows = sql::of_log(tx, log).await?;
+    let current = |row: &Row| {
+        u32::try_from(row.generation) == Ok(generation) && row.retired_at.is_none_or(|retired_at| retired_at > since)
+    };
+    rows.iter()
+        .filter(|row| current(row))
+        .map(|row| {
+            let seed = ledger.seal().open(SEAL_LABEL, &seal_place(log, &row.kid), &row.seed_sealed)?;
+            let seed = seed.as_slice().try_into().map_err(|_| LedgerError::MalformedKey)?;
+            SigningKey::from_seed(&name, seed).map_err(|_| LedgerError::MalformedKey)
+        })
+        .collect()
+}
+
+/// The public keys of a log, of all its generations, the newest first.
+pub(super) async fn of_log(tx: &mut SystemTx, log: Log, name: &LogName) -> Result<Vec<VerifierKey>, LedgerError> {
+    sql::of_log(tx, log)
+        .await?
+        .into_iter()
+        .map(|row| {
+            let generation = u32::try_from(row.generation).map_err(|_| LedgerError::MalformedKey)?;
+            let public = row.public_key.as_slice().try_into().map_err(|_| LedgerError::MalformedKey)?;
+            let origin = Origin::new(name.clone(), log, generation).map_err(|_| LedgerError::MalformedKey)?;
+            VerifierKey::new(&origin.to_string(), public).map_err(|_| LedgerError::MalformedKey)
+        })
+        .collect()
+}
+
+/// The JWKS of a workspace (RFC 7517): the live log's keys, the newest first, then the test log's. Empty for a
+/// workspace that is not there.
+///
+/// # Errors
+/// See [`LedgerError`].
+pub async fn published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks, LedgerError> {
+    use bailiwick_proof::environment::Environment;
+    let mut keys = Vec::new();
+    let mut tx = ledger.db().system_tx(OperationalPath::PublishLedgerKeys).await?;
+    for environment in [Environment::Live, Environment::Test] {
+        let log = Log::Workspace { workspace, environment };
+        keys.extend(of_log(&mut tx, log, ledger.name()).await?.into_iter().map(Jwk::from));
+    }
+    tx.finish_reading().await?;
+    Ok(Jwks { keys })
+}
+
+/// Gives a log another key, with an entry that names both; answers the new one. The old key goes on signing beside it
+/// for 30 days.
+///
+/// # Errors
+/// [`LedgerError::NoSuchLog`], and see [`LedgerError`].
+pub async fn rotate(ledger: &Ledger, log: Log) -> Result<Jwk, LedgerError> {
+    let context = RequestContext::internal(ledger.clock(), ledger.entropy());
+    let mut tx = ledger.db().system_tx(OperationalPath::RotateLedgerKey).await?;
+    let generation = sql::generation(&mut tx, log).await?.ok_or(LedgerError::NoSuchLog)?;
+    let retired = sql::retire(&mut tx, log, context.received_at).await?;
+    let jwk = insert_new(ledger, &mut tx, log, generation, context.received_at).await?;
+    let entry = Entry::about(Action::LedgerKeyRotated, jwk.kid())
+        .with(json!({"retired": retired, "vkey": jwk.verifier().to_string(), "overlap_days": OVERLAP.whole_days()}));
+    let recorded = super::stage::stage_by_system(&mut tx, ledger.entropy(), &context, log, &entry).await?;
+    tx.commit(recorded).await?;
+    Ok(jwk)
+}
+
+/// Where a seed is sealed to: its log and its own id.
+fn seal_place(log: Log, kid: &str) -> Vec<u8> {
+    let (workspace, environment) = place::columns(log);
+    [workspace.as_bytes().as_slice(), environment.as_bytes(), b"/", kid.as_bytes()].concat()
+}

@@ -1,0 +1,24 @@
+//! Where a log's rows stand: the cell's log is that of the nil uuid, which no tenant's transaction can name.
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::Id;
+use bailiwick_proof::log::Log;
+use uuid::Uuid;
+
+/// `workspace_id` and `environment` of the log's rows.
+pub(super) const fn columns(log: Log) -> (Uuid, &'static str) {
+    match log {
+        Log::Workspace { workspace, environment } => (workspace.uuid(), environment.as_str()),
+        Log::Cell => (Uuid::nil(), Environment::Live.as_str()),
+    }
+}
+
+/// The log whose rows stand there; `None` for a word that is no environment.
+pub(super) fn log(workspace: Uuid, environment: &str) -> Option<Log> {
+    let environment = environment.parse().ok()?;
+    Some(if workspace.is_nil() {
+        Log::Cell
+    } else {
+        Log::Workspace { workspace: Id::from_uuid(workspace), environment }
+    })
+}

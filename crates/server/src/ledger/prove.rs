@@ -1,0 +1,192 @@
+//! Proofs for those who do not trust us: an entry is in the log, and a log extends an earlier one.
+//!
+//! What is handed out was verified here first, by the code that the command line verifies with. What does not verify is
+//! a [`Mismatch`] with the number of the entry, never a receipt that somebody might take for a good one.
+
+mod sql;
+
+use std::collections::BTreeMap;
+
+use bailiwick_proof::checkpoint::SignedCheckpoint;
+use bailiwick_proof::commitment::{Field, Opening};
+use bailiwick_proof::consistency::Pair;
+use bailiwick_proof::entry::Entry;
+use bailiwick_proof::log::Log;
+use bailiwick_proof::merkle::{self, Hash, Node, leaf_hash};
+use bailiwick_proof::receipt::Receipt;
+
+use super::cell::LedgerError;
+use super::sign::Signed;
+use super::tree::{self, Missing, Nodes};
+use crate::db::{ProjectWall, WorkspaceTx};
+
+/// A stored entry, as it is read.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The log's generation.
+    pub generation: u32,
+    /// Its number.
+    pub seq: u64,
+    /// Its bytes.
+    pub entry: Vec<u8>,
+    /// What its commitments are commitments to, where that was not erased.
+    pub openings: BTreeMap<Field, Opening>,
+}
+
+/// The log is not what was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {seq} {what}")]
+pub struct Mismatch {
+    /// The first entry that is known to be bad.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub what: &'static str,
+    /// The receipt that can be made all the same: it fails in every verifier.
+    pub receipt: Option<String>,
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// See [`Mismatch`].
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// No checkpoint of this size was published.
+    #[error("no checkpoint was published at size {size}")]
+    NoCheckpoint {
+        /// The size.
+        size: u64,
+    },
+    /// A stored checkpoint cannot be read.
+    #[error("the stored checkpoint of size {size} is malformed")]
+    MalformedCheckpoint {
+        /// Its size.
+        size: u64,
+    },
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl From<crate::db::DbError> for ProveError {
+    fn from(error: crate::db::DbError) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+impl From<Missing> for Mismatch {
+    fn from(missing: Missing) -> Self {
+        Self { seq: missing.seq, what: "or its place in the tree is gone", receipt: None }
+    }
+}
+
+impl Stored {
+    /// Whether the bytes say what they should: an entry of this log at this place, whose openings open.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self, log: Log) -> Result<Entry, &'static str> {
+        let entry = Entry::parse(&self.entry).map_err(|_| "is not an entry any more: its bytes were altered")?;
+        if (entry.log, entry.generation, entry.seq) != (log, self.generation, self.seq) {
+            return Err("names another log or place");
+        }
+        for (field, opening) in &self.openings {
+            if !opening.opens(*field, &entry.commitments) {
+                return Err("has an opening that does not match its commitment");
+            }
+        }
+        Ok(entry)
+    }
+}
+
+/// The receipt of an entry against a checkpoint that covers it, with these fields opened.
+///
+/// # Errors
+/// [`ProveError::Mismatch`] when the log is damaged where the proof needs it.
+pub async fn receipt(
+    tx: &mut WorkspaceTx,
+    signed: &Signed,
+    stored: &Stored,
+    open: &[Field],
+) -> Result<Receipt, ProveError> {
+    let log = log_of(tx);
+    let malformed = || ProveError::MalformedCheckpoint { size: signed.size };
+    let checkpoint = signed.note.parse::<SignedCheckpoint>().map_err(|_| malformed())?;
+    let beyond = || Mismatch { seq: stored.seq, what: "is beyond the newest checkpoint", receipt: None };
+    let needed = merkle::inclusion_nodes(stored.seq, signed.size).ok_or_else(beyond)?;
+    let nodes = Nodes::read(tx.connection()?, log, stored.generation, &needed).await?.map_err(Mismatch::from)?;
+    let path = merkle::inclusion_proof(stored.seq, signed.size, |node| nodes.hash(node)).map_err(Mismatch::from)?;
+    let path = path.ok_or_else(beyond)?;
+    let not_text = |_| Mismatch { seq: stored.seq, what: "is not an entry any more: it is not text", receipt: None };
+    let openings = stored.openings.iter().filter(|(field, _)| open.contains(field));
+    let receipt = Receipt {
+        entry: String::from_utf8(stored.entry.clone()).map_err(not_text)?,
+        openings: openings.map(|(field, opening)| (*field, opening.clone())).collect(),
+        index: stored.seq,
+        path,
+        checkpoint,
+    };
+    let root = receipt.checkpoint.unverified().root;
+    let included =
+        merkle::verify_inclusion(stored.seq, signed.size, &leaf_hash(&stored.entry), &receipt.path, &root).is_ok();
+    let wrong = match stored.check(log) {
+        _ if !included => Some("is not what was recorded: its bytes do not hash to the leaf that was signed"),
+        checked => checked.err(),
+    };
+    match wrong {
+        None => Ok(receipt),
+        Some(what) => Err(Mismatch { seq: stored.seq, what, receipt: Some(receipt.to_string()) }.into()),
+    }
+}
+
+/// What the tree holds at these places, each a generation and a number: `None` where it lost its place.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn leaves(tx: &mut WorkspaceTx, places: &[(u32, u64)]) -> Result<Vec<Option<Hash>>, LedgerError> {
+    let log = log_of(tx);
+    let mut leaves = Vec::with_capacity(places.len());
+    for generation in places.chunk_by(|one, other| one.0 == other.0) {
+        let nodes: Vec<Node> = generation.iter().map(|(_, seq)| Node { level: 0, index: *seq }).collect();
+        let Some((generation, _)) = generation.first() else { continue };
+        leaves.extend(tree::each(tx.connection()?, log, *generation, &nodes).await?);
+    }
+    Ok(leaves)
+}
+
+/// That the checkpoint of one published size extends that of another.
+///
+/// # Errors
+/// [`ProveError::NoCheckpoint`], [`ProveError::Mismatch`].
+pub async fn consistency(tx: &mut WorkspaceTx, generation: u32, from: u64, to: u64) -> Result<Pair, ProveError> {
+    let log = log_of(tx);
+    let older = published(tx, log, generation, from).await?;
+    let newer = published(tx, log, generation, to).await?;
+    // The other way round there is nothing to prove; the pair says by itself that the second is smaller.
+    let needed = merkle::consistency_nodes(from, to).unwrap_or_default();
+    let nodes = Nodes::read(tx.connection()?, log, generation, &needed).await?.map_err(Mismatch::from)?;
+    let path = merkle::consistency_proof(from, to, |node| nodes.hash(node)).map_err(Mismatch::from)?;
+    Ok(Pair { path: path.unwrap_or_default(), older, newer })
+}
+
+async fn published(tx: &mut WorkspaceTx, log: Log, generation: u32, size: u64) -> Result<SignedCheckpoint, ProveError> {
+    let note = sql::checkpoint(tx, log, generation, size).await?.ok_or(ProveError::NoCheckpoint { size })?;
+    note.parse().map_err(|_| ProveError::MalformedCheckpoint { size })
+}
+
+/// The first entry that the head counts and the rows lack at the end of the log, if the caller may see all of it.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn tail_is_missing(tx: &mut WorkspaceTx) -> Result<Option<Mismatch>, LedgerError> {
+    if tx.project() != ProjectWall::Unconfined {
+        return Ok(None);
+    }
+    let log = log_of(tx);
+    let (size, rows) = sql::ends(tx, log).await?;
+    Ok((rows < size).then_some(Mismatch { seq: rows, what: "and what followed it is gone", receipt: None }))
+}
+
+pub(super) const fn log_of(tx: &WorkspaceTx) -> Log {
+    Log::Workspace { workspace: tx.workspace(), environment: tx.environment() }
+}

@@ -1,0 +1,152 @@
+//! Signing: heads become checkpoints, one journal object for each batch.
+//!
+//! The order is: the entries are committed; the roots go into the journal; the checkpoints are signed; they are
+//! published. Whoever is killed in between has promised nothing: a root in the journal that was never signed is one
+//! that the log still has, and the next batch signs it.
+
+mod sql;
+
+use std::collections::{BTreeMap, HashMap};
+
+use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
+use bailiwick_proof::log::Log;
+use bailiwick_proof::merkle::{Frontier, Hash};
+
+use super::cell::{Ledger, LedgerError};
+use super::{keys, tree};
+use crate::anchor::{Head, JournalError};
+use crate::db::{OperationalPath, SystemTx, Unrecorded};
+
+/// A published checkpoint.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The log's generation.
+    pub generation: u32,
+    /// Entries that it covers.
+    pub size: u64,
+    /// The signed note.
+    pub note: String,
+}
+
+/// A head, as signing reads it.
+pub(super) struct Grown {
+    log: Log,
+    generation: u32,
+    pub(super) size: u64,
+    pub(super) root: Hash,
+}
+
+impl Grown {
+    fn of(row: sql::HeadRow) -> Option<Self> {
+        let size = u64::try_from(row.size).ok()?;
+        let frontier = Frontier::from_bytes(size, &row.frontier).ok()?;
+        let log = super::place::log(row.workspace_id, &row.environment)?;
+        Some(Self { log, generation: u32::try_from(row.generation).ok()?, size, root: frontier.root() })
+    }
+}
+
+/// Every head, by origin.
+pub(super) async fn heads(ledger: &Ledger, tx: &mut SystemTx) -> Result<HashMap<String, Grown>, LedgerError> {
+    let rows = sql::heads(tx).await?;
+    rows.into_iter()
+        .filter_map(Grown::of)
+        .map(|grown| Ok((ledger.origin(grown.log, grown.generation)?.to_string(), grown)))
+        .collect()
+}
+
+/// The logs that have no checkpoint of their size.
+pub(super) async fn unsigned(ledger: &Ledger) -> Result<Vec<Log>, LedgerError> {
+    let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
+    let rows = sql::unsigned(&mut tx).await?;
+    tx.finish_reading().await?;
+    Ok(rows.into_iter().filter_map(Grown::of).map(|grown| grown.log).collect())
+}
+
+/// The newest checkpoint of a log; signed now if the log has grown since.
+pub(super) async fn newest(ledger: &Ledger, log: Log) -> Result<Signed, LedgerError> {
+    let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
+    let head = sql::head(&mut tx, log).await?.and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
+    let signed = sql::newest(&mut tx, log, head.generation).await?;
+    tx.finish_reading().await?;
+    if let Some(signed) = signed.filter(|signed| signed.size >= head.size) {
+        return Ok(signed);
+    }
+    if let Some((_, error)) = sign(ledger, &[log]).await?.into_iter().next() {
+        return Err(error);
+    }
+    let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
+    let signed = sql::newest(&mut tx, log, head.generation).await?;
+    tx.finish_reading().await?;
+    signed.ok_or(LedgerError::NoSuchLog)
+}
+
+/// Signs those of these logs that have grown since they were signed. Logs that must not be signed come back with the
+/// reason; the others are signed all the same.
+pub(super) async fn sign(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, LedgerError)>, LedgerError> {
+    if logs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _one = ledger.signing().lock().await;
+    let lock = ledger.journal().lock().await?;
+    let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
+    let mut refused = Vec::new();
+    let mut ready = Vec::new();
+    let mut moved = BTreeMap::new();
+    for log in logs {
+        match prepare(ledger, &mut tx, *log).await {
+            Ok(None) => {}
+            Ok(Some((checkpoint, signers, grown))) => {
+                moved.insert(checkpoint.origin.clone(), Head { size: grown.size, root: grown.root });
+                ready.push((checkpoint, signers, grown));
+            }
+            Err(error @ (LedgerError::Db(_) | LedgerError::Journal(_))) => return Err(error),
+            Err(error) => refused.push((*log, error)),
+        }
+    }
+    tx.finish_reading().await?;
+    if ready.is_empty() {
+        return Ok(refused);
+    }
+    let now = ledger.clock().now();
+    let at_ms = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+    let lock = tokio::task::spawn_blocking(move || lock.append(at_ms, &moved).map(|()| lock))
+        .await
+        .map_err(|_| JournalError::Busy)??;
+    let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
+    let count = ready.len();
+    for (checkpoint, signers, grown) in ready {
+        let signers: Vec<_> = signers.iter().collect();
+        let note = SignedCheckpoint::sign(checkpoint, &signers).map_err(|_| LedgerError::MalformedKey)?.to_string();
+        sql::insert(&mut tx, grown.log, grown.generation, grown.size, now, &note).await?;
+    }
+    tx.commit_unrecorded(Unrecorded::Signed).await?;
+    drop(lock);
+    metrics::counter!("bailiwick_ledger_checkpoints_total").increment(u64::try_from(count).unwrap_or_default());
+    Ok(refused)
+}
+
+type Ready = (Checkpoint, Vec<bailiwick_proof::note::SigningKey>, Grown);
+
+/// What is to be signed for a log: `None` when its size is signed already. The root that the journal holds must be one
+/// that the log still has.
+async fn prepare(ledger: &Ledger, tx: &mut SystemTx, log: Log) -> Result<Option<Ready>, LedgerError> {
+    let grown = sql::head(tx, log).await?.and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
+    if sql::newest(tx, log, grown.generation).await?.is_some_and(|signed| signed.size >= grown.size) {
+        return Ok(None);
+    }
+    let origin = ledger.origin(log, grown.generation)?.to_string();
+    if let Some(journal) = ledger.journal().head(&origin) {
+        ledger.refuse_if_behind(log, grown.generation, grown.size)?;
+        let root = if journal.size == grown.size {
+            grown.root
+        } else {
+            tree::root_at(tx.connection()?, log, grown.generation, journal.size, &origin).await?
+        };
+        if root != journal.root {
+            return Err(LedgerError::Forked { origin, size: journal.size });
+        }
+    }
+    let signers = keys::signing(ledger, tx, log, grown.generation).await?;
+    let checkpoint = Checkpoint { origin, size: grown.size, root: grown.root, extensions: Vec::new() };
+    Ok(Some((checkpoint, signers, grown)))
+}

@@ -1,0 +1,89 @@
+//! Heads and checkpoints.
+
+use bailiwick_proof::log::Log;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Signed;
+use crate::db::{DbError, SystemTx};
+use crate::ledger::place::columns;
+
+pub(super) struct HeadRow {
+    pub(super) workspace_id: Uuid,
+    pub(super) environment: String,
+    pub(super) generation: i32,
+    pub(super) size: i64,
+    pub(super) frontier: Vec<u8>,
+}
+
+pub(super) async fn heads(tx: &mut SystemTx) -> Result<Vec<HeadRow>, DbError> {
+    let rows =
+        sqlx::query_as!(HeadRow, "SELECT workspace_id, environment, generation, size, frontier FROM ledger_heads")
+            .fetch_all(tx.connection()?)
+            .await?;
+    Ok(rows)
+}
+
+pub(super) async fn head(tx: &mut SystemTx, log: Log) -> Result<Option<HeadRow>, DbError> {
+    let (workspace, environment) = columns(log);
+    let row = sqlx::query_as!(
+        HeadRow,
+        "SELECT workspace_id, environment, generation, size, frontier FROM ledger_heads
+         WHERE workspace_id = $1 AND environment = $2",
+        workspace,
+        environment
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(row)
+}
+
+pub(super) async fn unsigned(tx: &mut SystemTx) -> Result<Vec<HeadRow>, DbError> {
+    let rows = sqlx::query_as!(
+        HeadRow,
+        "SELECT workspace_id, environment, generation, size, frontier FROM ledger_heads h
+         WHERE NOT EXISTS (SELECT FROM ledger_checkpoints c WHERE c.workspace_id = h.workspace_id
+             AND c.environment = h.environment AND c.generation = h.generation AND c.size = h.size)"
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(rows)
+}
+
+pub(super) async fn newest(tx: &mut SystemTx, log: Log, generation: u32) -> Result<Option<Signed>, DbError> {
+    let (workspace, environment) = columns(log);
+    let row = sqlx::query!(
+        "SELECT size, note FROM ledger_checkpoints WHERE workspace_id = $1 AND environment = $2 AND generation = $3
+         ORDER BY size DESC LIMIT 1",
+        workspace,
+        environment,
+        i32::try_from(generation).unwrap_or(i32::MAX)
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(row.map(|row| Signed { generation, size: u64::try_from(row.size).unwrap_or_default(), note: row.note }))
+}
+
+pub(super) async fn insert(
+    tx: &mut SystemTx,
+    log: Log,
+    generation: u32,
+    size: u64,
+    now: OffsetDateTime,
+    note: &str,
+) -> Result<(), DbError> {
+    let (workspace, environment) = columns(log);
+    sqlx::query!(
+        "INSERT INTO ledger_checkpoints (workspace_id, environment, generation, size, signed_at, note)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        workspace,
+        environment,
+        i32::try_from(generation).unwrap_or(i32::MAX),
+        i64::try_from(size).unwrap_or(-1),
+        now,
+        note
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}

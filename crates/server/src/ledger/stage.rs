@@ -1,0 +1,125 @@
+//! Staging: the entry's makings, in the transaction of the change.
+
+mod sql;
+
+use bailiwick_proof::canonical;
+use bailiwick_proof::id::{EventId, Id, ProjectId};
+use bailiwick_proof::log::Log;
+use serde_json::{Value, json};
+
+use super::Action;
+use crate::context::RequestContext;
+use crate::db::{DbError, Recorded, SystemTx, WorkspaceTx};
+use crate::entropy::Entropy;
+
+/// Who acts when nobody asked.
+const SYSTEM: &str = "system";
+
+/// One entry, as a feature words it.
+pub struct Entry {
+    action: String,
+    /// Whose doing it was, where that is not the principal: a customer's own word for a subject of theirs.
+    actor: Option<String>,
+    target: String,
+    project: Option<ProjectId>,
+    meta: Value,
+}
+
+impl Entry {
+    /// An action of ours, about a thing with an id.
+    #[must_use]
+    pub fn about(action: Action, target: impl std::fmt::Display) -> Self {
+        let action = action.as_str().to_owned();
+        Self { action, actor: None, target: target.to_string(), project: None, meta: json!({}) }
+    }
+
+    /// What a customer's own program tells: its action, and its own words for who and what.
+    ///
+    /// # Errors
+    /// When `meta` holds what canonical JSON does not have: a fraction, or an integer of 2^53 or more.
+    pub fn told(action: String, actor: String, target: String, meta: Value) -> Result<Self, canonical::NotCanonical> {
+        canonical::to_string(&meta)?;
+        Ok(Self { action, actor: Some(actor), target, project: None, meta })
+    }
+
+    /// With more to say: ids, words of ours and whole numbers, never free text.
+    #[must_use]
+    pub fn with(mut self, meta: Value) -> Self {
+        self.meta = meta;
+        self
+    }
+
+    /// On the trail of this project.
+    #[must_use]
+    pub const fn within(mut self, project: Option<ProjectId>) -> Self {
+        self.project = project;
+        self
+    }
+}
+
+/// A staged row, apart from where it goes.
+struct Row<'a> {
+    event: EventId,
+    entry: &'a Entry,
+    actor: &'a str,
+    recorded_by: &'a str,
+    context: &'a RequestContext,
+}
+
+/// Stages an entry in the workspace's log, in the transaction of the change itself.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn stage(tx: &mut WorkspaceTx, entropy: &Entropy, entry: &Entry) -> Result<Recorded, DbError> {
+    stage_told(tx, entropy, entry).await.map(|(_, recorded)| recorded)
+}
+
+/// As [`stage`], with the event's id.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn stage_told(
+    tx: &mut WorkspaceTx,
+    entropy: &Entropy,
+    entry: &Entry,
+) -> Result<(EventId, Recorded), DbError> {
+    let (context, recorded_by) = (tx.context().clone(), tx.actor().to_owned());
+    let event: EventId = Id::from_uuid(entropy.uuid_v7(context.received_at));
+    let actor = entry.actor.as_deref().unwrap_or(&recorded_by);
+    let row = Row { event, entry, actor, recorded_by: &recorded_by, context: &context };
+    sql::insert(tx, &row).await?;
+    Ok((event, Recorded::staged()))
+}
+
+/// Stages an entry in the cell's own log: accounts, sessions, failed sign-ins.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn stage_in_cell(
+    tx: &mut SystemTx,
+    entropy: &Entropy,
+    context: &RequestContext,
+    actor: &str,
+    entry: &Entry,
+) -> Result<Recorded, DbError> {
+    let event: EventId = Id::from_uuid(entropy.uuid_v7(context.received_at));
+    sql::insert_in_cell(tx, &Row { event, entry, actor, recorded_by: actor, context }).await?;
+    Ok(Recorded::staged())
+}
+
+/// Stages an entry of the server's own doing, in the log that it concerns.
+pub(super) async fn stage_by_system(
+    tx: &mut SystemTx,
+    entropy: &Entropy,
+    context: &RequestContext,
+    log: Log,
+    entry: &Entry,
+) -> Result<Recorded, DbError> {
+    let event: EventId = Id::from_uuid(entropy.uuid_v7(context.received_at));
+    let row = Row { event, entry, actor: SYSTEM, recorded_by: SYSTEM, context };
+    match log {
+        Log::Cell => sql::insert_in_cell(tx, &row).await?,
+        Log::Workspace { workspace, environment } => sql::insert_for(tx, workspace, environment, &row).await?,
+    }
+    Ok(Recorded::staged())
+}

@@ -1,0 +1,98 @@
+//! The tree, read from the hashes that the sequencer stored: a proof costs a few short runs of rows, not a scan.
+
+mod sql;
+
+use std::collections::HashMap;
+
+use bailiwick_proof::log::Log;
+use bailiwick_proof::merkle::{self, Hash, Node};
+use bailiwick_proof::tile;
+use sqlx::PgConnection;
+
+use super::cell::LedgerError;
+
+/// The hashes of some subtrees.
+pub(super) struct Nodes {
+    hashes: HashMap<Node, Hash>,
+}
+
+/// A hash that is not where it should be: an entry at or after this one is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) seq: u64,
+}
+
+impl Nodes {
+    /// Reads what these nodes are computed from.
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        log: Log,
+        generation: u32,
+        nodes: &[Node],
+    ) -> Result<Result<Self, Missing>, LedgerError> {
+        let found = computed(connection, log, generation, nodes).await?;
+        let hashes: Result<HashMap<Node, Hash>, Missing> =
+            nodes.iter().zip(found).map(|(node, hash)| Ok((*node, hash?))).collect();
+        Ok(hashes.map(|hashes| Self { hashes }))
+    }
+
+    /// The hash of a node that was read.
+    pub(super) fn hash(&self, node: Node) -> Result<Hash, Missing> {
+        self.hashes.get(&node).copied().ok_or(Missing { seq: node.index << node.level })
+    }
+}
+
+/// The hash of each of these nodes, where it is there.
+pub(super) async fn each(
+    connection: &mut PgConnection,
+    log: Log,
+    generation: u32,
+    nodes: &[Node],
+) -> Result<Vec<Option<Hash>>, LedgerError> {
+    Ok(computed(connection, log, generation, nodes).await?.into_iter().map(Result::ok).collect())
+}
+
+async fn computed(
+    connection: &mut PgConnection,
+    log: Log,
+    generation: u32,
+    nodes: &[Node],
+) -> Result<Vec<Result<Hash, Missing>>, LedgerError> {
+    let runs: Vec<tile::Run> = nodes.iter().map(|node| tile::run_of(*node)).collect();
+    let stored = sql::runs(connection, log, generation, &runs).await?;
+    let hash = |(node, (run, pieces)): (&Node, (&tile::Run, Vec<(u64, Vec<u8>)>))| {
+        let missing = |index: u64| Missing { seq: index << (run.tile_level * tile::HEIGHT) };
+        let run = collect(run, &pieces).map_err(missing)?;
+        tile::node_from_run(&run).ok_or(Missing { seq: node.index << node.level })
+    };
+    Ok(nodes.iter().zip(runs.iter().zip(stored)).map(hash).collect())
+}
+
+/// The root of the first `size` leaves.
+pub(super) async fn root_at(
+    connection: &mut PgConnection,
+    log: Log,
+    generation: u32,
+    size: u64,
+    origin: &str,
+) -> Result<Hash, LedgerError> {
+    let missing = |missing: Missing| LedgerError::MissingHash { origin: origin.to_owned(), seq: missing.seq };
+    let nodes = Nodes::read(connection, log, generation, &merkle::frontier_nodes(size)).await?.map_err(missing)?;
+    merkle::root_from(size, |node| nodes.hash(node)).map_err(missing)
+}
+
+/// The run's hashes out of the stored pieces; the index of the first that is missing otherwise.
+fn collect(run: &tile::Run, pieces: &[(u64, Vec<u8>)]) -> Result<Vec<Hash>, u64> {
+    let mut hashes: Vec<Hash> = Vec::new();
+    let mut next = run.start;
+    let end = run.start + run.len;
+    for (start, bytes) in pieces {
+        for (index, chunk) in (*start..).zip(bytes.chunks_exact(32)) {
+            if index == next && next < end {
+                hashes.push(Hash::try_from(chunk).map_err(|_| next)?);
+                next += 1;
+            }
+        }
+    }
+    if next == end { Ok(hashes) } else { Err(next) }
+}
