@@ -130,15 +130,12 @@ impl Failure {
         }
     }
 
-    /// What is not verified, or any other failure as it is.
-    ///
-    /// # Errors
-    /// The failure itself, when it is not about a verification.
-    pub(crate) fn into_refusal(self) -> Result<Refusal, Self> {
-        match self.cause {
-            Cause::Unverified(refusal) => Ok(*refusal),
-            cause => Err(Self { cause, ..self }),
+    /// Changes what is told of a verification that failed; any other failure stays as it is.
+    pub(crate) fn amend(mut self, change: impl FnOnce(Refusal) -> Refusal) -> Self {
+        if let Cause::Unverified(refusal) = self.cause {
+            self.cause = Cause::Unverified(Box::new(change(*refusal)));
         }
+        self
     }
 
     /// How the process ends.

@@ -20,9 +20,22 @@ pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     written.map_err(|err| Failure::local(format!("could not write {}", path.display()), &err))
 }
 
+/// Keeps what is damaged beside the file that was asked for; what is there already, and the same, is kept too.
+///
+/// # Errors
+/// As [`write_new`].
+pub(crate) fn keep_beside(path: &Path, text: &str) -> Result<PathBuf, Failure> {
+    let place = beside(path);
+    let there = std::fs::read(&place).is_ok_and(|there| there == text.as_bytes());
+    if !there {
+        write_new(&place, text)?;
+    }
+    Ok(place)
+}
+
 /// Where what is damaged goes, so that it is not taken for what was asked for: `x.tlog-proof` has it
 /// in `x.damaged.tlog-proof`.
-pub(crate) fn beside(path: &Path) -> PathBuf {
+fn beside(path: &Path) -> PathBuf {
     let ending = path.extension().map(|ending| format!("damaged.{}", ending.display()));
     path.with_extension(ending.unwrap_or_else(|| "damaged".to_owned()))
 }
@@ -38,6 +51,17 @@ mod tests {
         write_new(&path, "older").unwrap();
         assert!(write_new(&path, "newer").is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "older");
+    }
+
+    #[test]
+    fn the_same_evidence_is_kept_once_and_other_evidence_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tlog-proof");
+        let kept = keep_beside(&path, "one").unwrap();
+        assert_eq!(keep_beside(&path, "one").unwrap(), kept);
+        assert!(keep_beside(&path, "two").is_err());
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), "one");
+        assert!(!path.exists());
     }
 
     #[test]

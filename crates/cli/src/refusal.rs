@@ -34,6 +34,11 @@ impl Refusal {
         Self { code: code.into(), reason: reason.into(), seq: None, facts: Vec::new(), evidence: None }
     }
 
+    /// The code alone.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// The reason alone.
     pub(crate) fn reason(&self) -> &str {
         &self.reason

@@ -14,8 +14,11 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::refusal::Refusal;
 
-/// What to say beside a time that nobody but the server vouches for.
-pub(crate) const ABOUT_TIME: &str = "recorded_at is what the server's clock said; no proof speaks for it";
+/// What to say beside a statement with a time in it, for which nobody but the server vouches.
+pub(crate) fn remark(statement: &Value) -> Option<&'static str> {
+    statement.get("recorded_at")?;
+    Some("recorded_at is what the server's clock said; no proof speaks for it")
+}
 
 /// The entry and its place in the log.
 ///

@@ -12,6 +12,7 @@ mod receipt;
 
 use std::path::Path;
 
+use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::log::{Log as LogName, Origin};
@@ -25,7 +26,9 @@ use crate::failure::{Exit, Failure};
 use crate::out_file;
 use crate::output::Answer;
 use crate::pins::Pins;
+use crate::proof_file::ProofFile;
 use crate::refusal::Refusal;
+use crate::statement;
 use crate::trusted_keys::{self, TrustedKeys, Voucher};
 
 /// Carries out a command about a workspace's log.
@@ -114,23 +117,45 @@ impl Log {
         Ok(keys.filter(|key| key.name() == origin).collect())
     }
 
+    /// Verifies what proves something of this log, with the best keys there are.
+    async fn verify(
+        &self,
+        file: &ProofFile,
+        checkpoint: &SignedCheckpoint,
+        given: &[KeySource],
+    ) -> Result<(Value, Voucher), Failure> {
+        let origin = self.own_origin(&checkpoint.unverified().origin)?;
+        let TrustedKeys { keys, voucher } = self.trusted_keys(given, &origin.to_string()).await?;
+        match file.verify(&keys) {
+            Ok(statement) => Ok((statement, voucher)),
+            Err(refusal) if voucher == Voucher::Pin && refusal.code() == "no_known_signature" => {
+                Err(Failure::from(refusal)
+                    .hint("`bailiwick audit pin` follows the log to another key, or says why not"))
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
     /// Hands on what was verified: into a new file, or as it is.
     fn hand_over(
         &self,
         mut statement: Value,
-        trusted: &TrustedKeys,
+        voucher: Voucher,
         text: String,
         member: &str,
         out: Option<&Path>,
     ) -> Result<Answer, Failure> {
         let id = if statement.get("id").is_some() { "id" } else { "origin" };
-        let mut note = trusted.voucher.to_string();
+        let mut note = voucher.to_string();
         if let Some(members) = statement.as_object_mut() {
-            members.insert("key_from".to_owned(), json!(trusted.voucher.as_str()));
+            members.insert("key_from".to_owned(), json!(voucher.as_str()));
         }
         if let Some(path) = out {
             out_file::write_new(path, &text)?;
             note.push_str(&format!("; written to {}", path.display()));
+            if let Some(remark) = statement::remark(&statement) {
+                note.push_str(&format!("\n{remark}"));
+            }
             return Ok(Answer::one_by(statement, id).note(note));
         }
         if let Some(members) = statement.as_object_mut() {
@@ -141,21 +166,16 @@ impl Log {
 
     /// Keeps what is not verified: beside the file that was asked for, else with the pins.
     fn keep_damaged(&self, failure: Failure, text: Option<&str>, kind: &str, out: Option<&Path>) -> Failure {
-        let mut refusal = match failure.into_refusal() {
-            Ok(refusal) => refusal,
-            Err(failure) => return failure,
-        };
-        let stated = refusal.take_evidence();
-        let Some(text) = stated.as_deref().or(text) else { return refusal.into() };
-        let kept = match out.map(out_file::beside) {
-            Some(path) => out_file::write_new(&path, text).map(|()| path),
-            None => self.pins().and_then(|pins| pins.keep_evidence(text, kind)),
-        };
-        match kept {
-            Ok(path) => refusal.with("evidence", path.display().to_string()).into(),
-            Err(failure) => {
-                Failure::from(refusal).hint(format!("the evidence could not be kept: {}", failure.summary()))
-            }
-        }
+        failure.amend(|mut refusal| {
+            let stated = refusal.take_evidence();
+            let Some(text) = stated.as_deref().or(text) else { return refusal };
+            let kept = match out {
+                Some(path) => out_file::keep_beside(path, text),
+                None => self.pins().and_then(|pins| pins.keep_evidence(text, kind)),
+            };
+            let place = kept
+                .map_or_else(|failure| format!("not kept: {}", failure.summary()), |path| path.display().to_string());
+            refusal.with("evidence", place)
+        })
     }
 }

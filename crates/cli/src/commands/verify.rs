@@ -8,7 +8,7 @@ use crate::args::Verify;
 use crate::failure::Failure;
 use crate::output::Answer;
 use crate::proof_file::{MAX_BYTES, ProofFile};
-use crate::statement::ABOUT_TIME;
+use crate::statement;
 use crate::trusted_keys;
 
 /// Verifies a file with the keys given.
@@ -16,9 +16,12 @@ pub(crate) fn run(wanted: &Verify) -> Result<Answer, Failure> {
     let keys = trusted_keys::given(&wanted.keys.keys)?;
     let bytes = read(&wanted.file)?;
     let statement = ProofFile::parse(&bytes)?.verify(&keys)?;
-    let timed = statement.get("recorded_at").is_some();
+    let remark = statement::remark(&statement);
     let answer = Answer::one_by(statement, "origin");
-    Ok(if timed { answer.note(ABOUT_TIME) } else { answer })
+    Ok(match remark {
+        Some(remark) => answer.note(remark),
+        None => answer,
+    })
 }
 
 /// Reads one byte more than there may be at most, so that an endless input ends here.

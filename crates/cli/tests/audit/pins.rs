@@ -192,6 +192,8 @@ fn a_key_that_the_pinned_one_signed_beside_is_adopted() {
     assert!(run.stderr.contains(&old) && run.stderr.contains(&new), "{}", run.stderr);
     assert_eq!(run.json()["vkey"], json!(new));
     assert!(pinned.desk.run(&PIN).stderr.contains("nothing is new"));
+    pinned.socket.publish(&[&pinned.key, &key(&pinned.log.origin, 2)]);
+    assert_eq!(pinned.desk.run(&PIN).json()["vkey"], json!(new), "there is no way back to a retired key");
 
     pinned.shows(&pinned.log.checkpoint(&[&pinned.key]));
     pinned.refuses("no_known_signature");

@@ -134,6 +134,7 @@ fn a_checkpoint_is_verified_likewise() {
     socket.log("checkpoint", &log.checkpoint(&[&other]));
     let verdict = desk.run(&["audit", "checkpoint", "-o", "json"]).refused("no_known_signature");
     assert!(verdict["evidence"].as_str().unwrap().ends_with(".checkpoint"));
+    assert!(desk.run(&["audit", "checkpoint"]).stderr.contains("hint: `bailiwick audit pin` follows"));
 }
 
 #[test]

@@ -144,6 +144,9 @@ async fn a_pin_follows_the_log_with_a_key_of_its_own() {
     assert!(last["size"].as_u64() > first["size"].as_u64());
     assert_eq!(last["vkey"], first["vkey"]);
 
+    let mismatch = desk.run(&[&PIN[..], &["--environment", "test"]].concat()).await;
+    mismatch.refused(4, "environment_mismatch");
+
     desk.login("reader", text(&reader, "key")).await.ok();
     desk.run(&PIN).await.refused(4, "forbidden");
     desk.run(&["audit", "receipt", "evt_01h455vb4pex5vsknk084sn02q", "--profile", "auditor", "-o", "json"])

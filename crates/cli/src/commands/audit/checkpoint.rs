@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::output::Answer;
 use crate::proof_file::ProofFile;
 use crate::refusal::Refusal;
-use crate::trusted_keys::TrustedKeys;
+use crate::trusted_keys::Voucher;
 
 const KIND: &str = "checkpoint";
 
@@ -17,17 +17,15 @@ pub(super) async fn checkpoint(log: &Log, wanted: &Wanted) -> Result<Answer, Fai
     let out = wanted.out.as_deref();
     let text = log.checkpoint().await.map_err(|failure| log.keep_damaged(failure, None, KIND, out))?;
     match verify(log, wanted, &text).await {
-        Ok((statement, trusted)) => log.hand_over(statement, &trusted, text, KIND, out),
+        Ok((statement, voucher)) => log.hand_over(statement, voucher, text, KIND, out),
         Err(failure) => Err(log.keep_damaged(failure, Some(&text), KIND, out)),
     }
 }
 
-async fn verify(log: &Log, wanted: &Wanted, text: &str) -> Result<(Value, TrustedKeys), Failure> {
+async fn verify(log: &Log, wanted: &Wanted, text: &str) -> Result<(Value, Voucher), Failure> {
     let file = ProofFile::parse(text.as_bytes())?;
     let ProofFile::Checkpoint(checkpoint) = &file else {
         return Err(Refusal::new("not_a_checkpoint", "the server gave something else than a checkpoint").into());
     };
-    let origin = log.own_origin(&checkpoint.unverified().origin)?;
-    let trusted = log.trusted_keys(&wanted.keys.keys, &origin.to_string()).await?;
-    Ok((file.verify(&trusted.keys)?, trusted))
+    log.verify(&file, checkpoint, &wanted.keys.keys).await
 }

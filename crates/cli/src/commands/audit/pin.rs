@@ -167,7 +167,9 @@ async fn adopted(
     if newest.note().signatures().len() < 2 {
         return Ok(pinned.key.clone());
     }
-    let published = log.published_keys(pinned.key.name()).await?;
+    let mut published = log.published_keys(pinned.key.name()).await?;
+    // What a retired key signs is no reason to go back to it.
+    published.retain(|key| !pinned.retired.contains(key));
     Ok(signer(&published, newest).unwrap_or(&pinned.key).clone())
 }
 

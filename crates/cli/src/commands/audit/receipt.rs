@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output::Answer;
 use crate::proof_file::ProofFile;
 use crate::refusal::Refusal;
-use crate::trusted_keys::TrustedKeys;
+use crate::trusted_keys::Voucher;
 
 const KIND: &str = "tlog-proof";
 
@@ -25,26 +25,24 @@ pub(super) async fn receipt(log: &Log, wanted: &Wanted) -> Result<Answer, Failur
         Err(failure) => return Err(keep(failure, None)),
     };
     match verify(log, wanted, &text).await {
-        Ok((mut statement, trusted)) => {
+        Ok((mut statement, voucher)) => {
             if let Some(members) = statement.as_object_mut() {
                 members.shift_insert(0, "id".to_owned(), json!(id));
             }
-            log.hand_over(statement, &trusted, text, "receipt", wanted.out.as_deref())
+            log.hand_over(statement, voucher, text, "receipt", wanted.out.as_deref())
         }
         Err(failure) => Err(keep(failure, Some(&text))),
     }
 }
 
-async fn verify(log: &Log, wanted: &Wanted, text: &str) -> Result<(Value, TrustedKeys), Failure> {
+async fn verify(log: &Log, wanted: &Wanted, text: &str) -> Result<(Value, Voucher), Failure> {
     let file = ProofFile::parse(text.as_bytes())?;
     let ProofFile::Receipt(receipt) = &file else {
         return Err(Refusal::new("not_a_receipt", "the server gave something else than a receipt").into());
     };
-    let origin = log.own_origin(&receipt.checkpoint.unverified().origin)?;
-    let trusted = log.trusted_keys(&wanted.keys.keys, &origin.to_string()).await?;
-    let statement = file.verify(&trusted.keys)?;
+    let verified = log.verify(&file, &receipt.checkpoint, &wanted.keys.keys).await?;
     about_this_event(receipt, &wanted.id.to_string())?;
-    Ok((statement, trusted))
+    Ok(verified)
 }
 
 /// Meta, when it is open, names the event; another one's receipt proves nothing of this one.
