@@ -14,6 +14,7 @@ mod bench;
 mod browser;
 mod generate;
 mod leaks;
+mod npm;
 mod postgres;
 mod process;
 mod repo;
@@ -22,6 +23,7 @@ mod setup;
 mod sqlx;
 mod test;
 mod tidy;
+mod verifiers;
 
 use std::process::ExitCode;
 

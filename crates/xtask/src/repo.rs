@@ -21,6 +21,11 @@ pub(crate) fn built(name: &str) -> PathBuf {
     target_dir().join("debug").join(name)
 }
 
+/// Where tools are installed that only this repository uses.
+pub(crate) fn tools_dir() -> PathBuf {
+    target_dir().join("tools")
+}
+
 /// Where the tests of one run leave what is looked at afterwards: secrets, logs and databases.
 pub(crate) fn test_run_dir() -> PathBuf {
     target_dir().join("test-run")

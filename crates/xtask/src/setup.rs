@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use crate::{apt, browser, postgres, process};
+use crate::{apt, browser, postgres, process, verifiers};
 
 const POSTGRES_TO_RUN: [&str; 3] = ["initdb", "postgres", "pg_ctl"];
 const POSTGRES_TO_TEST: [&str; 6] = ["initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_dumpall"];
@@ -16,6 +16,10 @@ pub(crate) struct TestTools {
     pub(crate) pg_bin: PathBuf,
     pub(crate) chromium: PathBuf,
     pub(crate) axe_core: PathBuf,
+    /// A Python that has the packages which check the golden files.
+    pub(crate) python: PathBuf,
+    pub(crate) node: PathBuf,
+    pub(crate) jose: PathBuf,
 }
 
 /// # Errors
@@ -31,6 +35,8 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
             eprintln!("xtask: PostgreSQL in {}", tools.pg_bin.display());
             eprintln!("xtask: Chromium is {}", tools.chromium.display());
             eprintln!("xtask: axe-core is {}", tools.axe_core.display());
+            eprintln!("xtask: Python with pymerkle and joserfc is {}", tools.python.display());
+            eprintln!("xtask: jose is {}, for {}", tools.jose.display(), tools.node.display());
         }
         _ => bail!("usage: cargo xtask setup [--for run|test]"),
     }
@@ -61,18 +67,25 @@ pub(crate) fn for_test() -> anyhow::Result<TestTools> {
     if browser::find_chromium().is_none() {
         packages.push("chromium");
     }
-    if browser::find_axe_core().is_none() && process::on_path("npm").is_none() {
+    let lacks_npm_packages = browser::AXE_CORE.find().is_none() || verifiers::JOSE.find().is_none();
+    if lacks_npm_packages && process::on_path("npm").is_none() {
         packages.push("npm");
+    }
+    if verifiers::find_node().is_none() {
+        packages.push("nodejs");
+    }
+    if !verifiers::has_python() {
+        packages.push("python3-venv");
     }
     apt::install(&packages)?;
     Ok(TestTools {
         pg_bin: postgres::find_bin_dir(&POSTGRES_TO_TEST).with_context(too_old)?,
         chromium: browser::find_chromium()
             .context("no Chromium that starts: install one, and name it in the variable CHROMIUM")?,
-        axe_core: match browser::find_axe_core() {
-            Some(script) => script,
-            None => browser::install_axe_core()?,
-        },
+        axe_core: browser::AXE_CORE.find_or_install()?,
+        python: verifiers::python()?,
+        node: verifiers::find_node().context("no Node.js found; install one, and put it on PATH")?,
+        jose: verifiers::JOSE.find_or_install()?,
     })
 }
 

@@ -85,16 +85,19 @@ impl Run {
         outcome
     }
 
-    /// The environment that every step is started with; the tests read the last four.
+    /// The environment that every step is started with; the tests read all but the first.
     fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         if std::env::var_os("CI").is_some() {
             command.env("CARGO_INCREMENTAL", "0");
         }
-        let variables: [(&str, &OsStr); 5] = [
+        let variables: [(&str, &OsStr); 8] = [
             ("SQLX_OFFLINE", "true".as_ref()),
             ("PG_BIN", self.tools.pg_bin.as_ref()),
             ("CHROMIUM", self.tools.chromium.as_ref()),
             ("AXE_CORE_JS", self.tools.axe_core.as_ref()),
+            ("CHECK_PYTHON", self.tools.python.as_ref()),
+            ("NODE", self.tools.node.as_ref()),
+            ("JOSE_JS", self.tools.jose.as_ref()),
             ("BAILIWICK_TEST_RUN_DIR", self.dir.as_ref()),
         ];
         command.envs(variables)

@@ -4,7 +4,7 @@ use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use bailiwick_proof::jose::{self, Jwk};
 use bailiwick_proof::note::{SignedNote, SigningKey};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::case::{File, swap};
@@ -280,6 +280,15 @@ pub(super) fn jwk() -> Value {
     file.done()
 }
 
+/// A JWS whose signature holds, whatever its header says.
+fn signed_jws(key: &SigningKey, header: &str, payload: &str) -> String {
+    let signed = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(header));
+    // A signature line is name, and base64 of key id and signature.
+    let line = key.sign(&signed).to_string();
+    let bytes = STANDARD.decode(line.rsplit_once(' ').unwrap().1).unwrap();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(&bytes[4..]))
+}
+
 pub(super) fn jws() -> Value {
     let mut file =
         File::about("Daily roots: checkpoints as compact JWS. `jwks` is the text of the key set that one trusts.");
@@ -305,7 +314,7 @@ pub(super) fn jws() -> Value {
     let [head, payload, signature] = jws.split('.').collect::<Vec<_>>().try_into().unwrap();
     let kid = jose::thumbprint(ours.verifier().public());
     let header = format!("{{\"alg\":\"EdDSA\",\"kid\":\"{kid}\",\"typ\":\"tlog-checkpoint+jws\"}}");
-    let with = |header: &str| format!("{}.{payload}.{signature}", URL_SAFE_NO_PAD.encode(header));
+    let with = |header: &str| signed_jws(ours, header, payload);
     let larger = URL_SAFE_NO_PAD.encode(log.unsigned(5).text().replace("\n5\n", "\n6\n"));
     for (name, jws, keys, detail) in [
         ("empty", String::new(), set(&[ours]), "jws_shape"),
@@ -319,6 +328,7 @@ pub(super) fn jws() -> Value {
         ("a header with a key of its own", with(&swap(&header, "}", ",\"jwk\":{}}")), set(&[ours]), "jws_header"),
         ("an unknown key", jws.clone(), set(&[&new]), "no_known_signature"),
         ("no keys", jws.clone(), set(&[]), "no_known_signature"),
+        ("no checkpoint", signed_jws(ours, &header, &URL_SAFE_NO_PAD.encode("{}")), set(&[ours]), "checkpoint_shape"),
         ("another payload", format!("{head}.{larger}.{signature}"), set(&[ours]), "bad_signature"),
         ("no signature", format!("{head}.{payload}."), set(&[ours]), "bad_signature"),
         ("another log's key of the same bytes", jws.clone(), set(&[&other]), "other_logs_key"),

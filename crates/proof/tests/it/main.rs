@@ -5,6 +5,7 @@ mod golden;
 mod judge;
 mod outside;
 mod pairs;
+mod programs;
 mod receipts;
 #[path = "../../examples/make-vectors/vectors.rs"]
 mod vectors;
