@@ -30,7 +30,7 @@ pub(crate) fn of_receipt(receipt: &Receipt, keys: &[VerifierKey]) -> Result<Valu
     statement.insert("seq".to_owned(), json!(verified.entry.seq));
     statement.insert("action".to_owned(), json!(verified.entry.action.as_str()));
     statement.insert("recorded_at".to_owned(), moment(verified.entry.recorded_at_ms));
-    statement.insert("trace".to_owned(), json!(verified.entry.trace.to_string()));
+    statement.insert("trace_id".to_owned(), json!(verified.entry.trace.to_string()));
     let opened = receipt.openings.iter().map(|(field, opening)| (field.to_string(), json!(opening.value)));
     statement.insert("opened".to_owned(), Value::Object(opened.collect()));
     statement.insert("leaf_hash".to_owned(), json!(verified.leaf.to_hex()));

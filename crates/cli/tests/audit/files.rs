@@ -49,7 +49,7 @@ fn each_kind_is_recognised_and_described() {
     let expected = json!({
         "verified": true, "kind": "receipt", "origin": it.log.origin, "log_name": "log.example", "workspace_id": WORKSPACE,
         "environment": "live", "generation": 1, "seq": 2, "size": 5, "action": "api_key.created",
-        "recorded_at": "2025-11-22T03:42:59.123Z", "trace": "c44474038d459e40e4714afefa7bf8da", "signed_by": [it.vkey],
+        "recorded_at": "2025-11-22T03:42:59.123Z", "trace_id": "c44474038d459e40e4714afefa7bf8da", "signed_by": [it.vkey],
     });
     for (member, value) in expected.as_object().unwrap() {
         assert_eq!(&receipt[member], value, "{member}");
