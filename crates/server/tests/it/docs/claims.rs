@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bailiwick_server::config::{SETTINGS, Setting};
+use bailiwick_server::ledger::{Action, RESERVED};
 
 use super::page;
 
@@ -102,6 +103,14 @@ fn every_fault_of_a_start_stands_in_the_runbook() {
     let invented: Vec<&String> =
         named.iter().filter(kept).filter(|name| !codes.contains(*name) && !settings.contains(*name)).collect();
     assert!(invented.is_empty(), "in the runbook alone: {invented:?}");
+}
+
+#[test]
+fn the_guide_names_every_action_and_every_reserved_word() {
+    let named: BTreeSet<String> = quoted(&read("docs/guide/audit-log.md")).into_iter().collect();
+    let words = RESERVED.into_iter().chain(Action::ALL.into_iter().map(|action| action.as_str()));
+    let missing: Vec<&str> = words.filter(|word| !named.contains(*word)).collect();
+    assert!(missing.is_empty(), "not in the guide to the audit log: {missing:?}");
 }
 
 /// What the tests call beyond what `cargo xtask test` installs is said where a newcomer reads it.
