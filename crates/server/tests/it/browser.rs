@@ -1,5 +1,9 @@
 //! What a newcomer does, in a real browser.
 
+mod audit;
+mod audit_forms;
+mod vectors;
+
 use nix::sys::signal::Signal;
 
 use crate::harness::browser::Tab;
