@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::cli::{Desk, Home, Run, ids, text};
-use crate::harness::process::DevHome;
+use crate::harness::process::{DevHome, DevServer, bailiwickd};
 use crate::harness::secrets;
 
 const PIN: [&str; 4] = ["audit", "pin", "-o", "json"];
@@ -189,13 +189,7 @@ async fn a_changed_row_is_named_by_its_seq() {
 async fn a_machine_that_was_put_back_is_found_out_by_its_pins() {
     let machine = DevHome::temporary();
     let server = machine.start().await;
-    let owner = Home::new();
-    sign_in(&owner, &server).await;
-    owner.run(&["workspaces", "create", "Acme", "--slug", "acme"], "").await.ok();
-    owner.run(&["workspaces", "use", "acme"], "").await.ok();
-    let key = owner.run(&["keys", "create", "auditor", "--scope", "management", "-o", "json"], "").await.json();
-    secrets::record(text(&key, "key"));
-    owner.run(&["login", "--token-stdin", "--server", &machine.url()], text(&key, "key")).await.ok();
+    let owner = auditor(&server).await;
     owner.run(&PIN, "").await.ok();
     server.stop(Signal::SIGTERM).await;
 
@@ -229,8 +223,39 @@ async fn a_machine_that_was_put_back_is_found_out_by_its_pins() {
     server.stop(Signal::SIGTERM).await;
 }
 
-/// Leaves the command line of this home signed in.
-async fn sign_in(home: &Home, server: &crate::harness::process::DevServer<'_>) {
+#[tokio::test]
+async fn a_rotated_key_is_adopted_while_both_sign() {
+    let machine = DevHome::temporary();
+    let server = machine.start().await;
+    let owner = auditor(&server).await;
+    let old = owner.run(&PIN, "").await.json();
+    let event = owner.run(&["audit", "list", "--limit", "1", "-o", "id"], "").await.ok();
+    owner.run(&["audit", "receipt", event.trim(), "--out", "old.tlog-proof"], "").await.ok();
+
+    let rotate = ["ledger", "rotate-key", "--workspace", text(&old, "workspace_id"), "--data-dir"];
+    let rotated = bailiwickd(rotate).arg(&machine.dir).output().await.unwrap();
+    assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
+    owner.run(&["projects", "create", "later"], "").await.ok();
+    let run = owner.run(&PIN, "").await;
+    let told = run.stderr.clone();
+    let new = run.json();
+    assert_ne!(new["vkey"], old["vkey"]);
+    assert!(told.contains("another key is pinned from now on") && told.contains(text(&old, "vkey")), "{told}");
+    assert!(told.contains(text(&new, "vkey")), "{told}");
+    assert_eq!(owner.run(&PIN, "").await.json()["vkey"], new["vkey"]);
+
+    let verify =
+        async |file: &str, key: &Value| owner.run(&["verify", file, "--key", key.as_str().unwrap()], "").await.code;
+    assert_eq!(verify("old.tlog-proof", &old["vkey"]).await, 0, "old proofs verify with the old key");
+    assert_eq!(verify("old.tlog-proof", &new["vkey"]).await, 6);
+    owner.run(&["audit", "receipt", event.trim(), "--out", "new.tlog-proof"], "").await.ok();
+    assert_eq!(verify("new.tlog-proof", &new["vkey"]).await, 0);
+    assert_eq!(verify("new.tlog-proof", &old["vkey"]).await, 0, "and new ones, while both sign");
+    server.stop(Signal::SIGTERM).await;
+}
+
+/// A home that is signed in by a key of the workspace `acme` that may read the log.
+async fn auditor(server: &DevServer<'_>) -> Home {
     let ask = async |path: &str, body: Value| -> Value {
         let answer = reqwest::Client::new().post(format!("{}{path}", server.url)).json(&body).send().await.unwrap();
         answer.json().await.unwrap()
@@ -239,7 +264,16 @@ async fn sign_in(home: &Home, server: &crate::harness::process::DevServer<'_>) {
     let code = server.mails(1).await[0]["code"].clone();
     let tokens = ask("/auth/verify", json!({ "challenge": asked["challenge"], "code": code })).await;
     secrets::record(text(&tokens, "access_token"));
-    home.run(&["login", "--token-stdin", "--server", &server.url], text(&tokens, "access_token")).await.ok();
+
+    let home = Home::new();
+    let login = ["login", "--token-stdin", "--server", &server.url];
+    home.run(&login, text(&tokens, "access_token")).await.ok();
+    home.run(&["workspaces", "create", "Acme", "--slug", "acme"], "").await.ok();
+    home.run(&["workspaces", "use", "acme"], "").await.ok();
+    let key = home.run(&["keys", "create", "auditor", "--scope", "management", "-o", "json"], "").await.json();
+    secrets::record(text(&key, "key"));
+    home.run(&login, text(&key, "key")).await.ok();
+    home
 }
 
 /// The journal's folder, beside the data directory.
