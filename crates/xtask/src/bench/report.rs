@@ -33,9 +33,10 @@ pub(super) fn line(comparison: &Comparison) -> Option<String> {
         median_of(comparison, BASELINE, RATE)?
     );
     for measure in comparison.other_measures() {
-        let subject = median_of(comparison, SUBJECT, measure)?;
-        let baseline = median_of(comparison, BASELINE, measure)?;
-        line.push_str(&format!(", {measure} {subject:.2} over {baseline:.2}"));
+        let subject = median_of(comparison, SUBJECT, measure).map(|value| format!("{value:.2}"));
+        let baseline = median_of(comparison, BASELINE, measure).map(|value| format!("{value:.2}"));
+        let both: Vec<String> = subject.into_iter().chain(baseline).collect();
+        line.push_str(&format!(", {measure} {}", both.join(" over ")));
     }
     Some(line)
 }
@@ -99,7 +100,7 @@ mod tests {
         sample\t1\tbaseline\trate\t100\nsample\t1\tbaseline\tp50_ms\t2\n\
         sample\t1\tsubject\trate\t90\nsample\t1\tsubject\tp50_ms\t2.5\n\
         sample\t2\tbaseline\trate\t50\nsample\t2\tbaseline\tp50_ms\t4\n\
-        sample\t2\tsubject\trate\t40\nsample\t2\tsubject\tp50_ms\t5\n";
+        sample\t2\tsubject\trate\t40\nsample\t2\tsubject\tp50_ms\t5\nsample\t2\tsubject\tsettled_ms\t300\n";
 
     fn read(text: &str) -> Samples {
         Samples::read(text.lines().map(|line| Ok(line.to_owned()))).unwrap()
@@ -112,7 +113,7 @@ mod tests {
         assert_eq!(
             lines,
             ["ok      a over b: 0.850, at least 0.85; 0.800 to 0.900 in 2 rounds; medians 65 over 75 changes/s, \
-              p50_ms 3.75 over 3.00"]
+              p50_ms 3.75 over 3.00, settled_ms 300.00"]
         );
         let missed = read(&RUN.replace("0.85", "0.86"));
         assert!(missed.comparisons.iter().filter_map(line).all(|line| line.starts_with("MISSED  a over b: 0.850")));
@@ -127,9 +128,10 @@ mod tests {
             "baseline": {"p50_ms": {"lowest": 2, "median": 3, "highest": 4},
             "rate": {"lowest": 50, "median": 75, "highest": 100}},
             "subject": {"p50_ms": {"lowest": 2.5, "median": 3.75, "highest": 5},
-            "rate": {"lowest": 40, "median": 65, "highest": 90}}, "notes": [ "8 clients" ],
+            "rate": {"lowest": 40, "median": 65, "highest": 90},
+            "settled_ms": {"lowest": 300, "median": 300, "highest": 300}}, "notes": [ "8 clients" ],
             "rounds": [ {"baseline": {"p50_ms": 2, "rate": 100}, "subject": {"p50_ms": 2.5, "rate": 90}},
-            {"baseline": {"p50_ms": 4, "rate": 50}, "subject": {"p50_ms": 5, "rate": 40}} ]}"#;
+            {"baseline": {"p50_ms": 4, "rate": 50}, "subject": {"p50_ms": 5, "rate": 40, "settled_ms": 300}} ]}"#;
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(documents.iter().map(|text| one_line(text)).collect::<Vec<_>>(), [one_line(expected)]);
     }

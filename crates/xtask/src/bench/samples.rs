@@ -8,7 +8,7 @@
 //!
 //! Notes and samples belong to the comparison before them. The measure `rate` is the one that is compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use anyhow::{Context, bail};
@@ -100,10 +100,10 @@ impl Comparison {
         self.rounds().filter_map(ratio).collect()
     }
 
-    /// What was measured besides the rate.
-    pub(super) fn other_measures(&self) -> Vec<&str> {
-        let first = self.rounds().next().into_iter().flat_map(|round| round.baseline.keys());
-        first.map(String::as_str).filter(|measure| *measure != RATE).collect()
+    /// What was measured besides the rate, of either side.
+    pub(super) fn other_measures(&self) -> BTreeSet<&str> {
+        let both = self.rounds().flat_map(|round| round.baseline.keys().chain(round.subject.keys()));
+        both.map(String::as_str).filter(|measure| *measure != RATE).collect()
     }
 
     /// One measure of one side, of each round that has it.
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!((comparison.name.as_str(), comparison.at_least), ("a over b", 0.85));
         assert_eq!(comparison.ratios(), [0.9, 0.8], "the third round lacks its baseline");
         assert_eq!(comparison.values(|round| &round.subject, "rate"), [90.0, 40.0]);
-        assert_eq!(comparison.other_measures(), ["p50_ms"]);
+        assert_eq!(comparison.other_measures().into_iter().collect::<Vec<_>>(), ["p50_ms"]);
         assert_eq!(comparison.notes, ["8 clients"]);
     }
 
