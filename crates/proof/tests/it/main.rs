@@ -3,8 +3,12 @@
 
 mod golden;
 mod judge;
+mod mutations;
 mod outside;
 mod pairs;
+#[allow(unreachable_pub, reason = "there it is a library")]
+#[path = "../../../../fuzz/src/parsers.rs"]
+mod parsers;
 mod programs;
 mod receipts;
 #[path = "../../examples/make-vectors/vectors.rs"]

@@ -1,0 +1,152 @@
+//! What must hold for any bytes at all, one function for each parser: no panic, and what parses prints back byte for byte.
+//!
+//! Shared by the fuzz targets beside it and by the bounded test in `crates/proof/tests/it/mutations.rs`.
+
+use bailiwick_proof::canonical;
+use bailiwick_proof::chain::ChainVerifier;
+use bailiwick_proof::checkpoint::SignedCheckpoint;
+use bailiwick_proof::consistency::Pair;
+use bailiwick_proof::entry::Entry;
+use bailiwick_proof::jose::{self, Jwk, Jwks};
+use bailiwick_proof::log::Origin;
+use bailiwick_proof::manifest::Manifest;
+use bailiwick_proof::note::{SignedNote, SigningKey, VerifierKey};
+use bailiwick_proof::receipt::Receipt;
+
+/// Name of the parser, what is done with the bytes, and the golden file and member that seeds are taken from.
+pub struct Parser {
+    /// Also the name of the fuzz target.
+    pub name: &'static str,
+    /// Panics when something does not hold.
+    pub feed: fn(&[u8]),
+    /// File in `vectors/`, without its ending.
+    pub file: &'static str,
+    /// Member of each case's `input`.
+    pub member: &'static str,
+}
+
+/// All of them.
+pub const ALL: [Parser; 11] = [
+    Parser { name: "canonical", feed: canonical, file: "canonical", member: "json" },
+    Parser { name: "checkpoint", feed: checkpoint, file: "checkpoint", member: "checkpoint" },
+    Parser { name: "entry", feed: entry, file: "entry", member: "entry" },
+    Parser { name: "jwks", feed: jwks, file: "jws", member: "jwks" },
+    Parser { name: "jws", feed: jws, file: "jws", member: "jws" },
+    Parser { name: "manifest", feed: manifest, file: "manifest", member: "manifest" },
+    Parser { name: "note", feed: note, file: "note", member: "note" },
+    Parser { name: "origin", feed: origin, file: "origin", member: "origin" },
+    Parser { name: "pair", feed: pair, file: "pair", member: "pair" },
+    Parser { name: "receipt", feed: receipt, file: "receipt", member: "receipt" },
+    Parser { name: "vkey", feed: vkey, file: "vkey", member: "vkey" },
+];
+
+/// The key of the golden files' log, so that also what is behind the signatures is reached.
+fn known() -> [VerifierKey; 1] {
+    static KEY: std::sync::OnceLock<VerifierKey> = std::sync::OnceLock::new();
+    let make = || {
+        let origin = "bailiwick.example.com/w/ws_01jdtp9xk8e6ts1zq2v3w4x5y6/live/1";
+        let key = SigningKey::from_seed(origin, &[1; 32]).unwrap_or_else(|error| panic!("{error}"));
+        key.verifier().clone()
+    };
+    [KEY.get_or_init(make).clone()]
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Canonical JSON.
+pub fn canonical(bytes: &[u8]) {
+    if let Ok(value) = canonical::parse(bytes) {
+        assert_eq!(canonical::to_string(&value).map(String::into_bytes), Ok(bytes.to_vec()));
+    }
+}
+
+/// Checkpoints with their signatures.
+pub fn checkpoint(bytes: &[u8]) {
+    if let Ok(signed) = text(bytes).parse::<SignedCheckpoint>() {
+        assert_eq!(signed.to_string(), text(bytes));
+        let _ = signed.verify(&known());
+    }
+}
+
+/// Entries, and a walk that they begin.
+pub fn entry(bytes: &[u8]) {
+    if let Ok(entry) = Entry::parse(bytes) {
+        assert_eq!(entry.to_bytes(), bytes);
+        let mut chain = ChainVerifier::new(entry.log, entry.generation);
+        assert_eq!(chain.push(bytes).is_ok(), entry.seq == 0);
+    }
+}
+
+/// Key sets.
+pub fn jwks(bytes: &[u8]) {
+    if let Ok(jwks) = Jwks::parse(text(bytes)) {
+        for jwk in jwks.keys {
+            let text = serde_json::to_string(&jwk).unwrap_or_default();
+            assert_eq!(serde_json::from_str::<Jwk>(&text).ok(), Some(jwk));
+        }
+    }
+}
+
+/// Daily roots.
+pub fn jws(bytes: &[u8]) {
+    let known = known().map(Jwk::from);
+    let _ = jose::verify_checkpoint(text(bytes), &known);
+}
+
+/// Manifests.
+pub fn manifest(bytes: &[u8]) {
+    if let Ok(manifest) = text(bytes).parse::<Manifest>() {
+        assert_eq!(manifest.to_string(), text(bytes));
+    }
+}
+
+/// Signed notes.
+pub fn note(bytes: &[u8]) {
+    if let Ok(note) = text(bytes).parse::<SignedNote>() {
+        assert_eq!(note.to_string(), text(bytes));
+        let _ = note.verify(&known());
+    }
+}
+
+/// Origins.
+pub fn origin(bytes: &[u8]) {
+    if let Ok(origin) = text(bytes).parse::<Origin>() {
+        assert_eq!(origin.to_string(), text(bytes));
+    }
+}
+
+/// Pairs of checkpoints.
+pub fn pair(bytes: &[u8]) {
+    if let Ok(pair) = text(bytes).parse::<Pair>() {
+        assert_eq!(pair.to_string(), text(bytes));
+        let _ = pair.verify(&known());
+        let (older, newer) = (pair.older.unverified(), pair.newer.unverified());
+        let _ =
+            bailiwick_proof::merkle::verify_consistency(older.size, &older.root, newer.size, &newer.root, &pair.path);
+    }
+}
+
+/// Receipts.
+pub fn receipt(bytes: &[u8]) {
+    if let Ok(receipt) = text(bytes).parse::<Receipt>() {
+        assert_eq!(receipt.to_string(), text(bytes));
+        let _ = receipt.verify(&known());
+        let (leaf, checkpoint) = (bailiwick_proof::merkle::Hash::ZERO, receipt.checkpoint.unverified());
+        let _ = bailiwick_proof::merkle::verify_inclusion(
+            receipt.index,
+            checkpoint.size,
+            &leaf,
+            &receipt.path,
+            &checkpoint.root,
+        );
+    }
+}
+
+/// Verifier keys.
+pub fn vkey(bytes: &[u8]) {
+    if let Ok(key) = text(bytes).parse::<VerifierKey>() {
+        assert_eq!(key.to_string(), text(bytes));
+    }
+}
