@@ -193,9 +193,11 @@ impl Ledger {
     /// See [`LedgerError`].
     pub async fn settle(&self, log: Log) -> Result<(), LedgerError> {
         let mut tx = self.db().system_tx(OperationalPath::SequenceLedger).await?;
-        let staged = sequence::has_staged(&mut tx, log).await?;
+        let (staged, known) = (sequence::has_staged(&mut tx, log).await?, sequence::has_head(&mut tx, log).await?);
         tx.finish_reading().await?;
-        if staged {
+        // A log without a head comes to be with the first entry of its workspace, which may stand in the other one.
+        let logs = if known { vec![log] } else { sequence::siblings(log) };
+        for log in logs.into_iter().filter(|_| staged || !known) {
             sequence(self, log, Wait::ForIt).await?;
         }
         Ok(())

@@ -240,7 +240,7 @@ impl<'a> Checking<'a> {
             Ok(entry) => entry,
             Err(what) => return bad(what),
         };
-        let recorded_ms = row.recorded_at.unix_timestamp_nanos() / 1_000_000;
+        let recorded_ms = (row.recorded_at.unix_timestamp_nanos() / 1_000_000).max(0);
         if entry.action.as_str() != row.action || i128::from(entry.recorded_at_ms) != recorded_ms {
             return bad("is another than the columns beside it say");
         }

@@ -2,6 +2,7 @@
 
 mod sql;
 
+use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::jose::{Jwk, Jwks};
 use bailiwick_proof::log::{Log, LogName, Origin};
@@ -97,7 +98,16 @@ pub(super) async fn of_log(tx: &mut SystemTx, log: Log, name: &LogName) -> Resul
 /// # Errors
 /// See [`LedgerError`].
 pub async fn published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks, LedgerError> {
-    use bailiwick_proof::environment::Environment;
+    let keys = read_published(ledger, workspace).await?;
+    if !keys.keys.is_empty() {
+        return Ok(keys);
+    }
+    // A workspace that was founded a moment ago.
+    ledger.settle(Log::Workspace { workspace, environment: Environment::Live }).await?;
+    read_published(ledger, workspace).await
+}
+
+async fn read_published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks, LedgerError> {
     let mut keys = Vec::new();
     let mut tx = ledger.db().system_tx(OperationalPath::PublishLedgerKeys).await?;
     for environment in [Environment::Live, Environment::Test] {

@@ -42,7 +42,8 @@ pub(in crate::ledger) async fn has_staged(tx: &mut SystemTx, log: Log) -> Result
     Ok(found)
 }
 
-pub(super) async fn has_head(tx: &mut SystemTx, log: Log) -> Result<bool, DbError> {
+/// Whether the log has come to be.
+pub(in crate::ledger) async fn has_head(tx: &mut SystemTx, log: Log) -> Result<bool, DbError> {
     let (workspace, environment) = columns(log);
     let found = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM ledger_heads WHERE workspace_id = $1 AND environment = $2) AS "found!""#,
