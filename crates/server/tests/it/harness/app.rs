@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::cluster::TestDatabase;
+use super::process::until;
 use super::{logs, secrets};
 
 /// The running server.
@@ -135,9 +136,8 @@ impl TestApp {
     /// Waits until everything that was staged has its number.
     pub async fn numbered(&self) {
         let staged = "SELECT (SELECT count(*) FROM ledger_staged) + (SELECT count(*) FROM cell_ledger_staged)";
-        while sqlx::query_scalar::<_, i64>(staged).fetch_one(&self.database.owner).await.unwrap() > 0 {
-            tokio::task::yield_now().await;
-        }
+        let count = async || sqlx::query_scalar::<_, i64>(staged).fetch_one(&self.database.owner).await.unwrap();
+        until(async || count().await == 0).await;
     }
 
     /// The actions of a workspace's live log, in their order; of the cell's log without a workspace.

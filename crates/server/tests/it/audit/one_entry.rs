@@ -1,0 +1,167 @@
+//! Every operation that changes something leaves exactly one entry, and a failed one leaves none.
+//!
+//! The operations come from the contract, so that none can be added without saying here what it leaves.
+
+use bailiwick_server::router;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::app::{Answer, Person, TestApp};
+
+/// A server with somebody who may do everything.
+struct World {
+    app: TestApp,
+    person: Person,
+    workspace: String,
+}
+
+impl World {
+    async fn found() -> Self {
+        let app = TestApp::start().await;
+        let (person, workspace) = app.founder("ada@example.com", "acme").await;
+        Self { app, person, workspace }
+    }
+
+    /// Every entry of every log, by action.
+    async fn entries(&self) -> Vec<String> {
+        self.app.numbered().await;
+        sqlx::query_scalar("SELECT action FROM ledger_entries ORDER BY workspace_id, environment, generation, seq")
+            .fetch_all(&self.app.database.owner)
+            .await
+            .unwrap()
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.app.post(path, body).bearer(&self.person.access_token).send().await
+    }
+
+    fn path(&self, path: &str) -> String {
+        format!("/v1/workspaces/{}/{path}", self.workspace)
+    }
+
+    /// Does it well once; answers what it leaves.
+    async fn succeed(&self, operation: &str) -> (Answer, &'static [&'static str]) {
+        match operation {
+            "requestSignIn" => {
+                (self.post("/auth/request", &json!({"email": "bob@example.com"})).await, &["sign_in.requested"])
+            }
+            "verifySignIn" => {
+                let mails = self.app.mails(1).await.len();
+                let asked = self.app.post("/auth/request", &json!({"email": "eve@example.com"})).send().await;
+                let mails = self.app.mails(mails + 1).await;
+                let code = mails.iter().find(|mail| mail.to == "eve@example.com").unwrap().code.clone();
+                let body = json!({"challenge": asked.text_of("challenge"), "code": code});
+                (self.app.post("/auth/verify", &body).send().await, &["sign_in.requested", "sign_in.completed"])
+            }
+            "refreshSession" => {
+                let body = json!({"refresh_token": self.person.refresh_token});
+                (self.app.post("/auth/refresh", &body).send().await, &["session.refreshed"])
+            }
+            "signOut" => {
+                let call = self.app.call(Method::POST, "/auth/sign-out").bearer(&self.person.access_token);
+                (call.send().await, &["session.ended"])
+            }
+            "createWorkspace" => {
+                (self.post("/v1/workspaces", &json!({"name": "B", "slug": "b"})).await, &["workspace.created"])
+            }
+            "createProject" => (self.post(&self.path("projects"), &json!({"name": "P"})).await, &["project.created"]),
+            "createApiKey" => {
+                let body = json!({"name": "k", "scopes": ["read"]});
+                (self.post(&self.path("api-keys"), &body).await, &["api_key.created"])
+            }
+            "revokeApiKey" => {
+                let body = json!({"name": "k", "scopes": ["read"]});
+                let key = self.post(&self.path("api-keys"), &body).await.text_of("id");
+                let call = self.app.delete(&self.path(&format!("api-keys/{key}"))).bearer(&self.person.access_token);
+                (call.send().await, &["api_key.created", "api_key.revoked"])
+            }
+            "recordAuditEvent" => {
+                let body = json!({"action": "door.opened", "actor": "ada"});
+                (self.post(&self.path("audit/events"), &body).await, &["door.opened"])
+            }
+            "verifyApiKey" => {
+                let call = self.app.private(Method::POST, "/internal/v1/keys/verify").json(&json!({"key": "nonsense"}));
+                (call.bearer(&self.app.internal_key).send().await, &[])
+            }
+            other => panic!("{other} changes something: what does it leave?"),
+        }
+    }
+
+    /// Does it badly; answers what happened.
+    async fn fail(&self, operation: &str) -> Answer {
+        match operation {
+            "requestSignIn" => self.post("/auth/request", &json!({"email": "nobody"})).await,
+            "verifySignIn" => self.post("/auth/verify", &json!({"challenge": "x", "code": "AAAA-AAAA"})).await,
+            "refreshSession" => self.post("/auth/refresh", &json!({"refresh_token": "x"})).await,
+            "signOut" => self.post("/auth/sign-out", &json!({"refresh_token": "x"})).await,
+            "createWorkspace" => self.post("/v1/workspaces", &json!({"name": "B", "slug": "acme"})).await,
+            "createProject" => {
+                self.post(&self.path("projects"), &json!({"name": "Taken"})).await;
+                self.post(&self.path("projects"), &json!({"name": "Taken"})).await
+            }
+            "createApiKey" => self.post(&self.path("api-keys"), &json!({"name": "k", "scopes": []})).await,
+            "revokeApiKey" => {
+                let path = self.path("api-keys/key_01h455vb4pex5vsknk084sn02q");
+                self.app.delete(&path).bearer(&self.person.access_token).send().await
+            }
+            "recordAuditEvent" => {
+                let body = json!({"action": "api_key.created", "actor": "ada"});
+                self.post(&self.path("audit/events"), &body).await
+            }
+            "verifyApiKey" => self.app.private(Method::POST, "/internal/v1/keys/verify").json(&json!({})).send().await,
+            other => panic!("{other} changes something: how does it fail?"),
+        }
+    }
+}
+
+/// Those that may change something: all but reads.
+fn changing() -> Vec<String> {
+    let document = router::openapi();
+    let paths = document["paths"].as_object().unwrap().values();
+    paths
+        .flat_map(|methods| methods.as_object().unwrap())
+        .filter(|(method, _)| *method != "get")
+        .map(|(_, operation)| operation["operationId"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn every_change_leaves_one_entry_and_every_failure_none() {
+    let operations = changing();
+    assert!(operations.len() >= 10, "{operations:?}");
+    for operation in operations {
+        let world = World::found().await;
+        let setup = usize::from(operation == "createProject");
+        let before = world.entries().await;
+        let failed = world.fail(&operation).await;
+        assert!(failed.status.is_client_error(), "{operation}: {} {}", failed.status, failed.text);
+        let after = world.entries().await;
+        assert_eq!(after.len() - before.len(), setup, "{operation} failed and left {after:?}");
+
+        let before = after;
+        let (done, left) = world.succeed(&operation).await;
+        assert!(done.status.is_success(), "{operation}: {} {}", done.status, done.text);
+        let mut after = world.entries().await;
+        for action in &before {
+            let at = after.iter().position(|other| other == action).unwrap();
+            after.remove(at);
+        }
+        assert_eq!(after, left, "{operation}");
+    }
+}
+
+/// Reading leaves nothing, whoever reads.
+#[tokio::test]
+async fn reads_leave_no_entry() {
+    let world = World::found().await;
+    let before = world.entries().await;
+    let document = router::openapi();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if methods["get"].is_object() && path.contains("{workspace}") {
+            let path = path.replace("{workspace}", &world.workspace).replace("{id}", "key_01h455vb4pex5vsknk084sn02q");
+            let answer = world.app.get(&path).bearer(&world.person.access_token).send().await;
+            assert_ne!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}: {}", answer.text);
+        }
+    }
+    assert_eq!(world.entries().await, before);
+}
