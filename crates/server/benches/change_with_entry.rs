@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, Executor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::harness::{Comparison, Mirror, Options, Server, Side, block_on, for_a_while};
+use crate::harness::{Comparison, Mirror, Options, Server, Side, block_on, cpu_us, for_a_while};
 
 /// As the report names it.
 pub(crate) const NAME: &str = "a business change with its entry, over the same without";
@@ -77,14 +77,18 @@ async fn compare(server: &Server, rounds: u32) -> anyhow::Result<()> {
                 client.change(entry).await?;
                 Ok(client)
             };
+            let cpu_before = cpu_us();
             let (_, changes_before) = for_a_while(&mut clients, LEAD, work).await?;
             let linked_before = linked(&mut owner).await?;
             let (mut sample, changes) = for_a_while(&mut clients, ROUND, work).await?;
             if entry {
                 with_entry += changes_before + changes;
                 let linked = linked(&mut owner).await? - linked_before;
-                sample.also.push(("linked_per_change", ratio(linked, changes)));
+                sample.also.push(("linked_per_change", float(linked) / float(changes)));
                 sample.also.push(("settled_ms", settle(&mut owner).await?.as_secs_f64() * 1e3));
+            }
+            if let (Some(before), Some(after)) = (cpu_before, cpu_us()) {
+                sample.also.push(("cpu_us_per_change", (after - before) / float(changes_before + changes)));
             }
             Ok(sample)
         })
@@ -211,7 +215,7 @@ fn begin(workspace: WorkspaceId) -> String {
         .replace("{operational_path}", "")
 }
 
-/// Both are exact for whatever fits into a benchmark.
-fn ratio(linked: i64, changes: usize) -> f64 {
-    f64::from(u32::try_from(linked).unwrap_or(u32::MAX)) / f64::from(u32::try_from(changes).unwrap_or(u32::MAX))
+/// Exact for whatever fits into a benchmark.
+fn float(count: impl TryInto<u32>) -> f64 {
+    count.try_into().map_or(f64::NAN, f64::from)
 }

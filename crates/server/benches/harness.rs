@@ -2,6 +2,7 @@
 //! that statements which are copied from the server are still the server's.
 
 mod comparison;
+mod cpu;
 mod load;
 mod mirror;
 mod options;
@@ -12,6 +13,7 @@ mod server;
 mod reaper;
 
 pub(crate) use comparison::{Comparison, Sample, Side};
+pub(crate) use cpu::cpu_us;
 pub(crate) use load::for_a_while;
 pub(crate) use mirror::Mirror;
 pub(crate) use options::Options;
