@@ -10,11 +10,11 @@ if ($("flash")) requestAnimationFrame(() => say($("flash").textContent.trim()));
 
 // --- Copy ----------------------------------------------------------------
 
-for (const button of all("[data-copy]")) {
+for (const button of all("[data-copy], [data-copy-of]")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(button.dataset.copy);
+      await navigator.clipboard.writeText(button.dataset.copy ?? $(button.dataset.copyOf).textContent);
     } catch {
       say("The browser did not let the text be copied.");
       return;
