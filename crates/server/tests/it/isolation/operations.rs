@@ -8,6 +8,7 @@ mod world;
 use std::collections::BTreeSet;
 
 use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::ProjectId;
 use bailiwick_server::authz::{Permission, Role, Scope};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -132,11 +133,12 @@ async fn a_cursor_of_somebody_else_s_opens_one_s_own_list() {
 #[tokio::test]
 async fn a_key_sees_and_changes_nothing_beyond_its_project_and_environment() {
     let world = World::found().await;
+    let project: ProjectId = world.ada.projects[0].id.parse().unwrap();
     for (caller, beyond) in [
-        (world.ada.by_confined_key(), "true"),
-        (world.ada.by_test_key(), "row ->> 'environment' IS DISTINCT FROM 'test'"),
+        (world.ada.by_confined_key(), format!("row ->> 'project_id' IS DISTINCT FROM '{}'", project.uuid())),
+        (world.ada.by_test_key(), "row ->> 'environment' IS DISTINCT FROM 'test'".to_owned()),
     ] {
-        let before = world.rows(beyond).await;
+        let before = world.rows(&beyond).await;
         for operation in operations().iter().filter(|operation| operation.permission.is_some()) {
             let ids: Vec<&str> = world.ada.things(operation.reach).iter().map(|thing| thing.id.as_str()).collect();
             for id in if operation.reach.is_a_thing() { ids } else { vec![""] } {
@@ -150,7 +152,7 @@ async fn a_key_sees_and_changes_nothing_beyond_its_project_and_environment() {
                 assert!(!answer.status.is_server_error(), "{}: {} {id}: {}", caller.name, operation.id, answer.text);
             }
         }
-        assert_eq!(world.rows(beyond).await, before, "{}: something beyond its walls has changed", caller.name);
+        assert_eq!(world.rows(&beyond).await, before, "{}: something beyond its walls has changed", caller.name);
     }
 }
 

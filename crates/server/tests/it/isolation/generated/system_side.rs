@@ -58,7 +58,7 @@ fn statement(table: &Table, command: &str) -> String {
             let place = Place { workspace: ADA, environment: "live", project: None };
             insert(name, &row(&table.root, place, Which::Fresh))
         }
-        "UPDATE" => format!("UPDATE {name} SET {} = now()", table.stamp),
+        "UPDATE" => format!("UPDATE {name} SET {}", table.stamp),
         _ => format!("DELETE FROM {name}"),
     }
 }

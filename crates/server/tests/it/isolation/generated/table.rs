@@ -19,7 +19,7 @@ pub struct Table {
     pub project: Option<String>,
     /// Whether a row may be of no project.
     pub project_is_optional: bool,
-    /// A column that holds when the row was made: one to write to.
+    /// An assignment that an UPDATE can make: to the time at which the row was made, or of a column to itself.
     pub stamp: String,
     /// The name of the primary key.
     pub primary_key: String,
@@ -47,8 +47,10 @@ pub async fn all(owner: &PgPool) -> Vec<Table> {
              EXISTS (SELECT FROM col WHERE attrelid = c.oid AND attname = 'workspace_id') AS is_tenant,
              EXISTS (SELECT FROM col WHERE attrelid = c.oid AND attname = 'environment') AS has_environment,
              p.attname::text AS project, coalesce(NOT p.attnotnull, false) AS project_is_optional,
-             coalesce((SELECT attname::text FROM col WHERE attrelid = c.oid AND atttypid = 'timestamptz'::regtype AND attnotnull
-                 ORDER BY attnum LIMIT 1), '') AS stamp,
+             coalesce((SELECT attname || ' = now()' FROM col WHERE attrelid = c.oid AND atttypid = 'timestamptz'::regtype
+                     AND attnotnull ORDER BY attnum LIMIT 1),
+                 (SELECT format('%1$I = %2$I.%1$I', attname, c.relname) FROM col WHERE attrelid = c.oid
+                     ORDER BY attnum DESC LIMIT 1)) AS stamp,
              coalesce(k.conname::text, '') AS primary_key,
              ARRAY(SELECT attname::text FROM col WHERE attrelid = c.oid AND attnum = ANY (k.conkey)) AS key_columns,
              ARRAY(SELECT DISTINCT format('%s %s', attname, confrelid::regclass) FROM pg_constraint f

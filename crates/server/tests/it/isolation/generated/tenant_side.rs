@@ -174,7 +174,7 @@ pub async fn account_breaches(ground: &Ground<'_>) -> Vec<String> {
         let place = Place { workspace: BOB, environment: "live", project: None };
         let fresh = row(&table.root, place, Which::Fresh);
         let own_record = if name == "account_idempotency_records" { "1" } else { "0" };
-        let stamp = format!("UPDATE {name} SET {} = now()", table.stamp);
+        let stamp = format!("UPDATE {name} SET {}", table.stamp);
         for (what, statement, refusal, end) in [
             ("SELECT", format!("SELECT FROM {name}"), expected, End::Commit),
             ("INSERT", insert(name, &fresh), WALL, End::Commit),
@@ -205,7 +205,7 @@ fn attempts(ground: &Ground<'_>, table: &Table, settings: &Settings, place: Plac
         attempt("INSERT", insert(name, &fresh), REFUSED),
         attempt("INSERT ON CONFLICT DO NOTHING", format!("{} ON CONFLICT DO NOTHING", insert(name, &seeded)), REFUSED),
         attempt("INSERT ON CONFLICT DO UPDATE", upsert(table, &seeded), REFUSED),
-        attempt("UPDATE", format!("UPDATE {name} SET {} = now() WHERE {there}", table.stamp), UNSEEN),
+        attempt("UPDATE", format!("UPDATE {name} SET {} WHERE {there}", table.stamp), UNSEEN),
         attempt(
             "UPDATE of the workspace",
             format!("UPDATE {name} SET workspace_id = '{claimant}' WHERE {there}"),
@@ -259,7 +259,7 @@ fn attempts_with_own(
 
 fn upsert(table: &Table, row: &Row) -> String {
     let (insert, key, stamp) = (insert(&table.name, row), &table.primary_key, &table.stamp);
-    format!("{insert} ON CONFLICT ON CONSTRAINT {key} DO UPDATE SET {stamp} = now()")
+    format!("{insert} ON CONFLICT ON CONSTRAINT {key} DO UPDATE SET {stamp}")
 }
 
 /// The columns that refer to a row of a tenant's beyond its walls, and the table of that row.
