@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use bailiwick_proof::commitment::{Field, Opening};
-use bailiwick_proof::entry::ActionName;
+use bailiwick_proof::entry::{ActionName, Entry};
 use bailiwick_proof::id::{EventId, ProjectId};
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{Hash, leaf_hash};
@@ -198,8 +198,14 @@ impl Row {
             trace_id: entry.map(|entry| entry.trace.to_string()),
             recorded_at: self.recorded_at,
             leaf_hash: hash.to_hex(),
-            intact: leaf == Some(hash) && entry.is_some_and(|entry| entry.action.as_str() == self.action),
+            intact: leaf == Some(hash) && entry.is_some_and(|entry| self.is_told_by(entry)),
         }
+    }
+
+    /// Whether the columns repeat what the bytes say.
+    fn is_told_by(&self, entry: &Entry) -> bool {
+        let recorded_ms = (self.recorded_at.unix_timestamp_nanos() / 1_000_000).max(0);
+        entry.action.as_str() == self.action && i128::from(entry.recorded_at_ms) == recorded_ms
     }
 
     /// With what a verifier needs.

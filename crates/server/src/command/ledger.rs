@@ -47,6 +47,9 @@ pub(super) struct RotateKey {
     /// Whose log: a workspace's id; the cell's own if nothing is said
     #[arg(long, value_name = "ID")]
     workspace: Option<WorkspaceId>,
+    /// Every log of the cell, as after the loss of the sealing key
+    #[arg(long, conflicts_with = "workspace")]
+    all: bool,
     /// Which of the workspace's logs: live or test
     #[arg(long, value_name = "ENVIRONMENT", default_value = "live")]
     environment: LogEnvironment,
@@ -85,12 +88,12 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
             opened.close().await?;
             tell(&report?)
         }
-        Command::RotateKey(RotateKey { workspace, environment: of, place }) => {
+        Command::RotateKey(RotateKey { workspace, all, environment: of, place }) => {
             let log = workspace.map_or(Log::Cell, |workspace| Log::Workspace { workspace, environment: of });
             let opened = place.open(environment).await?;
-            let rotated = opened.rotate(log).await;
+            let rotated = opened.rotate((!all).then_some(log)).await;
             opened.close().await?;
-            print(&rotated?)
+            rotated
         }
     }
 }
@@ -105,7 +108,8 @@ impl Place {
 }
 
 impl Opened {
-    async fn rotate(&self, log: Log) -> anyhow::Result<String> {
+    /// One line with the new key for each log.
+    async fn rotate(&self, log: Option<Log>) -> anyhow::Result<()> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let key = self.sealing_key.as_ref().context("secrets.sealing_key is not set: it opens the ledger's keys")?;
         let parts = ledger::Parts {
@@ -118,10 +122,17 @@ impl Opened {
             default_name: String::new(),
         };
         let ledger = Ledger::open(parts).await?;
-        let jwk = ledger::rotate_key(&ledger, log).await?;
-        ledger.settle(log).await?;
-        ledger.checkpoint(log).await?;
-        Ok(jwk.verifier().to_string())
+        let logs = match log {
+            Some(log) => vec![log],
+            None => ledger::logs(&ledger).await?,
+        };
+        for log in logs {
+            let jwk = ledger::rotate_key(&ledger, log).await?;
+            ledger.settle(log).await?;
+            ledger.checkpoint(log).await?;
+            print(&jwk.verifier().to_string())?;
+        }
+        Ok(())
     }
 
     async fn close(self) -> anyhow::Result<()> {

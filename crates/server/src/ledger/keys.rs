@@ -63,22 +63,33 @@ pub(super) async fn signing(
     generation: u32,
 ) -> Result<Vec<SigningKey>, LedgerError> {
     let since = ledger.clock().now() - OVERLAP;
-    let name = ledger.origin(log, generation)?.to_string();
-    let rows = sql::of_log(tx, log).await?;
     let current = |row: &Row| {
         u32::try_from(row.generation) == Ok(generation) && row.retired_at.is_none_or(|retired_at| retired_at > since)
     };
-    rows.iter()
-        .filter(|row| current(row))
-        .map(|row| {
-            let seed = ledger.seal().open(SEAL_LABEL, &seal_place(log, &row.kid), &row.seed_sealed)?;
-            let seed = seed.as_slice().try_into().map_err(|_| LedgerError::MalformedKey)?;
-            SigningKey::from_seed(&name, seed).map_err(|_| LedgerError::MalformedKey)
-        })
-        .collect()
+    let mut keys = Vec::new();
+    for row in sql::of_log(tx, log).await?.iter().filter(|row| current(row)) {
+        match open(ledger, log, row) {
+            Ok(key) => keys.push(key),
+            // Sealed under a sealing key that was lost: its successor signs alone.
+            Err(LedgerError::Seal(_)) if row.retired_at.is_some() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(keys)
 }
 
-/// The public keys of a log, of all its generations, the newest first.
+/// The key itself. A row whose seed is not that of its public half was put there by hand.
+fn open(ledger: &Ledger, log: Log, row: &Row) -> Result<SigningKey, LedgerError> {
+    let generation = u32::try_from(row.generation).map_err(|_| LedgerError::MalformedKey)?;
+    let name = ledger.origin(log, generation)?.to_string();
+    let seed = ledger.seal().open(SEAL_LABEL, &seal_place(log, &row.kid), &row.seed_sealed)?;
+    let seed = seed.as_slice().try_into().map_err(|_| LedgerError::MalformedKey)?;
+    let key = SigningKey::from_seed(&name, seed).map_err(|_| LedgerError::MalformedKey)?;
+    if key.verifier().public().as_slice() == row.public_key { Ok(key) } else { Err(LedgerError::MalformedKey) }
+}
+
+/// The public keys of a log, of all its generations, the newest first, as the rows say: for the check, which has no
+/// sealing key and compares what they signed with the entries.
 pub(super) async fn of_log(tx: &mut SystemTx, log: Log, name: &LogName) -> Result<Vec<VerifierKey>, LedgerError> {
     sql::of_log(tx, log)
         .await?
@@ -92,8 +103,8 @@ pub(super) async fn of_log(tx: &mut SystemTx, log: Log, name: &LogName) -> Resul
         .collect()
 }
 
-/// The JWKS of a workspace (RFC 7517): the live log's keys, the newest first, then the test log's. Empty for a
-/// workspace that is not there.
+/// The JWKS of a workspace (RFC 7517): the live log's keys, the newest first, then the test log's. Only keys whose seed
+/// opens stand in it, so that nobody who can write to the table alone adds one. Empty for a workspace that is not there.
 ///
 /// # Errors
 /// See [`LedgerError`].
@@ -112,7 +123,14 @@ async fn read_published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks,
     let mut tx = ledger.db().system_tx(OperationalPath::PublishLedgerKeys).await?;
     for environment in [Environment::Live, Environment::Test] {
         let log = Log::Workspace { workspace, environment };
-        keys.extend(of_log(&mut tx, log, ledger.name()).await?.into_iter().map(Jwk::from));
+        for row in sql::of_log(&mut tx, log).await? {
+            match open(ledger, log, &row) {
+                Ok(key) => keys.push(Jwk::from(key.verifier().clone())),
+                Err(error) => {
+                    tracing::error!(event = "ledger_key_refused", workspace_id = %workspace, kid = row.kid, cause = %error);
+                }
+            }
+        }
     }
     tx.finish_reading().await?;
     Ok(Jwks { keys })
@@ -134,6 +152,17 @@ pub async fn rotate(ledger: &Ledger, log: Log) -> Result<Jwk, LedgerError> {
     let recorded = super::stage::stage_by_system(&mut tx, ledger.entropy(), &context, log, &entry).await?;
     tx.commit(recorded).await?;
     Ok(jwk)
+}
+
+/// Every log that has a head.
+///
+/// # Errors
+/// See [`LedgerError`].
+pub async fn logs(ledger: &Ledger) -> Result<Vec<Log>, LedgerError> {
+    let mut tx = ledger.db().system_tx(OperationalPath::RotateLedgerKey).await?;
+    let rows = sql::logs(&mut tx).await?;
+    tx.finish_reading().await?;
+    Ok(rows.into_iter().filter_map(|(workspace, environment)| place::log(workspace, &environment)).collect())
 }
 
 /// Where a seed is sealed to: its log and its own id.

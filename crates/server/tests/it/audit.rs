@@ -1,5 +1,6 @@
 //! The audit log over the API: what is told, listed, proved, and refused.
 
+mod keys;
 mod one_entry;
 mod refusals;
 

@@ -2,6 +2,7 @@
 
 use bailiwick_proof::log::Log;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::Row;
 use crate::db::{DbError, SystemTx};
@@ -48,6 +49,14 @@ pub(super) async fn of_log(tx: &mut SystemTx, log: Log) -> Result<Vec<Row>, DbEr
     .fetch_all(tx.connection()?)
     .await?;
     Ok(rows)
+}
+
+/// Where each log stands.
+pub(super) async fn logs(tx: &mut SystemTx) -> Result<Vec<(Uuid, String)>, DbError> {
+    let rows = sqlx::query!("SELECT workspace_id, environment FROM ledger_heads ORDER BY workspace_id, environment")
+        .fetch_all(tx.connection()?)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.workspace_id, row.environment)).collect())
 }
 
 pub(super) async fn generation(tx: &mut SystemTx, log: Log) -> Result<Option<u32>, DbError> {
