@@ -9,8 +9,9 @@
 //! <newer checkpoint>
 //! ```
 //!
-//! The same file is the portable proof of misbehaviour: two roots at one size, or a log that shrank, both signed by
-//! the log's own key. No honest log can have signed both, and whoever has the vkey can see it.
+//! The same file is the portable proof of misbehaviour: two roots at one size, both signed by the log's own key. No
+//! honest log can have signed both, and whoever has the vkey can see it. A smaller second checkpoint is no such proof: there is
+//! no time in a checkpoint, so that whoever kept the first knows that the log shrank, and nobody else does.
 //!
 //! # Invariants
 //! [`Pair::from_str`] accepts exactly what [`Pair`] prints, at most [`MAX_PAIR_BYTES`]. Both checkpoints' signatures are checked
@@ -131,7 +132,8 @@ pub enum PairError {
         /// The size of both.
         size: u64,
     },
-    /// Misbehaviour, unless the two are in the wrong order: both are signed.
+    /// The second is the smaller. Misbehaviour for whoever kept the first before they were given the second; in a file, two
+    /// honest checkpoints in the wrong order look the same.
     #[error("the log shrank from {older} to {newer} entries: entry {newer} and all after it are gone")]
     Shrank {
         /// The first one's size.
@@ -154,10 +156,11 @@ impl PairError {
         }
     }
 
-    /// Whether the pair alone convicts the log, to anybody who has its vkey.
+    /// Whether the pair alone convicts the log, before anybody who has its vkey. [`Self::Shrank`] does not: a checkpoint has
+    /// no time in it, so that two honest ones in the wrong order give it too.
     #[must_use]
     pub const fn is_misbehaviour(&self) -> bool {
-        matches!(self, Self::TwoRoots { .. } | Self::Shrank { .. })
+        matches!(self, Self::TwoRoots { .. })
     }
 
     /// The stable word for this reason, as in `vectors/`.

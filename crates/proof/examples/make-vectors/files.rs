@@ -222,7 +222,7 @@ fn move_opening(receipt: &mut bailiwick_proof::receipt::Receipt) {
 
 pub(super) fn pair() -> Value {
     let mut file = File::about(
-        "Pairs of checkpoints. `two_roots` and `shrank` convict the log: both checkpoints are signed by its key.",
+        "Pairs of checkpoints. `two_roots` convicts the log: both checkpoints are signed by its key. `shrank` does not, for two honest checkpoints in the wrong order give it too.",
     );
     let (log, rewritten) = (LogOnPaper::new(ORIGIN, 9, 1), LogOnPaper::new(ORIGIN, 9, 2));
     for (older, newer) in [(0, 0), (0, 9), (1, 2), (3, 5), (4, 8), (5, 9), (8, 9), (9, 9)] {
@@ -264,7 +264,7 @@ pub(super) fn pair() -> Value {
     };
     let known = json!([log.vkey(), other.vkey()]);
     let shrank = pair(&[], log.checkpoint(9), log.checkpoint(5));
-    file.bad_at("misbehaviour: a log that shrank", json!({ "pair": shrank, "known": known }), "shrank", 5);
+    file.bad_at("the second is the smaller", json!({ "pair": shrank, "known": known }), "shrank", 5);
     for (name, pair, detail) in [
         ("misbehaviour: two roots at one size", pair(&[], log.checkpoint(5), rewritten.checkpoint(5)), "two_roots"),
         (
