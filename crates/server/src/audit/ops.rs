@@ -146,7 +146,7 @@ pub async fn get(
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
     let mut tx = db.workspace_tx(granted).await?;
-    let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx).await) };
+    let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx, ledger, event).await) };
     let (generation, seq) = (row.stored.generation, row.stored.seq);
     let leaf = ledger::leaves(&mut tx, &[(generation, seq)]).await?.into_iter().next().flatten();
     let (before, after) = sql::neighbours(&mut tx, generation, seq).await?;
@@ -168,7 +168,7 @@ pub async fn receipt(
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
     let mut tx = db.workspace_tx(granted).await?;
-    let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx).await) };
+    let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx, ledger, event).await) };
     tx.finish_reading().await?;
     let signed = ledger.checkpoint(log).await?;
     let mut tx = db.workspace_tx(granted).await?;
@@ -205,9 +205,9 @@ pub async fn consistency(
     Ok(pair)
 }
 
-/// Why an event is not there: it never was, or the end of the log is gone.
-async fn absent(mut tx: WorkspaceTx) -> ReadError {
-    match ledger::tail_is_missing(&mut tx).await {
+/// Why an event is not there: it never was, or entries are gone where it would stand.
+async fn absent(mut tx: WorkspaceTx, ledger: &Ledger, event: EventId) -> ReadError {
+    match ledger::missing_near(&mut tx, ledger, event).await {
         Ok(Some(mismatch)) => mismatch.into(),
         Ok(None) => ReadError::NotFound,
         Err(error) => error.into(),

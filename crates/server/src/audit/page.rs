@@ -105,7 +105,7 @@ pub async fn index(
         None => (Vec::new(), None),
     };
     let mut tx = db.workspace_tx(&granted).await?;
-    let end = ledger::tail_is_missing(&mut tx).await?;
+    let end = ledger::tail_is_missing(&mut tx, &ledger).await?;
     tx.finish_reading().await?;
     let names = Names::look_up(&granted, &db, &desk).await?;
     let list = Listing::new(NOUN, events.len(), &path, query.cursor.as_deref(), next.as_deref());

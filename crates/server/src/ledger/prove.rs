@@ -11,11 +11,12 @@ use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::commitment::{Field, Opening};
 use bailiwick_proof::consistency::Pair;
 use bailiwick_proof::entry::Entry;
+use bailiwick_proof::id::EventId;
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{self, Hash, Node, leaf_hash};
 use bailiwick_proof::receipt::Receipt;
 
-use super::cell::LedgerError;
+use super::cell::{Ledger, LedgerError};
 use super::sign::Signed;
 use super::tree::{self, Missing, Nodes};
 use crate::db::{ProjectWall, WorkspaceTx};
@@ -133,10 +134,11 @@ pub async fn receipt(
         _ if !included => Some("is not what was recorded: its bytes do not hash to the leaf that was signed"),
         checked => checked.err(),
     };
-    match wrong {
-        None => Ok(receipt),
-        Some(what) => Err(Mismatch { seq: stored.seq, what, receipt: Some(receipt.to_string()) }.into()),
-    }
+    let Some(what) = wrong else { return Ok(receipt) };
+    // An opening that was not asked for may be all that is wrong. Then the receipt is a good one, and no evidence.
+    let shown = Stored { openings: receipt.openings.clone(), ..stored.clone() };
+    let fails = !included || shown.check(log).is_err();
+    Err(Mismatch { seq: stored.seq, what, receipt: fails.then(|| receipt.to_string()) }.into())
 }
 
 /// What the tree holds at these places, each a generation and a number: `None` where it lost its place.
@@ -174,17 +176,40 @@ async fn published(tx: &mut WorkspaceTx, log: Log, generation: u32, size: u64) -
     note.parse().map_err(|_| ProveError::MalformedCheckpoint { size })
 }
 
-/// The first entry that the head counts and the rows lack at the end of the log, if the caller may see all of it.
+/// The first entry that is gone from the end of the log, if the caller may see all of it: the head, the newest stored
+/// checkpoint or the journal counts more than there are.
 ///
 /// # Errors
 /// [`LedgerError`].
-pub async fn tail_is_missing(tx: &mut WorkspaceTx) -> Result<Option<Mismatch>, LedgerError> {
+pub async fn tail_is_missing(tx: &mut WorkspaceTx, ledger: &Ledger) -> Result<Option<Mismatch>, LedgerError> {
     if tx.project() != ProjectWall::Unconfined {
         return Ok(None);
     }
     let log = log_of(tx);
-    let (size, rows) = sql::ends(tx, log).await?;
-    Ok((rows < size).then_some(Mismatch { seq: rows, what: "and what followed it is gone", receipt: None }))
+    let ends = sql::ends(tx, log).await?;
+    let origin = ledger.origin(log, ends.generation)?.to_string();
+    let journaled = ledger.journal().head(&origin).map_or(0, |head| head.size);
+    let gone = ends.rows < ends.size.max(journaled);
+    Ok(gone.then_some(Mismatch { seq: ends.rows, what: "and what followed it is gone", receipt: None }))
+}
+
+/// The first entry that is gone where this event would stand, if the caller may see all of the log: in a gap between
+/// those before and after it, or at the end.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn missing_near(
+    tx: &mut WorkspaceTx,
+    ledger: &Ledger,
+    event: EventId,
+) -> Result<Option<Mismatch>, LedgerError> {
+    if tx.project() != ProjectWall::Unconfined {
+        return Ok(None);
+    }
+    match sql::gap_near(tx, log_of(tx), event.uuid()).await? {
+        Some(seq) => Ok(Some(Mismatch { seq, what: "is gone", receipt: None })),
+        None => tail_is_missing(tx, ledger).await,
+    }
 }
 
 pub(super) const fn log_of(tx: &WorkspaceTx) -> Log {
