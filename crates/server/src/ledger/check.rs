@@ -232,7 +232,7 @@ impl<'a> Checking<'a> {
         self.last_leaf = pushed.map_err(|entry| (entry.seq, entry.to_string()))?;
         let upper = &mut self.upper;
         self.tree.push(*leaf, |node: Node, hash| {
-            if node.level % tile::HEIGHT == 0 {
+            if node.level.is_multiple_of(tile::HEIGHT) {
                 upper.insert((node.level / tile::HEIGHT, node.index), hash);
             }
         });

@@ -183,7 +183,7 @@ fn link(
         let leaf = bailiwick_proof::merkle::leaf_hash(&entry);
         append(&mut runs, 0, seq, &leaf);
         head.frontier.push(leaf, |node, hash| {
-            if node.level % tile::HEIGHT == 0 {
+            if node.level.is_multiple_of(tile::HEIGHT) {
                 append(&mut runs, node.level / tile::HEIGHT, node.index, &hash);
             }
         });

@@ -37,7 +37,7 @@ pub(super) struct Grown {
 }
 
 impl Grown {
-    fn of(row: sql::HeadRow) -> Option<Self> {
+    fn of(row: &sql::HeadRow) -> Option<Self> {
         let size = u64::try_from(row.size).ok()?;
         let frontier = Frontier::from_bytes(size, &row.frontier).ok()?;
         let log = super::place::log(row.workspace_id, &row.environment)?;
@@ -48,7 +48,7 @@ impl Grown {
 /// Every head, by origin.
 pub(super) async fn heads(ledger: &Ledger, tx: &mut SystemTx) -> Result<HashMap<String, Grown>, LedgerError> {
     let rows = sql::heads(tx).await?;
-    rows.into_iter()
+    rows.iter()
         .filter_map(Grown::of)
         .map(|grown| Ok((ledger.origin(grown.log, grown.generation)?.to_string(), grown)))
         .collect()
@@ -59,13 +59,13 @@ pub(super) async fn unsigned(ledger: &Ledger) -> Result<Vec<Log>, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let rows = sql::unsigned(&mut tx).await?;
     tx.finish_reading().await?;
-    Ok(rows.into_iter().filter_map(Grown::of).map(|grown| grown.log).collect())
+    Ok(rows.iter().filter_map(Grown::of).map(|grown| grown.log).collect())
 }
 
 /// The newest checkpoint of a log; signed now if the log has grown since.
 pub(super) async fn newest(ledger: &Ledger, log: Log) -> Result<Signed, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
-    let head = sql::head(&mut tx, log).await?.and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
+    let head = sql::head(&mut tx, log).await?.as_ref().and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
     let signed = sql::newest(&mut tx, log, head.generation).await?;
     tx.finish_reading().await?;
     if let Some(signed) = signed.filter(|signed| signed.size >= head.size) {
@@ -130,7 +130,7 @@ type Ready = (Checkpoint, Vec<bailiwick_proof::note::SigningKey>, Grown);
 /// What is to be signed for a log: `None` when its size is signed already. The root that the journal holds must be one
 /// that the log still has.
 async fn prepare(ledger: &Ledger, tx: &mut SystemTx, log: Log) -> Result<Option<Ready>, LedgerError> {
-    let grown = sql::head(tx, log).await?.and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
+    let grown = sql::head(tx, log).await?.as_ref().and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
     if sql::newest(tx, log, grown.generation).await?.is_some_and(|signed| signed.size >= grown.size) {
         return Ok(None);
     }

@@ -60,12 +60,14 @@ async fn computed(
 ) -> Result<Vec<Result<Hash, Missing>>, LedgerError> {
     let runs: Vec<tile::Run> = nodes.iter().map(|node| tile::run_of(*node)).collect();
     let stored = sql::runs(connection, log, generation, &runs).await?;
-    let hash = |(node, (run, pieces)): (&Node, (&tile::Run, Vec<(u64, Vec<u8>)>))| {
+    let mut hashes = Vec::with_capacity(nodes.len());
+    for ((node, run), pieces) in nodes.iter().zip(&runs).zip(stored) {
         let missing = |index: u64| Missing { seq: index << (run.tile_level * tile::HEIGHT) };
-        let run = collect(run, &pieces).map_err(missing)?;
-        tile::node_from_run(&run).ok_or(Missing { seq: node.index << node.level })
-    };
-    Ok(nodes.iter().zip(runs.iter().zip(stored)).map(hash).collect())
+        let whole = || Missing { seq: node.index << node.level };
+        let hash = collect(run, &pieces).map_err(missing);
+        hashes.push(hash.and_then(|run| tile::node_from_run(&run).ok_or_else(whole)));
+    }
+    Ok(hashes)
 }
 
 /// The root of the first `size` leaves.

@@ -211,6 +211,8 @@ async fn a_machine_that_was_put_back_is_found_out_by_its_pins() {
 
     for name in ["other", "words", "later"] {
         owner.run(&["projects", "create", name], "").await.ok();
+        // Signed at every size, that of the pin among them.
+        owner.run(&["audit", "checkpoint"], "").await.ok();
     }
     let run = owner.run(&PIN, "").await;
     assert_eq!(run.code, 6, "{}{}", run.stdout, run.stderr);

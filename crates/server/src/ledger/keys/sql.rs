@@ -8,7 +8,6 @@ use super::Row;
 use crate::db::{DbError, SystemTx};
 use crate::ledger::place::columns;
 
-#[expect(clippy::too_many_arguments, reason = "one for each column")]
 pub(super) async fn insert(
     tx: &mut SystemTx,
     log: Log,
