@@ -4,9 +4,12 @@
 pub mod app;
 pub mod browser;
 pub mod cluster;
+pub mod ledger;
 mod logs;
+pub mod node;
 pub mod process;
 pub mod programs;
 mod reaper;
+pub mod recorder;
 mod run_dir;
 pub mod secrets;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 mod api_keys;
+mod audit;
 mod boot;
 mod browser;
 mod cli;
@@ -17,6 +18,8 @@ mod dump;
 mod harness;
 mod idempotency;
 mod isolation;
+mod ledger_durability;
+mod ledger_tamper;
 mod mail;
 mod requests;
 mod sign_in;

@@ -13,6 +13,9 @@ use super::app::{Answer, TestApp};
 use super::process::DevServer;
 use super::secrets;
 
+/// A busy server says `unavailable` so many times at most.
+const TRIES: usize = 10;
+
 /// The program.
 #[derive(Clone)]
 pub struct Recorder {
@@ -49,12 +52,8 @@ impl Recorder {
 
     /// In a workspace of its own on a server in a process of its own.
     pub async fn on(server: &DevServer<'_>) -> Self {
-        let mut new = Self {
-            url: server.url.clone(),
-            workspace: String::new(),
-            key: String::new(),
-            client: Client::new(),
-        };
+        let mut new =
+            Self { url: server.url.clone(), workspace: String::new(), key: String::new(), client: Client::new() };
         let asked = new.post("/auth/request", &json!({"email": "ada@example.com"})).await;
         let code = server.mails(1).await[0]["code"].clone();
         let signed_in = new.post("/auth/verify", &json!({"challenge": asked["challenge"], "code": code})).await;
@@ -83,9 +82,20 @@ impl Recorder {
 
     /// Records an event about `target`, whose name is the idempotency key too.
     pub async fn record(&self, target: &str) -> Recorded {
-        let answer = self.try_record(target).await.expect("an answer");
-        assert_eq!(answer.status, 201, "{}", answer.text);
-        recorded(&answer)
+        recorded(&self.change("/audit/events", &event(target), target).await)
+    }
+
+    /// POST below the workspace under an idempotency key, again while the server says `unavailable`; answers the 201.
+    pub async fn change(&self, path: &str, body: &Value, key: &str) -> Answer {
+        for _ in 0..TRIES {
+            let request = self.call(path, Some(body)).header("idempotency-key", key);
+            let answer = self.try_send(request).await.expect("an answer");
+            if answer.status != 503 || answer.problem().1 != "unavailable" {
+                assert_eq!(answer.status, 201, "{}", answer.text);
+                return answer;
+            }
+        }
+        panic!("{path} {key} was not answered");
     }
 
     /// As [`Self::record`]: `None` without an answer.
@@ -108,9 +118,15 @@ impl Recorder {
         self.try_send(self.call(path, Some(body))).await
     }
 
-    /// The newest checkpoint, whose signature holds.
+    /// The newest checkpoint, whose signature holds; asked for again while the server says `unavailable`.
     pub async fn checkpoint(&self) -> SignedCheckpoint {
-        let answer = self.get("/audit/checkpoint").await;
+        let mut answer = self.get("/audit/checkpoint").await;
+        for _ in 1..TRIES {
+            if answer.status != 503 || answer.problem().1 != "unavailable" {
+                break;
+            }
+            answer = self.get("/audit/checkpoint").await;
+        }
         assert_eq!(answer.status, 200, "{}", answer.text);
         let signed: SignedCheckpoint = answer.text.parse().unwrap();
         signed.verify(&self.keys().await).unwrap();

@@ -1,0 +1,133 @@
+//! Many writers and many sequencers on one log: no gap, no fork, no false alarm, and the order of business.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::harness::app::TestApp;
+use crate::harness::ledger::{has_all_once, report, report_on, rows};
+use crate::harness::node::Node;
+use crate::harness::recorder::{Recorded, Recorder, recorded};
+
+const WRITERS: usize = 64;
+/// Events and keys that each writer makes.
+const EACH: usize = 4;
+/// Pairs of which the second began when the first had been answered.
+const PAIRS: usize = 200;
+const LANES: usize = 8;
+
+/// Four nodes on one database and one anchor store, and a program that speaks to each.
+async fn four_nodes() -> (TestApp, [Node; 3], Vec<Recorder>) {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    let nodes = [Node::beside(&app).await, Node::beside(&app).await, Node::beside(&app).await];
+    let mut recorders: Vec<Recorder> = nodes.iter().map(|node| recorder.at(&node.url)).collect();
+    recorders.push(recorder);
+    (app, nodes, recorders)
+}
+
+#[tokio::test]
+async fn sixty_four_writers_and_four_sequencers_make_one_log() {
+    let (app, nodes, recorders) = four_nodes().await;
+    let kept = recorders[0].checkpoint().await;
+    let writers = (0..WRITERS).map(|writer| {
+        let recorder = &recorders[writer % recorders.len()];
+        async move {
+            let mut acknowledged = Vec::new();
+            for n in 0..EACH {
+                let target = format!("w-{writer}-{n}");
+                acknowledged.push((target.clone(), recorder.record(&target).await));
+                let key = json!({"name": target, "scopes": ["write"]});
+                recorder.change("/api-keys", &key, &format!("key-{target}")).await;
+                // Whoever asks in the middle gets a checkpoint that covers what was answered.
+                if n == writer % EACH {
+                    let size = recorder.checkpoint().await.unverified().size;
+                    assert!(acknowledged.iter().all(|(_, event)| event.seq < size));
+                }
+            }
+            acknowledged
+        }
+    });
+    let acknowledged: BTreeMap<String, Recorded> = join_all(writers).await.into_iter().flatten().collect();
+    app.numbered().await;
+    let log = has_all_once(&app.database.owner, recorders[0].uuid(), &acknowledged).await;
+    assert_eq!(log.len(), 2 + 2 * WRITERS * EACH, "the workspace, the program's key, and what the writers made");
+
+    let mut kept = kept;
+    for recorder in &recorders {
+        kept = recorder.extends(&kept).await;
+    }
+    assert_eq!(usize::try_from(kept.unverified().size).unwrap(), log.len());
+    let report = report(&app).await;
+    assert!(report.is_good(), "{report:?}");
+    let mut sequenced = 0;
+    for node in &nodes {
+        let metrics = node.ledger_metrics().await;
+        assert!(!metrics.iter().any(|line| line.starts_with("bailiwick_ledger_failures_total")), "{metrics:?}");
+        sequenced += usize::from(metrics.iter().any(|line| line.starts_with("bailiwick_ledger_entries_total")));
+    }
+    assert_eq!(sequenced, nodes.len(), "every node took part");
+}
+
+/// One step of business at one node: an event of the customer's own, or a change of ours whose entry is only staged
+/// when it is answered. Answers what its entry is about.
+async fn step(recorder: &Recorder, name: &str, own: bool) -> String {
+    if own {
+        recorder.record(name).await;
+        return name.to_owned();
+    }
+    let made = recorder.change("/projects", &json!({"name": name}), name).await;
+    made.text_of("id")
+}
+
+#[tokio::test]
+async fn what_committed_before_another_began_stands_before_it() {
+    let (app, _nodes, recorders) = four_nodes().await;
+    let lanes = (0..LANES).map(|lane| {
+        let recorders = &recorders;
+        async move {
+            let mut pairs = Vec::new();
+            for n in 0..PAIRS / LANES {
+                let (here, there) = (&recorders[(lane + n) % 4], &recorders[(lane + n + 1 + n % 3) % 4]);
+                let a = step(here, &format!("a-{lane}-{n}"), n % 2 == 0).await;
+                let b = step(there, &format!("b-{lane}-{n}"), n % 4 < 2).await;
+                pairs.push((a, b));
+            }
+            pairs
+        }
+    });
+    let pairs: Vec<(String, String)> = join_all(lanes).await.into_iter().flatten().collect();
+    assert_eq!(pairs.len(), PAIRS);
+    app.numbered().await;
+    let log = rows(&app.database.owner, recorders[0].uuid()).await;
+    let places: BTreeMap<&str, u64> = log.iter().map(|row| (row.target.as_str(), row.seq)).collect();
+    for (a, b) in &pairs {
+        assert!(
+            places[a.as_str()] < places[b.as_str()],
+            "{a} at {}, {b} at {}",
+            places[a.as_str()],
+            places[b.as_str()]
+        );
+    }
+    assert!(report_on(&app, &recorders[0].workspace).await.damages.is_empty());
+}
+
+#[tokio::test]
+async fn a_node_started_amid_the_others_sees_no_damage() {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    let writing = async {
+        for n in 0..40 {
+            assert_eq!(recorded(&recorder.try_record(&format!("n-{n}")).await.unwrap()).seq, n + 2);
+            recorder.checkpoint().await;
+        }
+    };
+    let starting = async {
+        for _ in 0..8 {
+            app.another_node().await;
+        }
+    };
+    tokio::join!(writing, starting);
+    assert!(report(&app).await.is_good());
+}

@@ -1,0 +1,198 @@
+//! Once and no more: keys of idempotency, sequencers that are cut off, changes that fail.
+
+use serde_json::{Value, json};
+
+use crate::harness::app::{Answer, TestApp};
+use crate::harness::ledger::{hold, report, rows, waited_for, waiting_for};
+use crate::harness::process::until;
+use crate::harness::recorder::{Recorder, event, recorded};
+
+async fn about(app: &TestApp, recorder: &Recorder, target: &str) -> usize {
+    rows(&app.database.owner, recorder.uuid()).await.iter().filter(|row| row.target == target).count()
+}
+
+#[tokio::test]
+async fn an_idempotency_key_gives_one_event_and_one_number() {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    let first = recorder.record("n-1").await;
+    recorder.record("n-2").await;
+    assert_eq!(recorder.record("n-1").await, first, "again");
+    let restarted = app.another_node().await;
+    assert_eq!(recorder.at(&restarted.url).record("n-1").await, first, "on a node that was started later");
+    assert_eq!(about(&app, &recorder, "n-1").await, 1);
+
+    let other = app
+        .post(&format!("/v1/workspaces/{}/audit/events", recorder.workspace), &event("another body"))
+        .bearer(recorder.key())
+        .header("idempotency-key", "n-1")
+        .send()
+        .await;
+    assert_eq!(other.problem(), (422, "idempotency_key_reused".into()));
+    assert_eq!(about(&app, &recorder, "another body").await, 0);
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_a_conflict_and_its_event_is_recorded_once() {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    let held = hold(&app.database.owner, "ledger_staged", "SHARE").await;
+    let first = tokio::spawn({
+        let recorder = recorder.clone();
+        async move { recorder.record("n-1").await }
+    });
+    waited_for(&app.database.owner, "ledger_staged").await;
+    let second = recorder.try_record("n-1").await.unwrap();
+    assert_eq!(second.problem(), (409, "idempotency_in_flight".into()));
+    held.rollback().await.unwrap();
+    let first = first.await.unwrap();
+    assert_eq!(recorder.record("n-1").await, first);
+    assert_eq!(about(&app, &recorder, "n-1").await, 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_given_again() {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    let held = hold(&app.database.owner, "ledger_heads", "EXCLUSIVE").await;
+    let first = tokio::spawn({
+        let recorder = recorder.clone();
+        async move { recorder.try_record("n-1").await }
+    });
+    waited_for(&app.database.owner, "ledger_heads").await;
+    until(async || staged(&app, "n-1").await == 1).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled(), "the caller is gone, the event is committed");
+    held.rollback().await.unwrap();
+    let again = recorder.record("n-1").await;
+    assert_eq!(recorder.record("n-1").await, again);
+    assert_eq!((about(&app, &recorder, "n-1").await, staged(&app, "n-1").await), (1, 0));
+}
+
+async fn staged(app: &TestApp, target: &str) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM ledger_staged WHERE target = $1")
+        .bind(target)
+        .fetch_one(&app.database.owner)
+        .await
+        .unwrap()
+}
+
+/// At each statement of a sequencer its connection is cut: another sequencer does all of it, once.
+#[tokio::test]
+async fn a_sequencer_that_is_cut_off_commits_nothing() {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    let superuser = app.database.superuser();
+    let statements = [
+        ("ledger_entries", "SHARE"),
+        ("ledger_openings", "SHARE"),
+        ("ledger_hashes", "SHARE"),
+        ("ledger_heads", "SHARE"),
+        ("ledger_heads", "EXCLUSIVE"),
+    ];
+    for (n, (table, mode)) in statements.into_iter().enumerate() {
+        let (target, before) = (format!("n-{n}"), rows(&app.database.owner, recorder.uuid()).await.len());
+        let held = hold(&app.database.owner, table, mode).await;
+        let sent = tokio::spawn({
+            let (recorder, target) = (recorder.clone(), target.clone());
+            async move { recorder.try_record(&target).await }
+        });
+        waited_for(&app.database.owner, table).await;
+        let backend = waiting_for(&app.database.owner, table).await.unwrap();
+        let cut: bool =
+            sqlx::query_scalar("SELECT pg_terminate_backend($1)").bind(backend).fetch_one(&superuser).await.unwrap();
+        assert!(cut);
+        until(async || waiting_for(&app.database.owner, table).await != Some(backend)).await;
+        assert_eq!(rows(&app.database.owner, recorder.uuid()).await.len(), before, "nothing was committed");
+        held.rollback().await.unwrap();
+        let answer = sent.await.unwrap().unwrap();
+        let again = recorder.record(&target).await;
+        if answer.status == 201 {
+            assert_eq!(recorded(&answer), again);
+        } else {
+            assert!(answer.status.is_server_error(), "{}", answer.text);
+        }
+        assert_eq!(usize::try_from(again.seq).unwrap(), before);
+        assert_eq!(about(&app, &recorder, &target).await, 1);
+    }
+    let report = report(&app).await;
+    assert!(report.is_good(), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_failed_change_leaves_no_entry_and_a_committed_one_leaves_one() {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    let post = async |path: &str, body: Value| recorder.try_post(path, &body).await.unwrap();
+    let entries = async || {
+        app.numbered().await;
+        rows(&app.database.owner, recorder.uuid()).await.len()
+    };
+    let status = |answer: &Answer| answer.status.as_u16();
+
+    let before = entries().await;
+    let key = json!({"name": "k", "scopes": ["write"]});
+    let made = [
+        post("/projects", json!({"name": "one"})).await,
+        post("/api-keys", key).await,
+        post("/audit/events", event("n-1")).await,
+    ];
+    assert!(made.iter().all(|answer| status(answer) == 201), "{made:?}");
+    assert_eq!(entries().await, before + made.len(), "one for each");
+
+    let before = entries().await;
+    let mut big = event("n-2");
+    big["meta"] = json!({"text": "x".repeat(16 * 1024)});
+    let mut ours = event("n-2");
+    ours["action"] = "api_key.created".into();
+    let mut address = event("n-2");
+    address["action"] = "ada@example.com".into();
+    let mut unknown = event("n-2");
+    unknown["colour"] = "red".into();
+    let mut fraction = event("n-2");
+    fraction["meta"] = json!({"share": 0.5});
+    let refused = [
+        ("/projects", json!({"name": "one"}), 409),
+        ("/projects", json!({"name": ""}), 422),
+        ("/api-keys", json!({"name": "k", "scopes": []}), 422),
+        ("/audit/events", big, 413),
+        ("/audit/events", ours, 422),
+        ("/audit/events", address, 422),
+        ("/audit/events", unknown, 422),
+        ("/audit/events", fraction, 422),
+    ];
+    for (path, body, expected) in refused {
+        let answer = post(path, body.clone()).await;
+        assert_eq!(status(&answer), expected, "{path} {body:.80}: {}", answer.text);
+    }
+    assert_eq!(entries().await, before, "a refusal leaves nothing");
+
+    // The database refuses at the commit, when the entry is staged already.
+    let pool = &app.database.owner;
+    for statement in [
+        "CREATE FUNCTION test_refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$",
+        "CREATE CONSTRAINT TRIGGER test_refuses AFTER INSERT ON projects DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION test_refuses()",
+    ] {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    let answer = post("/projects", json!({"name": "two"})).await;
+    assert!(answer.status.is_server_error(), "{}", answer.text);
+    let projects: i64 = sqlx::query_scalar("SELECT count(*) FROM projects").fetch_one(pool).await.unwrap();
+    assert_eq!((projects, entries().await), (1, before), "neither the change nor its entry");
+    sqlx::query("DROP TRIGGER test_refuses ON projects").execute(pool).await.unwrap();
+
+    // And the other way round: without its entry there is no change.
+    sqlx::query(
+        "CREATE CONSTRAINT TRIGGER test_refuses AFTER INSERT ON ledger_staged DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION test_refuses()",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+    let answer = post("/projects", json!({"name": "two"})).await;
+    assert!(answer.status.is_server_error(), "{}", answer.text);
+    let projects: i64 = sqlx::query_scalar("SELECT count(*) FROM projects").fetch_one(pool).await.unwrap();
+    assert_eq!((projects, entries().await), (1, before));
+    sqlx::query("DROP TRIGGER test_refuses ON ledger_staged").execute(pool).await.unwrap();
+}

@@ -1,0 +1,6 @@
+//! The database's owner changes the log, and everybody who looks finds out where.
+
+mod bound;
+mod kept;
+mod rewritten;
+mod rows;
