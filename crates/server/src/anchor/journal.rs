@@ -321,6 +321,9 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Journal
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
