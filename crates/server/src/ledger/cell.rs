@@ -3,6 +3,7 @@
 mod sql;
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bailiwick_proof::log::{Log, LogName, Origin};
 use serde_json::json;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 use super::sequence::{self, Wait, sequence};
@@ -26,12 +27,18 @@ use crate::vault::{LocalSeal, SealError};
 
 /// A commit with an entry is waited for so long, so that those which come together are numbered together.
 const GATHER: Duration = Duration::from_millis(25);
+/// Under load passes begin so far apart: each is a transaction, and the more entries share it the better. Whoever reads
+/// a log or waits for a number does not wait for the pass.
+const PACE: Duration = Duration::from_millis(250);
 /// Without a wake-up, staging is looked at so often: other nodes commit too.
 const LOOK: Duration = Duration::from_secs(1);
 /// Logs that have grown are signed so long after.
 const SIGN_AFTER: Duration = Duration::from_millis(300);
 /// Logs that grew on other nodes and were not signed are looked for so often.
 const SIGN_LOOK: Duration = Duration::from_secs(10);
+
+/// So many logs are numbered at once at the request of callers.
+const TURNS: usize = 64;
 
 /// Why the ledger does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +156,8 @@ struct Inner {
     woken: Notify,
     /// One signer at a time in this process; the journal's lock keeps other processes out.
     signing: tokio::sync::Mutex<()>,
+    /// Of those in this process who wait for the same log's head, one waits with a connection in its hands.
+    turns: [tokio::sync::Mutex<()>; TURNS],
 }
 
 impl Ledger {
@@ -176,6 +185,7 @@ impl Ledger {
             moved: Mutex::default(),
             woken: Notify::new(),
             signing: tokio::sync::Mutex::default(),
+            turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         };
         let ledger = Self(Arc::new(inner));
         ledger.compare_with_journal().await?;
@@ -192,6 +202,10 @@ impl Ledger {
     /// # Errors
     /// See [`LedgerError`].
     pub async fn settle(&self, log: Log) -> Result<(), LedgerError> {
+        let _turn = match self.turn(log) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
         let mut tx = self.db().system_tx(OperationalPath::SequenceLedger).await?;
         let (staged, known) = (sequence::has_staged(&mut tx, log).await?, sequence::has_head(&mut tx, log).await?);
         tx.finish_reading().await?;
@@ -245,6 +259,14 @@ impl Ledger {
         &self.0.journal
     }
 
+    /// Logs share turns: a stranger's wait is longer by that of one batch.
+    fn turn(&self, log: Log) -> Option<&tokio::sync::Mutex<()>> {
+        let mut hasher = DefaultHasher::new();
+        log.hash(&mut hasher);
+        let spread = usize::try_from(hasher.finish() & u64::from(u16::MAX)).ok()?;
+        self.0.turns.get(spread % TURNS)
+    }
+
     pub(super) fn signing(&self) -> &tokio::sync::Mutex<()> {
         &self.0.signing
     }
@@ -267,11 +289,13 @@ impl Ledger {
     async fn keep_sequencing(&self) {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut begun = Instant::now();
         loop {
             tokio::select! {
-                () = self.db().recorded() => sleep(GATHER).await,
+                () = self.db().recorded() => sleep(GATHER.max(PACE.saturating_sub(begun.elapsed()))).await,
                 _ = look.tick() => {}
             }
+            begun = Instant::now();
             if let Err(error) = self.sequence_all().await {
                 failed("sequence", &error);
             }
