@@ -27,6 +27,8 @@ pub enum Action {
     CellEstablished,
     /// A log got another key.
     LedgerKeyRotated,
+    /// A staged row that no entry can be made of: somebody put it there by hand.
+    LedgerRowRefused,
 }
 
 /// The first words of actions that are ours, now or later: nobody else's entry can look like one of them.
@@ -78,7 +80,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -91,6 +93,7 @@ impl Action {
         Self::ApiKeyRevoked,
         Self::CellEstablished,
         Self::LedgerKeyRotated,
+        Self::LedgerRowRefused,
     ];
 
     /// Dotted lower-case words.
@@ -109,6 +112,7 @@ impl Action {
             Self::ApiKeyRevoked => "api_key.revoked",
             Self::CellEstablished => "cell.established",
             Self::LedgerKeyRotated => "ledger.key_rotated",
+            Self::LedgerRowRefused => "ledger.row_refused",
         }
     }
 }

@@ -11,14 +11,15 @@ use bailiwick_proof::commitment::{Commitments, Field, Opening};
 use bailiwick_proof::entry::{ActionName, Entry, TraceId};
 use bailiwick_proof::id::{EventId, ProjectId, RequestId};
 use bailiwick_proof::log::Log;
-use bailiwick_proof::merkle::{Frontier, Hash};
+use bailiwick_proof::merkle::{Frontier, Hash, leaf_hash};
 use bailiwick_proof::tile;
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::cell::{Ledger, LedgerError};
-use super::keys;
+use super::stage::SYSTEM;
+use super::{Action, keys};
 use crate::db::{OperationalPath, Unrecorded};
 use crate::entropy::Entropy;
 
@@ -159,19 +160,21 @@ fn link(
     let mut runs: Vec<Run> = Vec::new();
     for row in staged {
         let seq = head.frontier.size();
-        let malformed = |what| LedgerError::MalformedRow { staged_id: row.id, what };
-        // A clock that stands before 1970 holds nothing up.
-        let recorded_at_ms = u64::try_from(row.staged_at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-        let openings = openings(&row, entropy)?;
+        let Sound { row, action, trace, meta } = sound(row)?;
+        let ip = row.client_ip.as_deref().unwrap_or_default();
+        // In the order of `Field::ALL`.
+        let openings = [row.actor.as_str(), ip, &meta, &row.target]
+            .map(|value| Opening { r: entropy.bytes(), value: value.to_owned() });
         let [actor, ip, meta, target] = &openings;
         let entry = Entry {
             log,
             generation: head.generation,
             seq,
             prev: head.last_leaf,
-            recorded_at_ms,
-            action: row.action.parse::<ActionName>().map_err(|_| malformed("has no action's name"))?,
-            trace: row.trace_id.parse::<TraceId>().map_err(|_| malformed("has no trace id"))?,
+            // A clock that stands before 1970 holds nothing up.
+            recorded_at_ms: u64::try_from(row.staged_at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
+            action,
+            trace,
             commitments: Commitments {
                 actor: actor.commitment(Field::Actor),
                 ip: ip.commitment(Field::Ip),
@@ -180,7 +183,7 @@ fn link(
             },
         }
         .to_bytes();
-        let leaf = bailiwick_proof::merkle::leaf_hash(&entry);
+        let leaf = leaf_hash(&entry);
         append(&mut runs, 0, seq, &leaf);
         head.frontier.push(leaf, |node, hash| {
             if node.level.is_multiple_of(tile::HEIGHT) {
@@ -194,8 +197,41 @@ fn link(
     Ok((linked, runs))
 }
 
-/// In the order of [`Field::ALL`]: actor, ip, meta, target.
-fn openings(row: &Staged, entropy: &Entropy) -> Result<[Opening; 4], LedgerError> {
+/// A staged row of which an entry can be made.
+struct Sound {
+    row: Staged,
+    action: ActionName,
+    trace: TraceId,
+    /// The envelope that meta commits to.
+    meta: String,
+}
+
+/// The row if it is sound. One that is not was put there by hand, for staging writes none; it must not hold up the log,
+/// so an entry says that it was there and was refused.
+fn sound(row: Staged) -> Result<Sound, LedgerError> {
+    let (staged_id, fault) = match parts(&row) {
+        Ok((action, trace, meta)) => return Ok(Sound { row, action, trace, meta }),
+        Err(fault) => (row.id, fault),
+    };
+    tracing::error!(event = "ledger_row_refused", staged_id, fault);
+    let row = Staged {
+        action: Action::LedgerRowRefused.as_str().to_owned(),
+        actor: SYSTEM.to_owned(),
+        target: String::new(),
+        recorded_by: SYSTEM.to_owned(),
+        meta: json!({"staged_id": staged_id, "fault": fault}),
+        trace_id: "0".repeat(32),
+        external_request_id: None,
+        client_ip: None,
+        ..row
+    };
+    let (action, trace, meta) = parts(&row).map_err(|what| LedgerError::MalformedRow { staged_id, what })?;
+    Ok(Sound { row, action, trace, meta })
+}
+
+fn parts(row: &Staged) -> Result<(ActionName, TraceId, String), &'static str> {
+    let action = row.action.parse().map_err(|_| "has no action's name")?;
+    let trace = row.trace_id.parse().map_err(|_| "has no trace id")?;
     let mut meta = json!({
         "by": row.recorded_by,
         "data": row.meta,
@@ -209,15 +245,8 @@ fn openings(row: &Staged, entropy: &Entropy) -> Result<[Opening; 4], LedgerError
         ];
         members.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
     }
-    let meta = canonical::to_string(&meta)
-        .map_err(|_| LedgerError::MalformedRow { staged_id: row.id, what: "has meta without a canonical form" })?;
-    let opening = |value: &str| Opening { r: entropy.bytes(), value: value.to_owned() };
-    Ok([
-        opening(&row.actor),
-        opening(row.client_ip.as_deref().unwrap_or_default()),
-        opening(&meta),
-        opening(&row.target),
-    ])
+    let meta = canonical::to_string(&meta).map_err(|_| "has meta without a canonical form")?;
+    Ok((action, trace, meta))
 }
 
 /// Continues the run of this level, or begins it.

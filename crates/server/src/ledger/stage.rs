@@ -13,7 +13,7 @@ use crate::db::{DbError, Recorded, SystemTx, WorkspaceTx};
 use crate::entropy::Entropy;
 
 /// Who acts when nobody asked.
-const SYSTEM: &str = "system";
+pub(super) const SYSTEM: &str = "system";
 
 /// One entry, as a feature words it.
 pub struct Entry {

@@ -86,3 +86,33 @@ async fn a_null_character_is_refused() {
     }
     assert_eq!(acme.listed("").await, ["workspace.created"]);
 }
+
+/// Only the database's owner can stage such a row. It must not hold up the log, and must not vanish either.
+#[tokio::test]
+async fn a_staged_row_that_nobody_could_have_staged_is_refused_and_told_of() {
+    let acme = Acme::found().await;
+    for (action, trace, meta) in [
+        ("Not An Action", "0".repeat(32), "{}"),
+        ("door.opened", "no trace".to_owned(), "{}"),
+        ("door.opened", "0".repeat(32), r#"{"n": 1.5}"#),
+    ] {
+        sqlx::query(
+            "INSERT INTO ledger_staged (workspace_id, environment, event_id, action, actor, target, recorded_by, meta,
+                 trace_id, request_id, staged_at)
+             SELECT workspace_id, 'live', gen_random_uuid(), $1, 'a', '', 'a', $3::jsonb, $2, gen_random_uuid(), now()
+             FROM workspaces",
+        )
+        .bind(action)
+        .bind(trace)
+        .bind(meta)
+        .execute(&acme.app.database.owner)
+        .await
+        .unwrap();
+    }
+    assert_eq!(acme.record(&json!({"action": "door.closed", "actor": "ada"})).await.json()["seq"], 4);
+    let refused = "ledger.row_refused";
+    assert_eq!(acme.listed("").await, ["door.closed", refused, refused, refused, "workspace.created"]);
+    let event = acme.get("audit/events?action=ledger.row_refused").await.json()["data"][0].clone();
+    assert_eq!((&event["actor"], &event["intact"]), (&json!("system"), &json!(true)));
+    assert_eq!(event["meta"]["fault"], "has meta without a canonical form");
+}
