@@ -26,10 +26,16 @@ pub struct Row {
     pub target: String,
 }
 
+/// Begins a transaction of the tables' owner.
+#[expect(clippy::disallowed_methods, reason = "the owner's pool has no tenant that could leak out of it")]
+pub async fn begin(pool: &PgPool) -> Transaction<'static, Postgres> {
+    pool.begin().await.unwrap()
+}
+
 /// Holds a lock on a table until the transaction ends. `SHARE` lets reads and row locks pass and no change; `EXCLUSIVE`
 /// keeps row locks out too.
 pub async fn hold(pool: &PgPool, table: &str, mode: &str) -> Transaction<'static, Postgres> {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = begin(pool).await;
     run(&mut tx, &format!("LOCK TABLE {table} IN {mode} MODE")).await;
     tx
 }
@@ -48,7 +54,7 @@ pub async fn waiting_for(pool: &PgPool, table: &str) -> Option<i32> {
 
 /// From now on a commit that inserted into or updated this table waits while [`hold_commits`] is held.
 pub async fn watch_commits(pool: &PgPool, table: &str) {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = begin(pool).await;
     let function = "CREATE OR REPLACE FUNCTION test_waits() RETURNS trigger LANGUAGE plpgsql
          AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7007); RETURN NULL; END $$";
     run(&mut tx, function).await;
@@ -62,7 +68,7 @@ pub async fn watch_commits(pool: &PgPool, table: &str) {
 
 /// Stops the commits that [`watch_commits`] speaks of, until the transaction ends.
 pub async fn hold_commits(pool: &PgPool) -> Transaction<'static, Postgres> {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = begin(pool).await;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(COMMIT_LOCK).execute(&mut *tx).await.unwrap();
     tx
 }
