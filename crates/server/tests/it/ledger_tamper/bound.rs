@@ -1,5 +1,7 @@
 //! A proof is bound to its entry, its log and its signed root.
 
+use std::slice::from_ref;
+
 use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::note::VerifierKey;
 use bailiwick_proof::receipt::Receipt;
@@ -50,9 +52,9 @@ async fn another_logs_key_or_checkpoint_proves_nothing() {
         other.record(&format!("n-{n}")).await;
     }
     let foreign = other.checkpoint().await;
-    assert!(first.verify(std::slice::from_ref(&live)).is_ok() && second.verify(std::slice::from_ref(&live)).is_ok());
+    assert!(first.verify(from_ref(&live)).is_ok() && second.verify(from_ref(&live)).is_ok());
 
-    for keys in [&[][..], &[test.clone()], &[other_live.clone()], &[other_test.clone()]] {
+    for keys in [&[][..], from_ref(&test), from_ref(&other_live), from_ref(&other_test)] {
         assert!(first.verify(keys).is_err() && early.verify(keys).is_err(), "{keys:?}");
     }
     // The right key under another log's name, and another's key under this log's name.
@@ -106,10 +108,6 @@ async fn the_other_environment_is_another_log() {
     let keys = bailiwick_proof::jose::Jwks::parse(&jwks.text).unwrap();
     let [live_key, test_key]: [VerifierKey; 2] =
         keys.keys.iter().map(|jwk| jwk.verifier().clone()).collect::<Vec<_>>().try_into().unwrap();
-    assert!(
-        live.verify(std::slice::from_ref(&live_key)).is_ok() && live.verify(std::slice::from_ref(&test_key)).is_err()
-    );
-    assert!(
-        test.verify(std::slice::from_ref(&test_key)).is_ok() && test.verify(std::slice::from_ref(&live_key)).is_err()
-    );
+    assert!(live.verify(from_ref(&live_key)).is_ok() && live.verify(from_ref(&test_key)).is_err());
+    assert!(test.verify(from_ref(&test_key)).is_ok() && test.verify(from_ref(&live_key)).is_err());
 }

@@ -5,12 +5,13 @@ use bailiwick_proof::entry::Entry;
 use bailiwick_proof::merkle::{Frontier, Hash, leaf_hash};
 
 use super::kept::{Kept, SIZE};
+use crate::harness::ledger::begin;
 use crate::harness::recorder::Recorder;
 
 /// Gives entry 4 another action, and makes everything that follows from it right.
 async fn rewrite(kept: &Kept) {
     let (pool, workspace) = (&kept.app.database.owner, kept.recorder.uuid());
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = begin(pool).await;
     let entries: Vec<(i64, Vec<u8>)> = sqlx::query_as(
         "SELECT seq, entry FROM ledger_entries WHERE workspace_id = $1 AND environment = 'live' ORDER BY seq",
     )
