@@ -190,7 +190,7 @@ impl Journal {
         if begin != 1 && !object.snapshot {
             return Err(self.malformed(begin, "the objects before it are missing, and it is no snapshot"));
         }
-        self.apply(&bytes, object, None)?;
+        self.apply(&bytes, object, (begin == 1).then_some(Hash::ZERO))?;
         self.read_on()?;
         let last = numbers.last().copied().unwrap_or_default();
         if self.known().n < last {
