@@ -94,7 +94,15 @@ pub(super) async fn sequence(ledger: &Ledger, log: Log, wait: Wait) -> Result<u6
 async fn sequence_batch(ledger: &Ledger, log: Log, wait: Wait) -> Result<u64, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SequenceLedger).await?;
     let Some(mut head) = sql::lock_head(&mut tx, log, wait).await? else {
-        if sql::has_head(&mut tx, log).await? || !sql::has_staged(&mut tx, log).await? {
+        if sql::has_head(&mut tx, log).await? {
+            tx.finish_reading().await?;
+            // Whoever waits for the head sees none only while somebody else founds the log: it is there now.
+            return match wait {
+                Wait::ForIt => Box::pin(sequence_batch(ledger, log, wait)).await,
+                Wait::No => Ok(0),
+            };
+        }
+        if !sql::has_staged(&mut tx, log).await? {
             tx.finish_reading().await?;
             return Ok(0);
         }
