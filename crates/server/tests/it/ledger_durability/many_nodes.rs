@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream;
 use serde_json::json;
 
 use crate::harness::app::TestApp;
 use crate::harness::ledger::{has_all_once, report, report_on, rows};
 use crate::harness::node::Node;
-use crate::harness::recorder::{Recorded, Recorder, recorded};
+use crate::harness::recorder::{Recorded, Recorder, event, recorded};
 
 const WRITERS: usize = 64;
 /// Events and keys that each writer makes.
@@ -16,6 +18,8 @@ const EACH: usize = 4;
 /// Pairs of which the second began when the first had been answered.
 const PAIRS: usize = 200;
 const LANES: usize = 8;
+/// Logs that come to be while several nodes look.
+const LOGS: usize = 40;
 
 /// Four nodes on one database and one anchor store, and a program that speaks to each.
 async fn four_nodes() -> (TestApp, [Node; 3], Vec<Recorder>) {
@@ -111,6 +115,27 @@ async fn what_committed_before_another_began_stands_before_it() {
         );
     }
     assert!(report_on(&app, &recorders[0].workspace).await.damages.is_empty());
+}
+
+/// A log comes to be with its first entry, on whichever node is the first to see it.
+#[tokio::test]
+async fn the_first_event_of_a_log_gets_its_number_at_once() {
+    let app = TestApp::start().await;
+    let _others = (app.another_node().await, app.another_node().await);
+    let ada = app.sign_in("ada@example.com").await;
+    let founding = (0..LOGS).map(|n| {
+        let (app, token) = (&app, &ada.access_token);
+        async move {
+            let slug = format!("acme-{n}");
+            let founded = app.post("/v1/workspaces", &json!({"name": slug, "slug": slug})).bearer(token).send().await;
+            let path = format!("/v1/workspaces/{}/audit/events", founded.text_of("id"));
+            let told = app.post(&path, &event("first")).bearer(token).send().await;
+            assert_eq!((told.status.as_u16(), told.json()["seq"].as_u64()), (201, Some(1)), "{}", told.text);
+        }
+    });
+    stream::iter(founding).buffer_unordered(LANES).collect::<Vec<()>>().await;
+    app.numbered().await;
+    assert!(report(&app).await.is_good());
 }
 
 #[tokio::test]

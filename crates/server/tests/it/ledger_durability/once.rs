@@ -91,6 +91,7 @@ async fn a_sequencer_that_is_cut_off_commits_nothing() {
         ("ledger_heads", "EXCLUSIVE"),
     ];
     for (n, (table, mode)) in statements.into_iter().enumerate() {
+        app.numbered().await;
         let (target, before) = (format!("n-{n}"), rows(&app.database.owner, recorder.uuid()).await.len());
         let held = hold(&app.database.owner, table, mode).await;
         let sent = tokio::spawn({
