@@ -278,7 +278,8 @@ async fn at_random_moments_under_load() {
             story.acknowledged.extend(acknowledged);
             story.lost.push(lost);
         }
-        drop(server);
+        // Gone for good, so that its port is free again.
+        server.kill_9().await;
     }
     story.end().await;
 }
