@@ -17,7 +17,7 @@ pub(crate) use cpu::cpu_us;
 pub(crate) use load::for_a_while;
 pub(crate) use mirror::Mirror;
 pub(crate) use options::Options;
-pub(crate) use server::Server;
+pub(crate) use server::{Person, Server};
 
 use std::future::Future;
 

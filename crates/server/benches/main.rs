@@ -4,8 +4,10 @@
 //! stdout, one tab-separated line each (see `harness::Comparison`), and `cargo xtask bench` makes medians, ratios and
 //! `target/bench.json` of them. A figure that misses its target is no failure; a comparison that could not be made is.
 
+mod bare_insert_with_entry;
 mod change_with_entry;
 mod harness;
+mod with_entry;
 
 use std::process::ExitCode;
 
@@ -14,7 +16,8 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 1] = [(change_with_entry::NAME, change_with_entry::run)];
+const ALL: [Named; 2] =
+    [(change_with_entry::NAME, change_with_entry::run), (bare_insert_with_entry::NAME, bare_insert_with_entry::run)];
 
 fn main() -> ExitCode {
     let options = match Options::read() {

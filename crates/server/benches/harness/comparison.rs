@@ -5,7 +5,7 @@
 //! changes from round to round; whoever reads the samples compares within a round.
 //!
 //! ```text
-//! comparison <name> <at least> <unit of the rate>
+//! comparison <name> <at least, or - without a target> <unit of the rate>
 //! note <text>
 //! sample <round, from 1> <baseline|subject> <measure> <value>
 //! ```
@@ -18,8 +18,8 @@ use std::fmt;
 pub(crate) struct Comparison {
     /// What is compared with what.
     pub(crate) name: &'static str,
-    /// The subject's rate over the baseline's.
-    pub(crate) at_least: f64,
+    /// The least that the subject's rate over the baseline's should be; `None` for what is only shown.
+    pub(crate) at_least: Option<f64>,
     /// What is counted, such as `changes/s`; more is better.
     pub(crate) unit: &'static str,
     /// How often each side is measured.
@@ -50,7 +50,8 @@ impl Comparison {
     /// # Errors
     /// The first that `measure` answers.
     pub(crate) async fn run(&self, mut measure: impl AsyncFnMut(Side) -> anyhow::Result<Sample>) -> anyhow::Result<()> {
-        println!("comparison\t{}\t{}\t{}", self.name, self.at_least, self.unit);
+        let at_least = self.at_least.map_or_else(|| "-".to_owned(), |ratio| ratio.to_string());
+        println!("comparison\t{}\t{at_least}\t{}", self.name, self.unit);
         for round in 0..=self.rounds {
             let mut rates = (0.0, 0.0);
             for side in Side::order(round) {

@@ -15,11 +15,12 @@ pub(crate) struct Mirror {
 
 impl Mirror {
     /// # Errors
-    /// When there is no such file, or it words the statement otherwise; line breaks and indentation do not count.
+    /// When there is no such file, or it words the statement otherwise; line breaks, indentation and escapes do not
+    /// count.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(self.file))
             .with_context(|| format!("cannot read {}", self.file))?;
-        let found = one_line(&source.replace("\\\n", " ")).contains(&one_line(self.sql));
+        let found = one_line(&source.replace("\\\n", " ").replace("\\\"", "\"")).contains(&one_line(self.sql));
         ensure!(found, "{} has no such statement; bring the benchmark up to it:\n{}", self.file, self.sql);
         Ok(())
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use bailiwick_proof::id::WorkspaceId;
+use bailiwick_server::api_keys::CreatedApiKey;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::RequestBuilder;
@@ -105,14 +106,51 @@ impl Server {
         text(&made, "id")?.parse().context("not a workspace's id")
     }
 
-    /// A connection as the role that serves requests, set up as the server's own.
+    /// Makes an API key that may do everything in one environment of a workspace.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn api_key(
+        &self,
+        maker: &Person,
+        workspace: WorkspaceId,
+        environment: &str,
+    ) -> anyhow::Result<CreatedApiKey> {
+        let body = json!({"name": "bench", "scopes": ["read", "write", "management"]});
+        let request = self.post(&format!("/v1/workspaces/{workspace}/api-keys"), &body);
+        let request = request.bearer_auth(&maker.access_token).header("bailiwick-environment", environment);
+        Ok(serde_json::from_value(answer(request).await?)?)
+    }
+
+    /// Makes a project by a request.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn make_project(&self, key: &str, workspace: WorkspaceId, name: &str) -> anyhow::Result<()> {
+        let request = self.post(&format!("/v1/workspaces/{workspace}/projects"), &json!({"name": name}));
+        answer(request.bearer_auth(key)).await.map(|_| ())
+    }
+
+    /// A connection as the role that serves tenants, set up as the server's own.
     ///
     /// # Errors
     /// When the database refuses.
     pub(crate) async fn connect_runtime(&self) -> anyhow::Result<PgConnection> {
-        let password = std::fs::read_to_string(self.home.data.join("secrets/runtime_password"))?;
+        self.connect("bailiwick_runtime", "runtime_password").await
+    }
+
+    /// A connection as the role of the operational paths, set up as the server's own.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn connect_system(&self) -> anyhow::Result<PgConnection> {
+        self.connect("bailiwick_system", "system_password").await
+    }
+
+    async fn connect(&self, role: &str, password_file: &str) -> anyhow::Result<PgConnection> {
+        let password = std::fs::read_to_string(self.home.data.join("secrets").join(password_file))?;
         // As `db/pools.rs` does.
-        let options = self.options()?.username("bailiwick_runtime").password(password.trim_end()).options([
+        let options = self.options()?.username(role).password(password.trim_end()).options([
             ("statement_timeout", "15s"),
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "30s"),

@@ -5,7 +5,7 @@
 //!   {"name", "unit", "at_least", "met", "ratio": {"lowest", "median", "highest"}, "baseline": {measure: {…}, …},
 //!    "subject": {…}, "notes": […], "rounds": [{"baseline": {measure: value, …}, "subject": {…}}, …]}, …]}
 //! ```
-//! `ratio` is the subject's rate over the baseline's, of each round.
+//! `ratio` is the subject's rate over the baseline's, of each round. Without a target `at_least` and `met` are null.
 
 use super::json;
 use super::machine::Machine;
@@ -23,11 +23,15 @@ const SUBJECT: OfSide = |round| &round.subject;
 pub(super) fn line(comparison: &Comparison) -> Option<String> {
     let Comparison { name, at_least, unit, .. } = comparison;
     let ratio = Spread::of(comparison.ratios())?;
-    let mark = if ratio.median < *at_least { "MISSED" } else { "ok" };
+    let (mark, target) = match at_least {
+        Some(least) if ratio.median < *least => ("MISSED", format!("at least {least:.2}")),
+        Some(least) => ("ok", format!("at least {least:.2}")),
+        None => ("", "no target".to_owned()),
+    };
     let Spread { lowest, median, highest } = ratio;
     let rounds = comparison.rounds().count();
     let mut line = format!(
-        "{mark:<6}  {name}: {median:.3}, at least {at_least:.2}; {lowest:.3} to {highest:.3} in {rounds} rounds; \
+        "{mark:<6}  {name}: {median:.3}, {target}; {lowest:.3} to {highest:.3} in {rounds} rounds; \
          medians {:.0} over {:.0} {unit}",
         median_of(comparison, SUBJECT, RATE)?,
         median_of(comparison, BASELINE, RATE)?
@@ -51,15 +55,16 @@ pub(super) fn document(machine: &Machine, samples: &Samples) -> String {
 
 fn comparison_json(comparison: &Comparison) -> String {
     let ratio = Spread::of(comparison.ratios());
-    let met = ratio.map_or("null".to_owned(), |ratio| (ratio.median >= comparison.at_least).to_string());
+    let null = || "null".to_owned();
+    let met = ratio.zip(comparison.at_least).map(|(ratio, least)| (ratio.median >= least).to_string());
     let round = |round: &Round| {
         json::object([("baseline", measures_json(&round.baseline)), ("subject", measures_json(&round.subject))])
     };
     json::object([
         ("name", json::text(&comparison.name)),
         ("unit", json::text(&comparison.unit)),
-        ("at_least", json::number(comparison.at_least)),
-        ("met", met),
+        ("at_least", comparison.at_least.map_or_else(null, json::number)),
+        ("met", met.unwrap_or_else(null)),
         ("ratio", spread_json(ratio)),
         ("baseline", side_json(comparison, BASELINE)),
         ("subject", side_json(comparison, SUBJECT)),
@@ -117,6 +122,9 @@ mod tests {
         );
         let missed = read(&RUN.replace("0.85", "0.86"));
         assert!(missed.comparisons.iter().filter_map(line).all(|line| line.starts_with("MISSED  a over b: 0.850")));
+        let shown = read(&RUN.replace("0.85", "-"));
+        let [line] = shown.comparisons.iter().filter_map(line).collect::<Vec<_>>().try_into().unwrap();
+        assert!(line.starts_with("        a over b: 0.850, no target; 0.800"), "{line}");
     }
 
     #[test]

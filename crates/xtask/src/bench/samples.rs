@@ -1,7 +1,7 @@
 //! What the benchmarks write, line by line, its fields divided by tabs:
 //!
 //! ```text
-//! comparison <name> <at least> <unit of the rate>
+//! comparison <name> <at least, or - without a target> <unit of the rate>
 //! note <text>
 //! sample <round, from 1> <baseline|subject> <measure> <value>
 //! ```
@@ -26,8 +26,8 @@ pub(super) struct Samples {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Comparison {
     pub(super) name: String,
-    /// The target of the subject's rate over the baseline's.
-    pub(super) at_least: f64,
+    /// The target of the subject's rate over the baseline's; `None` for what is only shown.
+    pub(super) at_least: Option<f64>,
     /// Of the rate; more is better.
     pub(super) unit: String,
     pub(super) notes: Vec<String>,
@@ -66,7 +66,8 @@ impl Samples {
         let fields: Vec<&str> = line.split('\t').collect();
         if let ["comparison", name, at_least, unit] = fields.as_slice() {
             let (name, unit) = ((*name).to_owned(), (*unit).to_owned());
-            self.comparisons.push(Comparison { name, unit, at_least: at_least.parse()?, ..Comparison::default() });
+            let at_least = if *at_least == "-" { None } else { Some(at_least.parse()?) };
+            self.comparisons.push(Comparison { name, unit, at_least, ..Comparison::default() });
             return Ok(());
         }
         let comparison = self.comparisons.last_mut().context("of which comparison?")?;
@@ -130,7 +131,7 @@ mod tests {
         )
         .unwrap();
         let [comparison] = samples.comparisons.as_slice() else { panic!("{samples:?}") };
-        assert_eq!((comparison.name.as_str(), comparison.at_least), ("a over b", 0.85));
+        assert_eq!((comparison.name.as_str(), comparison.at_least), ("a over b", Some(0.85)));
         assert_eq!(comparison.ratios(), [0.9, 0.8], "the third round lacks its baseline");
         assert_eq!(comparison.values(|round| &round.subject, "rate"), [90.0, 40.0]);
         assert_eq!(comparison.other_measures().into_iter().collect::<Vec<_>>(), ["p50_ms"]);

@@ -1,0 +1,230 @@
+//! A client: what requests ask of the database, in the very statements in which the server asks.
+
+use anyhow::Context;
+use bailiwick_proof::api_key::PlainApiKey;
+use bailiwick_proof::id::{ProjectId, WorkspaceId};
+use bailiwick_server::api_keys::CreatedApiKey;
+use bailiwick_server::clock::Clock;
+use bailiwick_server::entropy::Entropy;
+use serde_json::json;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor, Row};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::harness::{Mirror, Server};
+
+const BEGIN: Mirror = Mirror {
+    sql: "BEGIN; SET LOCAL app.workspace_id = '{workspace_id}'; SET LOCAL app.environment = '{environment}'; \
+          SET LOCAL app.project_id = '{project_id}'; SET LOCAL app.user_id = '{user_id}'; \
+          SET LOCAL app.operational_path = '{operational_path}'",
+    file: "src/db/tx.rs",
+};
+const COMMIT: Mirror = Mirror { sql: "SELECT 1; COMMIT", file: "src/db/tx.rs" };
+const ROLLBACK: Mirror = Mirror { sql: "ROLLBACK", file: "src/db/tx.rs" };
+const KEYS: Mirror = Mirror {
+    sql: "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.digest, k.scopes, k.created_at,
+             k.expires_at, k.revoked_at, k.last_used_at
+         FROM api_keys k JOIN workspaces w ON w.workspace_id = k.workspace_id WHERE k.lookup = $1 LIMIT 64",
+    file: "src/authn/sql.rs",
+};
+const TOUCH: Mirror = Mirror {
+    sql: "UPDATE api_keys SET last_used_at = $3 WHERE workspace_id = $1 AND id = $2",
+    file: "src/authn/sql.rs",
+};
+/// The rule by which most uses of a key are not noted, [`LAST_USED_GRAIN`].
+const GRAIN: Mirror =
+    Mirror { sql: "const LAST_USED_GRAIN: Duration = Duration::minutes(1);", file: "src/authn/api_key.rs" };
+const LOCK: Mirror =
+    Mirror { sql: "SELECT pg_try_advisory_xact_lock($1) AS \"taken!\"", file: "src/http/idempotency.rs" };
+const KEPT: Mirror = Mirror {
+    sql: "SELECT request_digest, reply_sealed FROM idempotency_records
+             WHERE workspace_id = $1 AND environment = $2 AND principal_id = $3 AND key_digest = $4",
+    file: "src/http/idempotency.rs",
+};
+const KEEP: Mirror = Mirror {
+    sql: "INSERT INTO idempotency_records
+                 (workspace_id, environment, principal_id, key_digest, request_digest, reply_sealed, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    file: "src/http/idempotency.rs",
+};
+const PROJECT: Mirror = Mirror {
+    sql: "INSERT INTO projects (workspace_id, environment, id, name, created_at) VALUES ($1, $2, $3, $4, $5)",
+    file: "src/projects/sql.rs",
+};
+const STAGE: Mirror = Mirror {
+    sql:
+        "INSERT INTO ledger_staged (workspace_id, environment, project_id, event_id, action, actor, target, recorded_by,
+             meta, trace_id, request_id, external_request_id, client_ip, staged_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    file: "src/ledger/stage/sql.rs",
+};
+
+/// All that is copied here.
+pub(crate) const MIRRORS: [Mirror; 11] =
+    [BEGIN, COMMIT, ROLLBACK, KEYS, TOUCH, GRAIN, LOCK, KEPT, KEEP, PROJECT, STAGE];
+
+const LAST_USED_GRAIN: Duration = Duration::MINUTE;
+/// What the answer that tells of a new project takes when it is sealed: version, nonce, 260 bytes of JSON, tag.
+const SEALED_REPLY: usize = 1 + 12 + 260 + 16;
+
+/// Connections of the server's roles, and the tenants that it works for in turn.
+pub(crate) struct Client {
+    runtime: PgConnection,
+    system: PgConnection,
+    tenants: Vec<Tenant>,
+    turn: usize,
+    clock: Clock,
+    entropy: Entropy,
+}
+
+#[derive(Clone)]
+struct Tenant {
+    workspace: WorkspaceId,
+    key: Uuid,
+    lookup: String,
+    /// `key_…`
+    actor: String,
+}
+
+/// One change on its way: whose it is, and when it was asked for.
+pub(crate) struct Transaction<'a> {
+    connection: &'a mut PgConnection,
+    entropy: &'a Entropy,
+    tenant: &'a Tenant,
+    now: OffsetDateTime,
+}
+
+impl Client {
+    pub(super) async fn connect(server: &Server, tenants: &[(WorkspaceId, CreatedApiKey)]) -> anyhow::Result<Self> {
+        let tenant = |(workspace, made): &(WorkspaceId, CreatedApiKey)| {
+            let plain: PlainApiKey = made.key.parse()?;
+            let (key, actor) = (made.api_key.id.uuid(), made.api_key.id.to_string());
+            anyhow::Ok(Tenant { workspace: *workspace, key, lookup: plain.lookup().to_owned(), actor })
+        };
+        Ok(Self {
+            runtime: server.connect_runtime().await?,
+            system: server.connect_system().await?,
+            tenants: tenants.iter().map(tenant).collect::<Result<_, _>>()?,
+            turn: 0,
+            clock: Clock::system(),
+            entropy: Entropy::system(),
+        })
+    }
+
+    /// Goes on to the next tenant.
+    pub(crate) fn next(&mut self) {
+        self.turn = (self.turn + 1) % self.tenants.len().max(1);
+    }
+
+    /// Whose key is this? Notes the use once a minute.
+    pub(crate) async fn authenticate(&mut self) -> anyhow::Result<()> {
+        let tenant = self.tenants.get(self.turn).context("no tenant")?;
+        let now = self.clock.now();
+        self.system.execute(AssertSqlSafe(begin(None, "authenticate_key"))).await?;
+        let rows = sqlx::query(KEYS.sql).bind(&tenant.lookup).fetch_all(&mut self.system).await?;
+        let row = rows.iter().find(|row| row.try_get("id").is_ok_and(|id: Uuid| id == tenant.key));
+        let last_used: Option<OffsetDateTime> = row.context("the key is gone")?.try_get("last_used_at")?;
+        if last_used.is_none_or(|at| at + LAST_USED_GRAIN <= now) {
+            let touch = sqlx::query(TOUCH.sql).bind(tenant.workspace.uuid()).bind(tenant.key).bind(now);
+            touch.execute(&mut self.system).await?;
+            self.system.execute(COMMIT.sql).await?;
+        } else {
+            self.system.execute(ROLLBACK.sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens the tenant's transaction.
+    pub(crate) async fn begin(&mut self) -> anyhow::Result<Transaction<'_>> {
+        let tenant = self.tenants.get(self.turn).context("no tenant")?;
+        self.runtime.execute(AssertSqlSafe(begin(Some(tenant.workspace), ""))).await?;
+        Ok(Transaction { connection: &mut self.runtime, entropy: &self.entropy, tenant, now: self.clock.now() })
+    }
+}
+
+impl Transaction<'_> {
+    /// Takes the lock of an idempotency key that nobody has used, and looks whether it was; answers with its digest.
+    pub(crate) async fn look_for_kept(&mut self) -> anyhow::Result<[u8; 32]> {
+        let digest: [u8; 32] = self.entropy.bytes();
+        let lock = i64::from_be_bytes(self.entropy.bytes());
+        sqlx::query(LOCK.sql).bind(lock).fetch_one(&mut *self.connection).await?;
+        sqlx::query(KEPT.sql)
+            .bind(self.tenant.workspace.uuid())
+            .bind("live")
+            .bind(self.tenant.key)
+            .bind(digest.as_slice())
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        Ok(digest)
+    }
+
+    /// Makes a project.
+    pub(crate) async fn insert_project(&mut self) -> anyhow::Result<ProjectId> {
+        let project = ProjectId::from_uuid(self.entropy.uuid_v7(self.now));
+        sqlx::query(PROJECT.sql)
+            .bind(self.tenant.workspace.uuid())
+            .bind("live")
+            .bind(project.uuid())
+            .bind(project.to_string())
+            .bind(self.now)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(project)
+    }
+
+    /// Stages the entry that tells of it.
+    pub(crate) async fn stage(&mut self, project: ProjectId) -> anyhow::Result<()> {
+        sqlx::query(STAGE.sql)
+            .bind(self.tenant.workspace.uuid())
+            .bind("live")
+            .bind(project.uuid())
+            .bind(self.entropy.uuid_v7(self.now))
+            .bind("project.created")
+            .bind(&self.tenant.actor)
+            .bind(project.to_string())
+            .bind(&self.tenant.actor)
+            .bind(json!({}))
+            .bind(format!("{:032x}", u128::from_be_bytes(self.entropy.bytes())))
+            .bind(self.entropy.uuid_v7(self.now))
+            .bind(None::<&str>)
+            .bind("127.0.0.1")
+            .bind(self.now)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps the answer under the idempotency key.
+    pub(crate) async fn keep_reply(&mut self, key_digest: [u8; 32]) -> anyhow::Result<()> {
+        let (request_digest, sealed): ([u8; 32], [u8; SEALED_REPLY]) = (self.entropy.bytes(), self.entropy.bytes());
+        sqlx::query(KEEP.sql)
+            .bind(self.tenant.workspace.uuid())
+            .bind("live")
+            .bind(self.tenant.key)
+            .bind(key_digest.as_slice())
+            .bind(request_digest.as_slice())
+            .bind(sealed.as_slice())
+            .bind(self.now)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn commit(self) -> anyhow::Result<()> {
+        self.connection.execute(COMMIT.sql).await?;
+        Ok(())
+    }
+}
+
+fn begin(workspace: Option<WorkspaceId>, operational_path: &str) -> String {
+    let workspace_id = workspace.map(|id| id.uuid().to_string()).unwrap_or_default();
+    let (environment, project_id) = if workspace.is_some() { ("live", "*") } else { ("", "") };
+    BEGIN
+        .sql
+        .replace("{workspace_id}", &workspace_id)
+        .replace("{environment}", environment)
+        .replace("{project_id}", project_id)
+        .replace("{user_id}", "")
+        .replace("{operational_path}", operational_path)
+}
