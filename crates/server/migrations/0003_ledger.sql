@@ -58,9 +58,10 @@ CREATE TABLE ledger_entries (
     action text NOT NULL,
     recorded_at timestamptz NOT NULL,
     entry bytea NOT NULL CHECK (octet_length(entry) <= 65535),
-    PRIMARY KEY (workspace_id, environment, generation, seq),
-    CONSTRAINT ledger_entries_event UNIQUE (workspace_id, environment, event_id)
+    PRIMARY KEY (workspace_id, environment, generation, seq)
 );
+-- Not unique, so that a planted row with an id that was used holds up no log.
+CREATE INDEX ledger_entries_by_event ON ledger_entries (workspace_id, environment, event_id);
 COMMENT ON COLUMN ledger_entries.entry IS 'the bytes that the leaf is the hash of; action and recorded_at repeat what they say, for search';
 CREATE INDEX ledger_entries_by_action ON ledger_entries (workspace_id, environment, action, generation, seq);
 CREATE INDEX ledger_entries_by_time ON ledger_entries (workspace_id, environment, recorded_at);

@@ -7,8 +7,8 @@ use bailiwick_proof::commitment::Field;
 use bailiwick_proof::id::{EventId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent, RecordedEvent};
 use super::ops::{self, ReadError, RecordError};
@@ -111,6 +111,10 @@ pub async fn page(
     let list = ListQuery::new(limit, cursor);
     let (limit, after) = (list.limit()?, list.after(LIST)?);
     let filter = Filter { action, actor, target, from: moment("from", from)?, to: moment("to", to)? };
+    let words = [&filter.action, &filter.actor, &filter.target];
+    if words.into_iter().flatten().any(|word| word.contains('\0')) {
+        return Err(Problem::new(Code::InvalidParameter).detail("A filter holds no null character."));
+    }
     let rows = ops::list(granted, db, ledger, &filter, after, limit).await?;
     Ok(Page::cut(rows, limit, LIST, |row| row.id.uuid()))
 }
@@ -120,7 +124,8 @@ fn moment(name: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, Pr
         Problem::new(Code::InvalidParameter)
             .detail(format!("{name} is a moment in RFC 3339, like 2026-01-31T12:00:00Z."))
     };
-    text.map(|text| OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| wrong())).transpose()
+    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC);
+    text.map(|text| parse(&text).ok_or_else(wrong)).transpose()
 }
 
 /// One event, with its bytes and openings.
@@ -233,6 +238,7 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::NotFound => Self::new(Code::NotFound),
+            ReadError::Cursor => Self::new(Code::InvalidCursor),
             ReadError::Prove(ProveError::Mismatch(mismatch)) => mismatch.into(),
             ReadError::Prove(ProveError::NoCheckpoint { size }) => {
                 Self::new(Code::NoCheckpoint).detail(format!("No checkpoint was published at size {size}."))
@@ -263,7 +269,10 @@ impl From<LedgerError> for Problem {
             LedgerError::MissingHash { seq, .. } => {
                 Mismatch { seq, what: "or its place in the tree is gone", receipt: None }.into()
             }
-            LedgerError::Behind { .. } | LedgerError::Forked { .. } => {
+            LedgerError::Behind { .. }
+            | LedgerError::Forked { .. }
+            | LedgerError::UnknownGeneration { .. }
+            | LedgerError::ForgedCheckpoint { .. } => {
                 tracing::error!(event = "ledger_frozen", cause = %error);
                 Self::new(Code::LedgerFrozen)
             }

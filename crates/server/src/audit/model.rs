@@ -172,7 +172,7 @@ impl Row {
     /// As it is shown; `leaf` is what the tree holds at its place.
     pub(super) fn show(&self, log: Log, leaf: Option<Hash>) -> AuditEvent {
         let hash = leaf_hash(&self.stored.entry);
-        let checked = self.stored.check(log);
+        let checked = self.stored.check_whole(log);
         let entry = checked.as_ref().ok();
         let value = |field| {
             self.stored.openings.get(&field).map(|opening| opening.value.clone()).filter(|value| !value.is_empty())
@@ -198,7 +198,9 @@ impl Row {
             trace_id: entry.map(|entry| entry.trace.to_string()),
             recorded_at: self.recorded_at,
             leaf_hash: hash.to_hex(),
-            intact: leaf == Some(hash) && entry.is_some_and(|entry| self.is_told_by(entry)),
+            intact: leaf == Some(hash)
+                && self.stored.is_event(self.event)
+                && entry.is_some_and(|entry| self.is_told_by(entry)),
         }
     }
 

@@ -3,7 +3,7 @@
 use bailiwick_proof::canonical;
 use bailiwick_proof::commitment::Field;
 use bailiwick_proof::consistency::Pair;
-use bailiwick_proof::id::EventId;
+use bailiwick_proof::id::{EventId, Id};
 use bailiwick_proof::log::Log;
 use bailiwick_proof::receipt::Receipt;
 use serde_json::Value;
@@ -39,6 +39,9 @@ pub enum ReadError {
     /// There is no such event, as far as the caller can tell.
     #[error("there is no such event")]
     NotFound,
+    /// The cursor names no event of this log.
+    #[error("the cursor names no event of this log")]
+    Cursor,
     /// The log is damaged, or there is no such proof.
     #[error(transparent)]
     Prove(#[from] ProveError),
@@ -126,6 +129,11 @@ pub async fn list(
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
     let mut tx = db.workspace_tx(granted).await?;
+    if let Some(after) = after
+        && sql::get(&mut tx, Id::from_uuid(after)).await?.is_none()
+    {
+        return Err(ReadError::Cursor);
+    }
     let rows = sql::list(&mut tx, filter, after, limit).await?;
     let places: Vec<(u32, u64)> = rows.iter().map(|row| (row.stored.generation, row.stored.seq)).collect();
     let leaves = ledger::leaves(&mut tx, &places).await?;
@@ -174,6 +182,10 @@ pub async fn receipt(
     let mut tx = db.workspace_tx(granted).await?;
     let receipt = ledger::receipt(&mut tx, &signed, &row.stored, open).await?;
     tx.finish_reading().await?;
+    if !row.stored.is_event(event) {
+        let what = "is found under the id of another event";
+        return Err(Mismatch { seq: row.stored.seq, what, receipt: None }.into());
+    }
     Ok(receipt)
 }
 
@@ -217,7 +229,8 @@ async fn absent(mut tx: WorkspaceTx, ledger: &Ledger, event: EventId) -> ReadErr
 /// A log that must not be appended to can still be read.
 async fn settle_if_possible(ledger: &Ledger, log: Log) -> Result<(), ReadError> {
     match ledger.settle(log).await {
-        Err(LedgerError::Behind { .. } | LedgerError::Forked { .. }) | Ok(()) => Ok(()),
+        Err(LedgerError::Behind { .. } | LedgerError::Forked { .. } | LedgerError::UnknownGeneration { .. })
+        | Ok(()) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -65,7 +65,9 @@ pub(super) async fn list(
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let rows = sqlx::query_as!(
         Joined,
-        r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action, e.recorded_at, e.entry, o.actor AS "actor?",
+        r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action,
+             CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at ELSE 'epoch' END AS "recorded_at!",
+             e.entry, o.actor AS "actor?",
              o.actor_r AS "actor_r?", o.ip AS "ip?", o.ip_r AS "ip_r?", o.meta AS "meta?", o.meta_r AS "meta_r?",
              o.target AS "target?", o.target_r AS "target_r?"
          FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
@@ -98,12 +100,15 @@ pub(super) async fn get(tx: &mut WorkspaceTx, event: EventId) -> Result<Option<R
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let row = sqlx::query_as!(
         Joined,
-        r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action, e.recorded_at, e.entry, o.actor AS "actor?",
+        r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action,
+             CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at ELSE 'epoch' END AS "recorded_at!",
+             e.entry, o.actor AS "actor?",
              o.actor_r AS "actor_r?", o.ip AS "ip?", o.ip_r AS "ip_r?", o.meta AS "meta?", o.meta_r AS "meta_r?",
              o.target AS "target?", o.target_r AS "target_r?"
          FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
              AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
-         WHERE e.workspace_id = $1 AND e.environment = $2 AND e.event_id = $3"#,
+         WHERE e.workspace_id = $1 AND e.environment = $2 AND e.event_id = $3
+         ORDER BY e.generation, e.seq LIMIT 1"#,
         workspace,
         environment,
         event.uuid()

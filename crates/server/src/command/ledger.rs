@@ -203,6 +203,9 @@ fn tell(report: &Report) -> anyhow::Result<()> {
             }
         }
     }
+    if let Some(fault) = &report.journal_fault {
+        print(&format!("BAD  the journal cannot be read: {fault}"))?;
+    }
     if report.journal_is_missing {
         print("BAD  the anchor store has no journal of this cell, though checkpoints were signed")?;
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bailiwick_proof::log::{Log, LogName, Origin};
 use serde_json::json;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
@@ -39,6 +40,9 @@ const SIGN_LOOK: Duration = Duration::from_secs(10);
 
 /// So many logs are numbered at once at the request of callers.
 const TURNS: usize = 64;
+
+/// The only one so far: a sanctioned restore, which would begin another, is not there yet.
+pub(super) const FIRST_GENERATION: u32 = 1;
 
 /// Why the ledger does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,30 @@ pub enum LedgerError {
         origin: String,
         /// The size at which the roots differ.
         size: u64,
+    },
+    /// The database names a generation that no sanctioned restore has begun.
+    #[error("{origin} is of a generation that the journal does not know")]
+    UnknownGeneration {
+        /// The log.
+        origin: String,
+    },
+    /// A stored checkpoint that no key of the log signed, or that covers more than there is.
+    #[error("the stored checkpoint of {origin} at size {size} is not one of ours")]
+    ForgedCheckpoint {
+        /// The log.
+        origin: String,
+        /// Its size.
+        size: u64,
+    },
+    /// The anchor store knows nothing of this cell, though its logs have begun.
+    #[error(
+        "{} has no journal of this cell, though its logs have begun: put the anchor store back, or see \
+         docs/runbooks/database-behind-its-journal.md",
+        folder.display()
+    )]
+    JournalMissing {
+        /// Where it would be.
+        folder: PathBuf,
     },
     /// Somebody else moved the head; nothing was written.
     #[error("the head of {origin} was moved by somebody else")]
@@ -174,6 +202,9 @@ impl Ledger {
             return Err(LedgerError::OtherName { given, fixed: facts.log_name });
         }
         let name = LogName::from_str(&facts.log_name).map_err(|_| LedgerError::BadName(facts.log_name))?;
+        if !Journal::exists(&anchor_dir, facts.cell_id) && sign::has_begun(&db).await? {
+            return Err(LedgerError::JournalMissing { folder: anchor_dir.join(facts.cell_id.to_string()) });
+        }
         let journal = Journal::open(&anchor_dir, facts.cell_id)?;
         let inner = Inner {
             db,
@@ -194,7 +225,17 @@ impl Ledger {
 
     /// Numbers and signs until it is dropped. A failure is logged and tried again.
     pub async fn run(&self) {
-        tokio::join!(self.keep_sequencing(), self.keep_signing());
+        let (numbering, signing) = (self.clone(), self.clone());
+        tokio::join!(
+            forever("sequence", move || {
+                let ledger = numbering.clone();
+                async move { ledger.keep_sequencing().await }
+            }),
+            forever("sign", move || {
+                let ledger = signing.clone();
+                async move { ledger.keep_signing().await }
+            }),
+        );
     }
 
     /// Numbers everything that was committed to a log before the call.
@@ -280,6 +321,9 @@ impl Ledger {
     /// Nothing is appended to a log that is shorter than it was when it was signed.
     pub(super) fn refuse_if_behind(&self, log: Log, generation: u32, size: u64) -> Result<(), LedgerError> {
         let origin = self.origin(log, generation)?.to_string();
+        if generation != FIRST_GENERATION {
+            return Err(LedgerError::UnknownGeneration { origin });
+        }
         match self.0.journal.head(&origin) {
             Some(head) if head.size > size => Err(LedgerError::Behind { origin, journal: head.size, database: size }),
             _ => Ok(()),
@@ -359,6 +403,19 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+}
+
+/// Begins a task again that a panic has ended: one bad row must not stop the logs of everybody else until a restart.
+async fn forever<T: Future<Output = ()> + Send + 'static>(step: &'static str, task: impl Fn() -> T) {
+    loop {
+        let mut running = JoinSet::new();
+        running.spawn(task());
+        // Dropped together with this future, the set ends the task.
+        let _ = running.join_next().await;
+        metrics::counter!("bailiwick_ledger_failures_total", "step" => step).increment(1);
+        tracing::error!(event = "ledger_task_restarted", step);
+        sleep(LOOK).await;
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use bailiwick_proof::chain::ChainVerifier;
 use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::entry::Entry;
+use bailiwick_proof::id::EventId;
 use bailiwick_proof::log::{Log, LogName, Origin};
 use bailiwick_proof::merkle::{Frontier, Hash, Node};
 use bailiwick_proof::tile;
@@ -58,19 +59,22 @@ pub struct Report {
     pub staged: u64,
     /// Checkpoints were signed, and the anchor store knows nothing of this cell.
     pub journal_is_missing: bool,
+    /// The journal cannot be read.
+    pub journal_fault: Option<String>,
 }
 
 impl Report {
     /// Whether every log is good.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        !self.journal_is_missing && self.logs.iter().all(|log| log.damages.is_empty())
+        !self.journal_is_missing && self.journal_fault.is_none() && self.logs.iter().all(|log| log.damages.is_empty())
     }
 }
 
 /// A page of a log: the row beside its openings.
 struct Row {
     seq: i64,
+    event: EventId,
     action: String,
     recorded_at: time::OffsetDateTime,
     stored: super::prove::Stored,
@@ -85,8 +89,13 @@ pub async fn inspect(db: &Db, anchor_dir: &Path) -> Result<Report, LedgerError> 
     let facts = cell::facts(&mut tx).await?;
     tx.finish_reading().await?;
     let Some((cell_id, name)) = facts else { return Ok(Report::default()) };
-    let journal = if Journal::exists(anchor_dir, cell_id) { Some(Journal::open(anchor_dir, cell_id)?) } else { None };
-    check(db, journal.as_ref(), &name).await
+    let journal = Journal::exists(anchor_dir, cell_id).then(|| Journal::open(anchor_dir, cell_id)).transpose();
+    let (journal, fault) = match journal {
+        Ok(journal) => (journal, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let report = check(db, journal.as_ref(), &name).await?;
+    Ok(Report { journal_is_missing: report.journal_is_missing && fault.is_none(), journal_fault: fault, ..report })
 }
 
 async fn check(db: &Db, journal: Option<&Journal>, name: &LogName) -> Result<Report, LedgerError> {
@@ -105,7 +114,7 @@ async fn check(db: &Db, journal: Option<&Journal>, name: &LogName) -> Result<Rep
     }
     let staged = sql::staged(&mut tx).await?;
     tx.finish_reading().await?;
-    let mut report = Report { logs: Vec::new(), staged, journal_is_missing: false };
+    let mut report = Report { logs: Vec::new(), staged, journal_is_missing: false, journal_fault: None };
     for origin in origins.values() {
         let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
         report.logs.push(Checking::new(origin).run(&mut tx, journal, name).await?);
@@ -236,10 +245,13 @@ impl<'a> Checking<'a> {
                 upper.insert((node.level / tile::HEIGHT, node.index), hash);
             }
         });
-        let entry: Entry = match row.stored.check(self.origin.log()) {
+        let entry: Entry = match row.stored.check_whole(self.origin.log()) {
             Ok(entry) => entry,
             Err(what) => return bad(what),
         };
+        if !row.stored.is_event(row.event) {
+            return bad("is found under the id of another event");
+        }
         let recorded_ms = (row.recorded_at.unix_timestamp_nanos() / 1_000_000).max(0);
         if entry.action.as_str() != row.action || i128::from(entry.recorded_at_ms) != recorded_ms {
             return bad("is another than the columns beside it say");

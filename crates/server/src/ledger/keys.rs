@@ -71,7 +71,7 @@ pub(super) async fn signing(
         match open(ledger, log, row) {
             Ok(key) => keys.push(key),
             // Sealed under a sealing key that was lost: its successor signs alone.
-            Err(LedgerError::Seal(_)) if row.retired_at.is_some() => {}
+            Err(LedgerError::Seal(_) | LedgerError::MalformedKey) if row.retired_at.is_some() => {}
             Err(error) => return Err(error),
         }
     }

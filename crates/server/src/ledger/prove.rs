@@ -98,6 +98,27 @@ impl Stored {
         }
         Ok(entry)
     }
+
+    /// As [`Self::check`], and nothing is missing: nothing erases an opening yet.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check_whole(&self, log: Log) -> Result<Entry, &'static str> {
+        let entry = self.check(log)?;
+        if self.openings.len() == Field::ALL.len() { Ok(entry) } else { Err("has lost an opening") }
+    }
+
+    /// Whether this is the entry of that event: what meta commits to names it.
+    #[must_use]
+    pub fn is_event(&self, event: EventId) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            event: String,
+        }
+        let meta = self.openings.get(&Field::Meta);
+        let named = meta.and_then(|meta| serde_json::from_str::<Named>(&meta.value).ok());
+        named.is_some_and(|named| named.event == event.to_string())
+    }
 }
 
 /// The receipt of an entry against a checkpoint that covers it, with these fields opened.
@@ -130,7 +151,7 @@ pub async fn receipt(
     let root = receipt.checkpoint.unverified().root;
     let included =
         merkle::verify_inclusion(stored.seq, signed.size, &leaf_hash(&stored.entry), &receipt.path, &root).is_ok();
-    let wrong = match stored.check(log) {
+    let wrong = match stored.check_whole(log) {
         _ if !included => Some("is not what was recorded: its bytes do not hash to the leaf that was signed"),
         checked => checked.err(),
     };

@@ -17,7 +17,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::cell::{Ledger, LedgerError};
+use super::cell::{FIRST_GENERATION, Ledger, LedgerError};
 use super::stage::SYSTEM;
 use super::{Action, keys};
 use crate::db::{OperationalPath, Unrecorded};
@@ -27,6 +27,9 @@ pub(super) use sql::{has_head, has_staged, logs_with_staged};
 
 /// So many entries at most in one transaction.
 const BATCH: i64 = 500;
+
+/// What can be searched for is indexed, and an index takes no more; staging writes far less.
+const MAX_SUBJECT_BYTES: usize = 1_000;
 
 /// The head of a log, locked.
 struct Head {
@@ -137,7 +140,7 @@ async fn sequence_batch(ledger: &Ledger, log: Log, wait: Wait) -> Result<u64, Le
 /// be asked for.
 async fn found(ledger: &Ledger, tx: &mut crate::db::SystemTx, log: Log) -> Result<(), LedgerError> {
     for log in siblings(log) {
-        let generation = 1;
+        let generation = FIRST_GENERATION;
         if sql::insert_head(tx, log, generation).await? {
             keys::make_first(ledger, tx, log, generation).await?;
         }
@@ -240,6 +243,9 @@ fn sound(row: Staged) -> Result<Sound, LedgerError> {
 fn parts(row: &Staged) -> Result<(ActionName, TraceId, String), &'static str> {
     let action = row.action.parse().map_err(|_| "has no action's name")?;
     let trace = row.trace_id.parse().map_err(|_| "has no trace id")?;
+    if row.actor.len().max(row.target.len()) > MAX_SUBJECT_BYTES {
+        return Err("has an actor or target that is too long to be found by");
+    }
     let mut meta = json!({
         "by": row.recorded_by,
         "data": row.meta,

@@ -10,12 +10,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use bailiwick_proof::log::Log;
-use bailiwick_proof::merkle::{Frontier, Hash};
+use bailiwick_proof::merkle::{self, Frontier, Hash};
+use bailiwick_proof::note::{SigningKey, VerifierKey};
 
 use super::cell::{Ledger, LedgerError};
-use super::{keys, tree};
+use super::keys;
+use super::tree::Nodes;
 use crate::anchor::{Head, JournalError};
-use crate::db::{OperationalPath, SystemTx, Unrecorded};
+use crate::db::{Db, OperationalPath, SystemTx, Unrecorded};
 
 /// A published checkpoint.
 #[derive(Clone, Debug)]
@@ -45,6 +47,14 @@ impl Grown {
     }
 }
 
+/// Whether any log of the cell has begun.
+pub(super) async fn has_begun(db: &Db) -> Result<bool, LedgerError> {
+    let mut tx = db.system_tx(OperationalPath::SignLedger).await?;
+    let begun = sql::has_begun(&mut tx).await?;
+    tx.finish_reading().await?;
+    Ok(begun)
+}
+
 /// Every head, by origin.
 pub(super) async fn heads(ledger: &Ledger, tx: &mut SystemTx) -> Result<HashMap<String, Grown>, LedgerError> {
     let rows = sql::heads(tx).await?;
@@ -67,8 +77,10 @@ pub(super) async fn newest(ledger: &Ledger, log: Log) -> Result<Signed, LedgerEr
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let head = sql::head(&mut tx, log).await?.as_ref().and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
     let signed = sql::newest(&mut tx, log, head.generation).await?;
+    let keys = keys::of_log(&mut tx, log, ledger.name()).await?;
     tx.finish_reading().await?;
     if let Some(signed) = signed.filter(|signed| signed.size >= head.size) {
+        is_ours(&signed, &ledger.origin(log, head.generation)?.to_string(), head.size, &keys)?;
         return Ok(signed);
     }
     if let Some((_, error)) = sign(ledger, &[log]).await?.into_iter().next() {
@@ -125,28 +137,41 @@ pub(super) async fn sign(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, Ledg
     Ok(refused)
 }
 
-type Ready = (Checkpoint, Vec<bailiwick_proof::note::SigningKey>, Grown);
+/// A stored checkpoint is handed out, and taken for done, only if a key of the log signed it over no more than there is.
+fn is_ours(signed: &Signed, origin: &str, size: u64, keys: &[VerifierKey]) -> Result<(), LedgerError> {
+    let note = signed.note.parse::<SignedCheckpoint>().ok();
+    let checkpoint = note.as_ref().and_then(|note| note.verify(keys).ok());
+    let holds = checkpoint
+        .is_some_and(|checkpoint| checkpoint.origin == origin && checkpoint.size == signed.size && signed.size <= size);
+    if holds { Ok(()) } else { Err(LedgerError::ForgedCheckpoint { origin: origin.to_owned(), size: signed.size }) }
+}
+
+type Ready = (Checkpoint, Vec<SigningKey>, Grown);
 
 /// What is to be signed for a log: `None` when its size is signed already. The root that the journal holds must be one
 /// that the log still has.
 async fn prepare(ledger: &Ledger, tx: &mut SystemTx, log: Log) -> Result<Option<Ready>, LedgerError> {
     let grown = sql::head(tx, log).await?.as_ref().and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
-    if sql::newest(tx, log, grown.generation).await?.is_some_and(|signed| signed.size >= grown.size) {
-        return Ok(None);
-    }
+    ledger.refuse_if_behind(log, grown.generation, grown.size)?;
     let origin = ledger.origin(log, grown.generation)?.to_string();
-    if let Some(journal) = ledger.journal().head(&origin) {
-        ledger.refuse_if_behind(log, grown.generation, grown.size)?;
-        let root = if journal.size == grown.size {
-            grown.root
-        } else {
-            tree::root_at(tx.connection()?, log, grown.generation, journal.size, &origin).await?
-        };
-        if root != journal.root {
-            return Err(LedgerError::Forked { origin, size: journal.size });
+    let signers = keys::signing(ledger, tx, log, grown.generation).await?;
+    if let Some(signed) = sql::newest(tx, log, grown.generation).await? {
+        is_ours(&signed, &origin, grown.size, &keys::of_log(tx, log, ledger.name()).await?)?;
+        if signed.size == grown.size {
+            return Ok(None);
         }
     }
-    let signers = keys::signing(ledger, tx, log, grown.generation).await?;
+    if let Some(journal) = ledger.journal().head(&origin) {
+        let forked = || LedgerError::Forked { origin: origin.clone(), size: journal.size };
+        // The proof that a stranger would ask for: that the rows agree with each other shows nothing, for whoever owns the
+        // database can make them agree.
+        let needed = merkle::consistency_nodes(journal.size, grown.size).ok_or_else(forked)?;
+        let nodes = Nodes::read(tx.connection()?, log, grown.generation, &needed).await?.map_err(|_| forked())?;
+        let path = merkle::consistency_proof(journal.size, grown.size, |node| nodes.hash(node));
+        let path = path.map_err(|_| forked())?.ok_or_else(forked)?;
+        merkle::verify_consistency(journal.size, &journal.root, grown.size, &grown.root, &path)
+            .map_err(|_| forked())?;
+    }
     let checkpoint = Checkpoint { origin, size: grown.size, root: grown.root, extensions: Vec::new() };
     Ok(Some((checkpoint, signers, grown)))
 }

@@ -5,7 +5,7 @@ mod sql;
 use std::collections::HashMap;
 
 use bailiwick_proof::log::Log;
-use bailiwick_proof::merkle::{self, Hash, Node};
+use bailiwick_proof::merkle::{Hash, Node};
 use bailiwick_proof::tile;
 use sqlx::PgConnection;
 
@@ -68,19 +68,6 @@ async fn computed(
         hashes.push(hash.and_then(|run| tile::node_from_run(&run).ok_or_else(whole)));
     }
     Ok(hashes)
-}
-
-/// The root of the first `size` leaves.
-pub(super) async fn root_at(
-    connection: &mut PgConnection,
-    log: Log,
-    generation: u32,
-    size: u64,
-    origin: &str,
-) -> Result<Hash, LedgerError> {
-    let missing = |missing: Missing| LedgerError::MissingHash { origin: origin.to_owned(), seq: missing.seq };
-    let nodes = Nodes::read(connection, log, generation, &merkle::frontier_nodes(size)).await?.map_err(missing)?;
-    merkle::root_from(size, |node| nodes.hash(node)).map_err(missing)
 }
 
 /// The run's hashes out of the stored pieces; the index of the first that is missing otherwise.

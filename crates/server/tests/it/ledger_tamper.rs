@@ -2,5 +2,6 @@
 
 mod bound;
 mod kept;
+mod owner;
 mod rewritten;
 mod rows;

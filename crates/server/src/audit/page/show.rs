@@ -70,7 +70,7 @@ enum Shown {
     Value(Party),
     /// There was none.
     Empty,
-    /// It was erased.
+    /// It is gone.
     Gone,
 }
 

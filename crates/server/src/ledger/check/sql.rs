@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bailiwick_proof::commitment::{Field, Opening};
+use bailiwick_proof::id::Id;
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::Hash;
 use uuid::Uuid;
@@ -79,7 +80,8 @@ pub(super) async fn entries(
 ) -> Result<Vec<Row>, DbError> {
     let (workspace, environment) = columns(log);
     let rows = sqlx::query!(
-        r#"SELECT e.seq, e.action, e.recorded_at, e.entry, o.actor AS "actor?", o.actor_r AS "actor_r?", o.ip AS "ip?",
+        r#"SELECT e.seq, e.event_id, e.action, CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at
+                 ELSE 'epoch' END AS "recorded_at!", e.entry, o.actor AS "actor?", o.actor_r AS "actor_r?", o.ip AS "ip?",
              o.ip_r AS "ip_r?", o.meta AS "meta?", o.meta_r AS "meta_r?", o.target AS "target?", o.target_r AS "target_r?"
          FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
              AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
@@ -105,7 +107,13 @@ pub(super) async fn entries(
             .filter_map(|(field, value, r)| Some((field, Opening { value: value?, r: r?.try_into().ok()? })))
             .collect();
         let stored = Stored { generation, seq: unsigned(row.seq), entry: row.entry, openings };
-        Row { seq: row.seq, action: row.action, recorded_at: row.recorded_at, stored }
+        Row {
+            seq: row.seq,
+            event: Id::from_uuid(row.event_id),
+            action: row.action,
+            recorded_at: row.recorded_at,
+            stored,
+        }
     });
     Ok(rows.collect())
 }

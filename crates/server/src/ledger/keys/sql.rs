@@ -39,9 +39,11 @@ pub(super) async fn of_log(tx: &mut SystemTx, log: Log) -> Result<Vec<Row>, DbEr
     let (workspace, environment) = columns(log);
     let rows = sqlx::query_as!(
         Row,
-        "SELECT kid, generation, public_key, seed_sealed, retired_at FROM ledger_keys
+        r#"SELECT kid, generation, public_key, seed_sealed,
+             CASE WHEN retired_at NOT BETWEEN '0001-01-02' AND '9999-12-30' THEN 'epoch' ELSE retired_at END AS retired_at
+         FROM ledger_keys
          WHERE workspace_id = $1 AND environment = $2
-         ORDER BY generation DESC, retired_at DESC NULLS FIRST, created_at DESC",
+         ORDER BY generation DESC, ledger_keys.retired_at DESC NULLS FIRST, created_at DESC"#,
         workspace,
         environment
     )

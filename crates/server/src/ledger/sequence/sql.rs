@@ -114,7 +114,8 @@ pub(super) async fn staged(tx: &mut SystemTx, log: Log, limit: i64) -> Result<Ve
             Log::Cell => sqlx::query_as!(
                 Staged,
                 r#"SELECT id, event_id, NULL::uuid AS project_id, action, actor, target, recorded_by, meta, trace_id,
-                     request_id, external_request_id, client_ip, staged_at
+                     request_id, external_request_id, client_ip, CASE WHEN staged_at BETWEEN '0001-01-02' AND '9999-12-30'
+                         THEN staged_at ELSE 'epoch' END AS "staged_at!"
                  FROM cell_ledger_staged ORDER BY id LIMIT $1"#,
                 limit
             )
@@ -123,9 +124,10 @@ pub(super) async fn staged(tx: &mut SystemTx, log: Log, limit: i64) -> Result<Ve
             Log::Workspace { .. } => {
                 sqlx::query_as!(
                     Staged,
-                    "SELECT id, event_id, project_id, action, actor, target, recorded_by, meta, trace_id, request_id,
-                     external_request_id, client_ip, staged_at
-                 FROM ledger_staged WHERE workspace_id = $1 AND environment = $2 ORDER BY id LIMIT $3",
+                    r#"SELECT id, event_id, project_id, action, actor, target, recorded_by, meta, trace_id, request_id,
+                     external_request_id, client_ip, CASE WHEN staged_at BETWEEN '0001-01-02' AND '9999-12-30'
+                         THEN staged_at ELSE 'epoch' END AS "staged_at!"
+                 FROM ledger_staged WHERE workspace_id = $1 AND environment = $2 ORDER BY id LIMIT $3"#,
                     workspace,
                     environment,
                     limit

@@ -16,6 +16,14 @@ pub(super) struct HeadRow {
     pub(super) frontier: Vec<u8>,
 }
 
+/// Whether any log has a head.
+pub(super) async fn has_begun(tx: &mut SystemTx) -> Result<bool, DbError> {
+    let begun = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM ledger_heads) AS "begun!""#)
+        .fetch_one(tx.connection()?)
+        .await?;
+    Ok(begun)
+}
+
 pub(super) async fn heads(tx: &mut SystemTx) -> Result<Vec<HeadRow>, DbError> {
     let rows =
         sqlx::query_as!(HeadRow, "SELECT workspace_id, environment, generation, size, frontier FROM ledger_heads")
