@@ -56,6 +56,8 @@ async fn questions_that_make_no_sense_are_told_so() {
     for (path, code) in [
         ("audit/events?colour=red", (400, "invalid_parameter")),
         ("audit/events?from=yesterday", (400, "invalid_parameter")),
+        ("audit/events?to=9999-12-31T23:59:59-23:59", (400, "invalid_parameter")),
+        ("audit/events?actor=%00", (400, "invalid_parameter")),
         ("audit/events?limit=0", (400, "invalid_parameter")),
         ("audit/events?cursor=x", (400, "invalid_cursor")),
         ("audit/events/evt_nonsense", (404, "not_found")),
@@ -69,6 +71,11 @@ async fn questions_that_make_no_sense_are_told_so() {
         let answer = acme.get(path).await;
         assert_eq!(answer.problem(), (code.0, code.1.to_owned()), "{path}: {}", answer.text);
     }
+    // A cursor whose event is not in this log: the list must not look as if it ended.
+    acme.record(&json!({"action": "door.opened", "actor": "ada"})).await;
+    let page = acme.get("audit/events?limit=1").await.json();
+    let elsewhere = acme.in_test(&format!("audit/events?cursor={}", page["next_cursor"].as_str().unwrap())).await;
+    assert_eq!(elsewhere.problem(), (400, "invalid_cursor".into()));
     for path in ["/w/acme/.well-known/jwks.json", "/w/ws_01m7v9a0q4f9hrj3k2m1p0n6zc/.well-known/jwks.json"] {
         assert_eq!(acme.app.get(path).send().await.problem(), (404, "not_found".into()), "{path}");
     }
