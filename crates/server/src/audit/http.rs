@@ -266,9 +266,6 @@ impl From<LedgerError> for Problem {
         match error {
             LedgerError::Db(error) => error.into(),
             LedgerError::NoSuchLog => Self::new(Code::NoCheckpoint).detail("Nothing was recorded in this log yet."),
-            LedgerError::MissingHash { seq, .. } => {
-                Mismatch { seq, what: "or its place in the tree is gone", receipt: None }.into()
-            }
             LedgerError::Behind { .. }
             | LedgerError::Forked { .. }
             | LedgerError::UnknownGeneration { .. }

@@ -126,14 +126,6 @@ pub enum LedgerError {
     /// A key that cannot be read.
     #[error("a ledger key is malformed")]
     MalformedKey,
-    /// A hash of the tree is missing or too short.
-    #[error("a hash of {origin} is missing near entry {seq}")]
-    MissingHash {
-        /// The log.
-        origin: String,
-        /// The first entry that it would cover.
-        seq: u64,
-    },
     /// There is no such log.
     #[error("there is no such log")]
     NoSuchLog,
