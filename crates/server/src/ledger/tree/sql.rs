@@ -20,15 +20,22 @@ pub(super) async fn runs(
     let ends: Vec<i64> =
         runs.iter().map(|run| i64::try_from(run.start.saturating_add(run.len)).unwrap_or(i64::MAX)).collect();
     let rows = sqlx::query!(
+        // A planner without statistics takes a log for a row or two and would read all of it, asking for every piece where
+        // the first one begins. A subquery with a limit is not turned around: a run has at most 128 hashes, and the piece
+        // that begins before it.
         r#"SELECT wanted.nth AS "nth!", piece.start, piece.hashes
          FROM UNNEST($4::smallint[], $5::bigint[], $6::bigint[]) WITH ORDINALITY AS wanted (tile_level, first, beyond, nth)
          JOIN LATERAL (
+             SELECT b.start FROM ledger_hashes b
+             WHERE b.workspace_id = $1 AND b.environment = $2 AND b.generation = $3
+               AND b.tile_level = wanted.tile_level AND b.start <= wanted.first
+             ORDER BY b.start DESC LIMIT 1
+         ) opening ON true
+         JOIN LATERAL (
              SELECT h.start, h.hashes FROM ledger_hashes h
              WHERE h.workspace_id = $1 AND h.environment = $2 AND h.generation = $3 AND h.tile_level = wanted.tile_level
-               AND h.start < wanted.beyond
-               AND h.start >= coalesce((SELECT max(b.start) FROM ledger_hashes b
-                   WHERE b.workspace_id = $1 AND b.environment = $2 AND b.generation = $3
-                     AND b.tile_level = wanted.tile_level AND b.start <= wanted.first), 0)
+               AND h.start >= opening.start AND h.start < wanted.beyond
+             ORDER BY h.start LIMIT 129
          ) piece ON true
          ORDER BY wanted.nth, piece.start"#,
         workspace,
