@@ -7,11 +7,13 @@
 //! - Each kind of transaction sets its own settings and empties the others', in the same round trip
 //!   as `BEGIN`, and only for the transaction (`SET LOCAL`).
 //! - A writing transaction ends by [`WorkspaceTx::commit`] with a [`Recorded`], which staging a ledger
-//!   entry makes, or by one of the short list of [`Unrecorded`] reasons.
+//!   entry makes, or by one of the short list of [`Unrecorded`] reasons. A tenant's entries are written by the commit
+//!   itself (see `closing`).
 //! - A request that is cancelled anywhere returns no connection with a transaction open (see `tx`).
 
 mod account_tx;
 mod authority;
+mod closing;
 pub mod embedded;
 mod error;
 mod migrations;
@@ -22,6 +24,7 @@ mod workspace_tx;
 
 pub use account_tx::AccountTx;
 pub use authority::{AccountAuthority, Authority, ProjectWall, Recorded, Unrecorded, sealed};
+pub use closing::{KeptAnswer, StagedEntry};
 pub use error::DbError;
 pub use migrations::{MIGRATOR, SchemaState, schema_state};
 pub use pools::Db;

@@ -46,7 +46,19 @@ const KEEP: Mirror = Mirror {
     sql: "INSERT INTO idempotency_records
                  (workspace_id, environment, principal_id, key_digest, request_digest, reply_sealed, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    file: "src/http/idempotency.rs",
+    file: "src/db/closing.rs",
+};
+/// [`KEEP`] and [`STAGE`] in one.
+const CLOSE: Mirror = Mirror {
+    sql: "WITH kept AS (
+             INSERT INTO idempotency_records
+                 (workspace_id, environment, principal_id, key_digest, request_digest, reply_sealed, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+         )
+         INSERT INTO ledger_staged (workspace_id, environment, project_id, event_id, action, actor, target, recorded_by,
+             meta, trace_id, request_id, external_request_id, client_ip, staged_at)
+         VALUES ($1, $2, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $7)",
+    file: "src/db/closing.rs",
 };
 const PROJECT: Mirror = Mirror {
     sql: "INSERT INTO projects (workspace_id, environment, id, name, created_at) VALUES ($1, $2, $3, $4, $5)",
@@ -57,12 +69,12 @@ const STAGE: Mirror = Mirror {
         "INSERT INTO ledger_staged (workspace_id, environment, project_id, event_id, action, actor, target, recorded_by,
              meta, trace_id, request_id, external_request_id, client_ip, staged_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    file: "src/ledger/stage/sql.rs",
+    file: "src/db/closing.rs",
 };
 
 /// All that is copied here.
-pub(crate) const MIRRORS: [Mirror; 11] =
-    [BEGIN, COMMIT, ROLLBACK, KEYS, TOUCH, GRAIN, LOCK, KEPT, KEEP, PROJECT, STAGE];
+pub(crate) const MIRRORS: [Mirror; 12] =
+    [BEGIN, COMMIT, ROLLBACK, KEYS, TOUCH, GRAIN, LOCK, KEPT, KEEP, PROJECT, STAGE, CLOSE];
 
 const LAST_USED_GRAIN: Duration = Duration::MINUTE;
 /// What the answer that tells of a new project takes when it is sealed: version, nonce, 260 bytes of JSON, tag.
@@ -206,6 +218,37 @@ impl Transaction<'_> {
             .bind(request_digest.as_slice())
             .bind(sealed.as_slice())
             .bind(self.now)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Both, as the server does for a request with an idempotency key.
+    pub(crate) async fn stage_and_keep_reply(
+        &mut self,
+        project: ProjectId,
+        key_digest: [u8; 32],
+    ) -> anyhow::Result<()> {
+        let (request_digest, sealed): ([u8; 32], [u8; SEALED_REPLY]) = (self.entropy.bytes(), self.entropy.bytes());
+        sqlx::query(CLOSE.sql)
+            .bind(self.tenant.workspace.uuid())
+            .bind("live")
+            .bind(self.tenant.key)
+            .bind(key_digest.as_slice())
+            .bind(request_digest.as_slice())
+            .bind(sealed.as_slice())
+            .bind(self.now)
+            .bind(project.uuid())
+            .bind(self.entropy.uuid_v7(self.now))
+            .bind("project.created")
+            .bind(&self.tenant.actor)
+            .bind(project.to_string())
+            .bind(&self.tenant.actor)
+            .bind(json!({}))
+            .bind(format!("{:032x}", u128::from_be_bytes(self.entropy.bytes())))
+            .bind(self.entropy.uuid_v7(self.now))
+            .bind(None::<&str>)
+            .bind("127.0.0.1")
             .execute(&mut *self.connection)
             .await?;
         Ok(())

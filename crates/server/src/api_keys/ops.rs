@@ -86,7 +86,7 @@ pub async fn create(
     let entry = Entry::about(Action::ApiKeyCreated, api_key.id)
         .with(json!({"scopes": scopes.words()}))
         .within(api_key.project_id);
-    let recorded = ledger::stage(tx, entropy, &entry).await?;
+    let recorded = ledger::stage(tx, entropy, entry);
     Ok((CreatedApiKey { key: plain.reveal().to_owned(), api_key }, recorded))
 }
 
@@ -113,7 +113,7 @@ pub enum Revoked {
 pub async fn revoke(tx: &mut WorkspaceTx, entropy: &Entropy, key: ApiKeyId) -> Result<Option<Revoked>, DbError> {
     if let Some(project) = sql::revoke(tx, key).await? {
         let entry = Entry::about(Action::ApiKeyRevoked, key).within(project);
-        let recorded = ledger::stage(tx, entropy, &entry).await?;
+        let recorded = ledger::stage(tx, entropy, entry);
         return Ok(Some(Revoked::Now(recorded)));
     }
     Ok(sql::get(tx, key).await?.map(|_| Revoked::Before))

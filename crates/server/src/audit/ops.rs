@@ -94,7 +94,7 @@ pub async fn record(
     let target = told.target.as_ref().map(|target| target.as_str().to_owned()).unwrap_or_default();
     let entry = Entry::told(told.action.to_string(), told.actor.as_str().to_owned(), target, meta)
         .map_err(RecordError::Meta)?;
-    Ok(ledger::stage_told(tx, entropy, &entry).await?)
+    Ok(ledger::stage_told(tx, entropy, entry))
 }
 
 /// The number that a committed event got; numbers it now if it has none yet.

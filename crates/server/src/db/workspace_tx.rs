@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::DbError;
 use super::authority::{Authority, ProjectWall, Recorded};
+use super::closing::{self, KeptAnswer, Place, StagedEntry};
 use super::tx::{Settings, Tx};
 use crate::context::RequestContext;
 
@@ -22,6 +23,7 @@ pub struct WorkspaceTx {
     actor: String,
     context: RequestContext,
     wakes: Arc<Notify>,
+    entries: Vec<StagedEntry>,
 }
 
 impl WorkspaceTx {
@@ -43,6 +45,7 @@ impl WorkspaceTx {
             actor: authority.actor(),
             context: authority.context().clone(),
             wakes,
+            entries: Vec::new(),
         })
     }
 
@@ -90,12 +93,32 @@ impl WorkspaceTx {
         self.tx.connection()
     }
 
+    /// Takes an entry in, which the commit writes.
+    pub(crate) fn stage(&mut self, entry: StagedEntry) {
+        self.entries.push(entry);
+    }
+
     /// Commits a change together with its ledger entry, and wakes the ledger.
     ///
     /// # Errors
     /// See [`DbError`]; on [`DbError::Unavailable`] nobody knows whether it happened, and an
     /// idempotency key is what tells.
-    pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
+    pub async fn commit(self, recorded: Recorded) -> Result<(), DbError> {
+        self.commit_answered(recorded, None).await
+    }
+
+    /// As [`Self::commit`], and keeps the answer to the request for a retry.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn commit_answered(mut self, _recorded: Recorded, answer: Option<KeptAnswer>) -> Result<(), DbError> {
+        let place = Place {
+            workspace: self.workspace,
+            environment: self.environment,
+            founding: self.founder.is_some(),
+            context: &self.context,
+        };
+        closing::write(self.tx.connection()?, &place, &self.entries, answer.as_ref()).await?;
         self.tx.commit().await?;
         self.wakes.notify_one();
         Ok(())

@@ -51,9 +51,9 @@ impl Change {
     ///
     /// # Errors
     /// As `WorkspaceTx::commit`.
-    pub async fn commit(mut self, recorded: Recorded, reply: Reply) -> Result<Reply, Problem> {
-        self.slot.keep(&mut self.tx, &reply).await?;
-        self.tx.commit(recorded).await?;
+    pub async fn commit(self, recorded: Recorded, reply: Reply) -> Result<Reply, Problem> {
+        let answer = self.slot.keep(&self.tx, &reply)?;
+        self.tx.commit_answered(recorded, answer).await?;
         Ok(reply)
     }
 }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::json::request_digest;
 use super::problem::{Code, Problem};
 use crate::authn::TokenDigest;
-use crate::db::{DbError, WorkspaceTx};
+use crate::db::{DbError, KeptAnswer, WorkspaceTx};
 use crate::vault::LocalSeal;
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -125,15 +125,16 @@ impl Place {
 }
 
 impl Slot {
-    /// Keeps the answer; it stands when the transaction commits.
+    /// Seals the answer, for the commit to keep.
     ///
     /// # Errors
-    /// A problem when it cannot be sealed or written.
-    pub(super) async fn keep(self, tx: &mut WorkspaceTx, reply: &Reply) -> Result<(), Problem> {
-        let Some(place) = self.kept_at else { return Ok(()) };
+    /// A problem when it cannot be sealed.
+    pub(super) fn keep(self, tx: &WorkspaceTx, reply: &Reply) -> Result<Option<KeptAnswer>, Problem> {
+        let Some(place) = self.kept_at else { return Ok(None) };
         let text = serde_json::to_vec(reply).map_err(|error| Problem::internal("reply", &error))?;
         let sealed = place.seal.seal(SEAL_LABEL, &place.bytes(tx), &zeroize::Zeroizing::new(text))?;
-        Ok(insert(tx, &place, &sealed).await?)
+        let Place { principal, key, request, .. } = place;
+        Ok(Some(KeptAnswer { principal, key, request, sealed }))
     }
 }
 
@@ -239,38 +240,4 @@ async fn find(tx: &mut WorkspaceTx, principal: Uuid, key: &[u8; 32]) -> Result<O
     };
     // A digest of another length fits no request.
     Ok(found.map(|(request, sealed)| (request.try_into().unwrap_or([0; 32]), sealed)))
-}
-
-async fn insert(tx: &mut WorkspaceTx, place: &Place, sealed: &[u8]) -> Result<(), DbError> {
-    let (workspace, environment, founder) = (tx.workspace().uuid(), tx.environment().as_str(), tx.founder());
-    let at = tx.context().received_at;
-    if founder.is_some() {
-        sqlx::query!(
-            "INSERT INTO account_idempotency_records (user_id, key_digest, request_digest, reply_sealed, created_at)
-             VALUES ($1, $2, $3, $4, $5)",
-            place.principal,
-            place.key.as_slice(),
-            place.request.as_slice(),
-            sealed,
-            at
-        )
-        .execute(tx.connection()?)
-        .await?;
-    } else {
-        sqlx::query!(
-            "INSERT INTO idempotency_records
-                 (workspace_id, environment, principal_id, key_digest, request_digest, reply_sealed, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            workspace,
-            environment,
-            place.principal,
-            place.key.as_slice(),
-            place.request.as_slice(),
-            sealed,
-            at
-        )
-        .execute(tx.connection()?)
-        .await?;
-    }
-    Ok(())
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
-use super::sequence::{self, Wait, sequence};
+use super::sequence::{self, Left, Wait, sequence, sequence_together};
 use super::sign::{self, Signed};
 use super::{Action, Entry, stage_in_cell};
 use crate::anchor::{Journal, JournalError};
@@ -33,8 +33,9 @@ const GATHER: Duration = Duration::from_millis(25);
 const PACE: Duration = Duration::from_millis(250);
 /// Without a wake-up, staging is looked at so often: other nodes commit too.
 const LOOK: Duration = Duration::from_secs(1);
-/// Logs that have grown are signed so long after.
-const SIGN_AFTER: Duration = Duration::from_millis(300);
+/// Logs that have grown are signed so long after; whoever asks for a checkpoint or a receipt does not wait for it. Each
+/// signing costs every log a proof and all of them a journal object.
+const SIGN_AFTER: Duration = Duration::from_secs(1);
 /// Logs that grew on other nodes and were not signed are looked for so often.
 const SIGN_LOOK: Duration = Duration::from_secs(10);
 
@@ -342,7 +343,20 @@ impl Ledger {
         let mut tx = self.db().system_tx(OperationalPath::SequenceLedger).await?;
         let logs = sequence::logs_with_staged(&mut tx).await?;
         tx.finish_reading().await?;
-        for log in logs {
+        let (mut workspaces, mut apart): (Vec<Log>, Vec<Log>) = logs.into_iter().partition(|log| *log != Log::Cell);
+        while !workspaces.is_empty() {
+            let mut more = Vec::new();
+            for together in workspaces.chunks(sequence::LOGS_AT_ONCE) {
+                let left = sequence_together(self, together).await.unwrap_or_else(|error| {
+                    failed("sequence", &error);
+                    Left { more: Vec::new(), apart: together.to_vec() }
+                });
+                more.extend(left.more);
+                apart.extend(left.apart);
+            }
+            workspaces = more;
+        }
+        for log in apart {
             if let Err(error) = sequence(self, log, Wait::No).await {
                 failed("sequence", &error);
             }

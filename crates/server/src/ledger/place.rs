@@ -22,3 +22,8 @@ pub(super) fn log(workspace: Uuid, environment: &str) -> Option<Log> {
         Log::Workspace { workspace: Id::from_uuid(workspace), environment }
     })
 }
+
+/// The same of many logs, a column in an array each.
+pub(super) fn arrays(logs: impl Iterator<Item = Log>) -> (Vec<Uuid>, Vec<String>) {
+    logs.map(columns).map(|(workspace, environment)| (workspace, environment.to_owned())).unzip()
+}

@@ -1,10 +1,13 @@
 //! Sequencing: staged rows become entries, in the order in which they were staged.
 //!
-//! One transaction takes the lock of the head, reads what is staged, inserts entries, openings and hashes, takes the
-//! staged rows away and moves the head from the size that it had. Whatever fails, all of it is rolled back and the
-//! staged rows are still there.
+//! One transaction takes the locks of the heads, reads what is staged, inserts entries, openings and hashes, takes the
+//! staged rows away and moves each head from the size that it had. Whatever fails, all of it is rolled back and the
+//! staged rows are still there. Many logs share a transaction, for most of its cost is its round trips and its flush;
+//! a log that must not grow is left out, and holds up none of the others.
 
 mod sql;
+
+use std::collections::HashMap;
 
 use bailiwick_proof::canonical;
 use bailiwick_proof::commitment::{Commitments, Field, Opening};
@@ -19,14 +22,16 @@ use uuid::Uuid;
 
 use super::cell::{FIRST_GENERATION, Ledger, LedgerError};
 use super::stage::SYSTEM;
-use super::{Action, keys};
-use crate::db::{OperationalPath, Unrecorded};
+use super::{Action, keys, place};
+use crate::db::{OperationalPath, SystemTx, Unrecorded};
 use crate::entropy::Entropy;
 
 pub(super) use sql::{has_head, has_staged, logs_with_staged};
 
 /// So many entries at most in one transaction.
-const BATCH: i64 = 500;
+const BATCH: usize = 500;
+/// So many logs at most in one transaction.
+pub(super) const LOGS_AT_ONCE: usize = 64;
 
 /// What can be searched for is indexed, and an index takes no more; staging writes far less.
 const MAX_SUBJECT_BYTES: usize = 1_000;
@@ -40,6 +45,11 @@ struct Head {
 
 /// A staged row, as it stands in the table.
 struct Staged {
+    /// `None` in the cell's own log.
+    workspace_id: Option<Uuid>,
+    environment: String,
+    /// Where the row stands in its table, for as long as this transaction holds it.
+    place: String,
     id: i64,
     event_id: Uuid,
     project_id: Option<Uuid>,
@@ -55,8 +65,24 @@ struct Staged {
     staged_at: OffsetDateTime,
 }
 
+impl Staged {
+    /// The log in which it is staged.
+    fn log(&self) -> Option<Log> {
+        place::log(self.workspace_id.unwrap_or_default(), &self.environment)
+    }
+}
+
+/// A head that has grown, and its size before.
+struct Moved {
+    log: Log,
+    head: Head,
+    before: u64,
+}
+
 /// What is written for one entry.
 struct Linked {
+    log: Log,
+    generation: u32,
     seq: u64,
     event_id: Uuid,
     project_id: Option<Uuid>,
@@ -68,6 +94,8 @@ struct Linked {
 
 /// Hashes of consecutive complete subtrees of one tile level.
 struct Run {
+    log: Log,
+    generation: u32,
     tile_level: u8,
     start: u64,
     hashes: Vec<u8>,
@@ -86,59 +114,110 @@ pub(super) enum Wait {
 pub(super) async fn sequence(ledger: &Ledger, log: Log, wait: Wait) -> Result<u64, LedgerError> {
     let mut done = 0;
     loop {
-        let batch = sequence_batch(ledger, log, wait).await?;
+        let mut tx = ledger.db().system_tx(OperationalPath::SequenceLedger).await?;
+        let Some(head) = sql::lock_head(&mut tx, log, wait).await? else {
+            if sql::has_head(&mut tx, log).await? {
+                tx.finish_reading().await?;
+                match wait {
+                    // Whoever waits for the head sees none only while somebody else founds the log: it is there now.
+                    Wait::ForIt => continue,
+                    Wait::No => return Ok(done),
+                }
+            }
+            if !sql::has_staged(&mut tx, log).await? {
+                tx.finish_reading().await?;
+                return Ok(done);
+            }
+            found(ledger, &mut tx, log).await?;
+            tx.commit_unrecorded(Unrecorded::Sequenced).await?;
+            continue;
+        };
+        ledger.refuse_if_behind(log, head.generation, head.frontier.size())?;
+        let staged = match log {
+            Log::Cell => sql::staged_in_cell(&mut tx, BATCH).await?,
+            Log::Workspace { .. } => sql::staged(&mut tx, &[log], BATCH).await?,
+        };
+        let batch = append(ledger, tx, vec![(log, head)], staged).await?;
         done += batch;
-        if i64::try_from(batch).unwrap_or(i64::MAX) < BATCH {
+        if batch < count(BATCH) {
             return Ok(done);
         }
     }
 }
 
-async fn sequence_batch(ledger: &Ledger, log: Log, wait: Wait) -> Result<u64, LedgerError> {
+/// What is left after many logs were sequenced together.
+pub(super) struct Left {
+    /// Logs of which a batch was taken, and more may be there.
+    pub(super) more: Vec<Log>,
+    /// Logs that have no head yet, or must not grow, or to which somebody else appends: each wants a look of its own.
+    pub(super) apart: Vec<Log>,
+}
+
+/// Sequences what is staged in these logs of workspaces, so many rows at most of each that the batch is shared evenly.
+pub(super) async fn sequence_together(ledger: &Ledger, logs: &[Log]) -> Result<Left, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SequenceLedger).await?;
-    let Some(mut head) = sql::lock_head(&mut tx, log, wait).await? else {
-        if sql::has_head(&mut tx, log).await? {
-            tx.finish_reading().await?;
-            // Whoever waits for the head sees none only while somebody else founds the log: it is there now.
-            return match wait {
-                Wait::ForIt => Box::pin(sequence_batch(ledger, log, wait)).await,
-                Wait::No => Ok(0),
-            };
-        }
-        if !sql::has_staged(&mut tx, log).await? {
-            tx.finish_reading().await?;
-            return Ok(0);
-        }
-        found(ledger, &mut tx, log).await?;
-        tx.commit_unrecorded(Unrecorded::Sequenced).await?;
-        return Box::pin(sequence_batch(ledger, log, wait)).await;
+    let mut heads = sql::lock_heads(&mut tx, logs).await?;
+    heads.retain(|(log, head)| ledger.refuse_if_behind(*log, head.generation, head.frontier.size()).is_ok());
+    let locked: Vec<Log> = heads.iter().map(|(log, _)| *log).collect();
+    let each = (BATCH / locked.len().max(1)).max(1);
+    let staged = sql::staged(&mut tx, &locked, each).await?;
+    let full = |log: &Log| staged.iter().filter(|row| row.log() == Some(*log)).count() == each;
+    let left = Left {
+        apart: logs.iter().copied().filter(|log| !locked.contains(log)).collect(),
+        more: locked.into_iter().filter(full).collect(),
     };
-    ledger.refuse_if_behind(log, head.generation, head.frontier.size())?;
-    let staged = sql::staged(&mut tx, log, BATCH).await?;
+    append(ledger, tx, heads, staged).await?;
+    Ok(left)
+}
+
+/// Appends the staged rows to the logs whose heads are locked, and commits.
+async fn append(
+    ledger: &Ledger,
+    mut tx: SystemTx,
+    heads: Vec<(Log, Head)>,
+    staged: Vec<Staged>,
+) -> Result<u64, LedgerError> {
     if staged.is_empty() {
         tx.finish_reading().await?;
         return Ok(0);
     }
-    let before = head.frontier.size();
-    let ids: Vec<i64> = staged.iter().map(|row| row.id).collect();
-    let (linked, runs) = link(log, &mut head, staged, ledger.entropy())?;
-    sql::insert_entries(&mut tx, log, head.generation, &linked).await?;
-    sql::insert_openings(&mut tx, log, head.generation, &linked).await?;
-    sql::insert_hashes(&mut tx, log, head.generation, &runs).await?;
-    let taken = sql::take_staged(&mut tx, log, &ids).await?;
-    let moved = sql::move_head(&mut tx, log, &head, before).await?;
-    if !moved || taken != u64::try_from(ids.len()).unwrap_or(u64::MAX) {
-        return Err(LedgerError::LostHead { origin: ledger.origin(log, head.generation)?.to_string() });
+    let places: Vec<String> = staged.iter().map(|row| row.place.clone()).collect();
+    let mut rows: HashMap<Log, Vec<Staged>> = HashMap::new();
+    for row in staged {
+        if let Some(log) = row.log() {
+            rows.entry(log).or_default().push(row);
+        }
+    }
+    let (mut linked, mut runs, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+    for (log, mut head) in heads {
+        let Some(own) = rows.remove(&log) else { continue };
+        let before = head.frontier.size();
+        link(log, &mut head, own, ledger.entropy(), &mut linked, &mut runs)?;
+        moved.push(Moved { log, head, before });
+    }
+    sql::insert_entries(&mut tx, &linked).await?;
+    sql::insert_openings(&mut tx, &linked).await?;
+    sql::insert_hashes(&mut tx, &runs).await?;
+    let cell = moved.iter().any(|moved| moved.log == Log::Cell);
+    let taken = if cell { sql::take_from_cell(&mut tx, &places).await? } else { sql::take(&mut tx, &places).await? };
+    let heads = sql::move_heads(&mut tx, &moved).await?;
+    if heads != count(moved.len()) || taken != count(places.len()) || taken != count(linked.len()) {
+        let first = moved.first().map(|moved| ledger.origin(moved.log, moved.head.generation)).transpose()?;
+        return Err(LedgerError::LostHead { origin: first.map(|origin| origin.to_string()).unwrap_or_default() });
     }
     tx.commit_unrecorded(Unrecorded::Sequenced).await?;
     metrics::counter!("bailiwick_ledger_entries_total").increment(taken);
-    ledger.moved(log);
+    moved.iter().for_each(|moved| ledger.moved(moved.log));
     Ok(taken)
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// The first head and the first key of a log; those of a workspace's other environment too, so that its empty log can
 /// be asked for.
-async fn found(ledger: &Ledger, tx: &mut crate::db::SystemTx, log: Log) -> Result<(), LedgerError> {
+async fn found(ledger: &Ledger, tx: &mut SystemTx, log: Log) -> Result<(), LedgerError> {
     for log in siblings(log) {
         let generation = FIRST_GENERATION;
         if sql::insert_head(tx, log, generation).await? {
@@ -166,9 +245,11 @@ fn link(
     head: &mut Head,
     staged: Vec<Staged>,
     entropy: &Entropy,
-) -> Result<(Vec<Linked>, Vec<Run>), LedgerError> {
-    let mut linked = Vec::with_capacity(staged.len());
-    let mut runs: Vec<Run> = Vec::new();
+    linked: &mut Vec<Linked>,
+    runs: &mut Vec<Run>,
+) -> Result<(), LedgerError> {
+    let mut own: Vec<Run> = Vec::new();
+    let generation = head.generation;
     for row in staged {
         let seq = head.frontier.size();
         let Sound { row, action, trace, meta } = sound(row)?;
@@ -179,7 +260,7 @@ fn link(
         let [actor, ip, meta, target] = &openings;
         let entry = Entry {
             log,
-            generation: head.generation,
+            generation,
             seq,
             prev: head.last_leaf,
             // A clock that stands before 1970 holds nothing up.
@@ -195,17 +276,22 @@ fn link(
         }
         .to_bytes();
         let leaf = leaf_hash(&entry);
-        append(&mut runs, 0, seq, &leaf);
+        let mut keep = |tile_level, start, hash: &Hash| match own.iter_mut().find(|run| run.tile_level == tile_level) {
+            Some(run) => run.hashes.extend_from_slice(hash.as_bytes()),
+            None => own.push(Run { log, generation, tile_level, start, hashes: hash.as_bytes().to_vec() }),
+        };
+        keep(0, seq, &leaf);
         head.frontier.push(leaf, |node, hash| {
             if node.level.is_multiple_of(tile::HEIGHT) {
-                append(&mut runs, node.level / tile::HEIGHT, node.index, &hash);
+                keep(node.level / tile::HEIGHT, node.index, &hash);
             }
         });
         head.last_leaf = leaf;
         let Staged { event_id, project_id, action, staged_at: recorded_at, .. } = row;
-        linked.push(Linked { seq, event_id, project_id, action, recorded_at, entry, openings });
+        linked.push(Linked { log, generation, seq, event_id, project_id, action, recorded_at, entry, openings });
     }
-    Ok((linked, runs))
+    runs.append(&mut own);
+    Ok(())
 }
 
 /// A staged row of which an entry can be made.
@@ -261,12 +347,4 @@ fn parts(row: &Staged) -> Result<(ActionName, TraceId, String), &'static str> {
     }
     let meta = canonical::to_string(&meta).map_err(|_| "has meta without a canonical form")?;
     Ok((action, trace, meta))
-}
-
-/// Continues the run of this level, or begins it.
-fn append(runs: &mut Vec<Run>, tile_level: u8, index: u64, hash: &Hash) {
-    match runs.iter_mut().find(|run| run.tile_level == tile_level) {
-        Some(run) => run.hashes.extend_from_slice(hash.as_bytes()),
-        None => runs.push(Run { tile_level, start: index, hashes: hash.as_bytes().to_vec() }),
-    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Action;
 use crate::context::RequestContext;
-use crate::db::{DbError, Recorded, SystemTx, WorkspaceTx};
+use crate::db::{DbError, Recorded, StagedEntry, SystemTx, WorkspaceTx};
 use crate::entropy::Entropy;
 
 /// Who acts when nobody asked.
@@ -57,7 +57,7 @@ impl Entry {
     }
 }
 
-/// A staged row, apart from where it goes.
+/// A row that the server stages by itself, apart from where it goes.
 struct Row<'a> {
     event: EventId,
     entry: &'a Entry,
@@ -66,29 +66,27 @@ struct Row<'a> {
     context: &'a RequestContext,
 }
 
-/// Stages an entry in the workspace's log, in the transaction of the change itself.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn stage(tx: &mut WorkspaceTx, entropy: &Entropy, entry: &Entry) -> Result<Recorded, DbError> {
-    stage_told(tx, entropy, entry).await.map(|(_, recorded)| recorded)
+/// Stages an entry in the workspace's log: the commit of the change itself writes it.
+pub fn stage(tx: &mut WorkspaceTx, entropy: &Entropy, entry: Entry) -> Recorded {
+    stage_told(tx, entropy, entry).1
 }
 
 /// As [`stage`], with the event's id.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn stage_told(
-    tx: &mut WorkspaceTx,
-    entropy: &Entropy,
-    entry: &Entry,
-) -> Result<(EventId, Recorded), DbError> {
-    let (context, recorded_by) = (tx.context().clone(), tx.actor().to_owned());
-    let event: EventId = Id::from_uuid(entropy.uuid_v7(context.received_at));
-    let actor = entry.actor.as_deref().unwrap_or(&recorded_by);
-    let row = Row { event, entry, actor, recorded_by: &recorded_by, context: &context };
-    sql::insert(tx, &row).await?;
-    Ok((event, Recorded::staged()))
+pub fn stage_told(tx: &mut WorkspaceTx, entropy: &Entropy, entry: Entry) -> (EventId, Recorded) {
+    let event: EventId = Id::from_uuid(entropy.uuid_v7(tx.context().received_at));
+    let recorded_by = tx.actor().to_owned();
+    let Entry { action, actor, target, project, meta } = entry;
+    let staged = StagedEntry {
+        project: tx.project().project().or(project).map(Id::uuid),
+        event: event.uuid(),
+        action,
+        actor: actor.unwrap_or_else(|| recorded_by.clone()),
+        target,
+        recorded_by,
+        meta,
+    };
+    tx.stage(staged);
+    (event, Recorded::staged())
 }
 
 /// Stages an entry in the cell's own log: accounts, sessions, failed sign-ins.

@@ -42,7 +42,7 @@ pub async fn create(
         created_at,
     };
     sql::insert(tx, &project).await?;
-    let recorded =
-        ledger::stage(tx, entropy, &Entry::about(Action::ProjectCreated, project.id).within(Some(project.id))).await?;
+    let entry = Entry::about(Action::ProjectCreated, project.id).within(Some(project.id));
+    let recorded = ledger::stage(tx, entropy, entry);
     Ok((project, recorded))
 }

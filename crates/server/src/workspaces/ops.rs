@@ -55,7 +55,7 @@ pub async fn create(
     sql::insert_workspace(tx, new, created_at).await?;
     sql::insert_member(tx, user, Role::Owner, created_at).await?;
     let entry = Entry::about(Action::WorkspaceCreated, tx.workspace());
-    let recorded = ledger::stage(tx, entropy, &entry).await?;
+    let recorded = ledger::stage(tx, entropy, entry);
     let workspace = Workspace {
         id: tx.workspace(),
         name: new.name.to_string(),

@@ -7,10 +7,11 @@ use super::tree::{Finding, Tree};
 const SERVER: &str = "crates/server/src/";
 
 /// The text of a call, the paths below `src` that may hold it, and what it would mean elsewhere.
-const HOMES: [(&str, &[&str], &str); 5] = [
+const HOMES: [(&str, &[&str], &str); 6] = [
     ("Sealed for ", &["authz/", "authz.rs"], "an authority that nobody granted"),
     ("Authority for ", &["authz/", "authz.rs"], "an authority that nobody granted"),
     ("Recorded::staged", &["ledger.rs", "ledger/"], "a change whose ledger entry was never staged"),
+    ("StagedEntry {", &["ledger.rs", "ledger/", "db/closing.rs"], "a ledger entry that was not worded by the ledger"),
     ("SignedIn::attested", &["authn/", "authn.rs"], "a person whose session nobody checked"),
     ("Founding::of", &["workspaces/", "workspaces.rs"], "authority over a workspace that may be somebody's"),
 ];

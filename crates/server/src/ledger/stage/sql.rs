@@ -4,35 +4,7 @@ use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::WorkspaceId;
 
 use super::Row;
-use crate::db::{DbError, SystemTx, WorkspaceTx};
-
-pub(super) async fn insert(tx: &mut WorkspaceTx, row: &Row<'_>) -> Result<(), DbError> {
-    let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
-    let project = tx.project().project().or(row.entry.project).map(|project| project.uuid());
-    let Row { event, entry, actor, recorded_by, context } = row;
-    sqlx::query!(
-        "INSERT INTO ledger_staged (workspace_id, environment, project_id, event_id, action, actor, target, recorded_by,
-             meta, trace_id, request_id, external_request_id, client_ip, staged_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        workspace,
-        environment,
-        project,
-        event.uuid(),
-        entry.action,
-        *actor,
-        entry.target,
-        *recorded_by,
-        entry.meta,
-        context.trace_id,
-        context.id.uuid(),
-        context.external_id,
-        context.client_ip.map(|ip| ip.to_string()),
-        context.received_at
-    )
-    .execute(tx.connection()?)
-    .await?;
-    Ok(())
-}
+use crate::db::{DbError, SystemTx};
 
 pub(super) async fn insert_in_cell(tx: &mut SystemTx, row: &Row<'_>) -> Result<(), DbError> {
     let Row { event, entry, actor, recorded_by, context } = row;
