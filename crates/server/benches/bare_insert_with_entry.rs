@@ -24,6 +24,6 @@ async fn insert(mut client: Client, entry: bool) -> anyhow::Result<Client> {
     if entry {
         tx.stage(project).await?;
     }
-    tx.commit().await?;
+    tx.commit(entry).await?;
     Ok(client)
 }

@@ -33,6 +33,6 @@ async fn change(mut client: Client, entry: bool) -> anyhow::Result<Client> {
     } else {
         tx.keep_reply(key_digest).await?;
     }
-    tx.commit().await?;
+    tx.commit(entry).await?;
     Ok(client)
 }

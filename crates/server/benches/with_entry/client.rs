@@ -21,6 +21,8 @@ const BEGIN: Mirror = Mirror {
     file: "src/db/tx.rs",
 };
 const COMMIT: Mirror = Mirror { sql: "SELECT 1; COMMIT", file: "src/db/tx.rs" };
+/// After the statement that stages, which fails where `SELECT 1` would.
+const COMMIT_STAGED: Mirror = Mirror { sql: "self.commit_by(\"COMMIT\")", file: "src/db/tx.rs" };
 const ROLLBACK: Mirror = Mirror { sql: "ROLLBACK", file: "src/db/tx.rs" };
 const KEYS: Mirror = Mirror {
     sql: "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.digest, k.scopes, k.created_at,
@@ -73,8 +75,8 @@ const STAGE: Mirror = Mirror {
 };
 
 /// All that is copied here.
-pub(crate) const MIRRORS: [Mirror; 12] =
-    [BEGIN, COMMIT, ROLLBACK, KEYS, TOUCH, GRAIN, LOCK, KEPT, KEEP, PROJECT, STAGE, CLOSE];
+pub(crate) const MIRRORS: [Mirror; 13] =
+    [BEGIN, COMMIT, COMMIT_STAGED, ROLLBACK, KEYS, TOUCH, GRAIN, LOCK, KEPT, KEEP, PROJECT, STAGE, CLOSE];
 
 const LAST_USED_GRAIN: Duration = Duration::MINUTE;
 /// What the answer that tells of a new project takes when it is sealed: version, nonce, 260 bytes of JSON, tag.
@@ -254,8 +256,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(crate) async fn commit(self) -> anyhow::Result<()> {
-        self.connection.execute(COMMIT.sql).await?;
+    /// A commit without an entry looks first whether the transaction is a good one.
+    pub(crate) async fn commit(self, entry: bool) -> anyhow::Result<()> {
+        self.connection.execute(if entry { "COMMIT" } else { COMMIT.sql }).await?;
         Ok(())
     }
 }

@@ -97,8 +97,20 @@ impl Tx {
     /// [`DbError::Aborted`] as said; [`DbError::Unavailable`] when the connection broke, and then nobody
     /// knows whether the commit happened.
     pub(super) async fn commit(self) -> Result<(), DbError> {
+        self.commit_by("SELECT 1; COMMIT").await
+    }
+
+    /// Commits right after a statement of ours that succeeded, and so would have failed where `SELECT 1` does.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] as said.
+    pub(super) async fn commit_after_statement(self) -> Result<(), DbError> {
+        self.commit_by("COMMIT").await
+    }
+
+    async fn commit_by(self, statement: &'static str) -> Result<(), DbError> {
         // In a task of its own as well, so that a caller who leaves does not turn a commit into a guess.
-        let committing = tokio::spawn(async move { self.end("SELECT 1; COMMIT").await });
+        let committing = tokio::spawn(async move { self.end(statement).await });
         match committing.await {
             Ok(committed) => committed,
             Err(_) => Err(DbError::Unavailable(sqlx::Error::WorkerCrashed)),

@@ -119,7 +119,7 @@ impl WorkspaceTx {
             context: &self.context,
         };
         closing::write(self.tx.connection()?, &place, &self.entries, answer.as_ref()).await?;
-        self.tx.commit().await?;
+        self.tx.commit_after_statement().await?;
         self.wakes.notify_one();
         Ok(())
     }
