@@ -7,6 +7,7 @@
 mod bare_insert_with_entry;
 mod change_with_entry;
 mod harness;
+mod verify_over_http;
 mod with_entry;
 
 use std::process::ExitCode;
@@ -16,10 +17,16 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 2] =
-    [(change_with_entry::NAME, change_with_entry::run), (bare_insert_with_entry::NAME, bare_insert_with_entry::run)];
+const ALL: [Named; 3] = [
+    (change_with_entry::NAME, change_with_entry::run),
+    (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
+    (verify_over_http::NAME, verify_over_http::run),
+];
 
 fn main() -> ExitCode {
+    if let Some(served) = verify_over_http::serve_if_asked() {
+        return if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let options = match Options::read() {
         Ok(Some(options)) => options,
         // `cargo test --all-targets` runs benchmarks too, without saying `--bench`: there is nothing to test.

@@ -30,6 +30,8 @@ const READY: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     /// Its public listener.
     url: String,
+    /// Its private listener, `127.0.0.1:port`.
+    private: String,
     process: tokio::process::Child,
     /// Keeps the pipe open that the server writes to.
     _stdout: BufReader<tokio::process::ChildStdout>,
@@ -57,8 +59,10 @@ impl Server {
     /// When there is no PostgreSQL, or the server does not come up; the end of what it said is part of the error.
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let home = Home::make()?;
+        // Nobody else takes it in the moment until the server does, or it says so.
+        let private = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut process = tokio::process::Command::new(BINARY)
-            .args(["dev", "--listen", "127.0.0.1:0", "--private-listen", "127.0.0.1:0", "--data-dir"])
+            .args(["dev", "--listen", "127.0.0.1:0", "--private-listen", &private, "--data-dir"])
             .arg(&home.data)
             .process_group(0)
             .stdin(Stdio::null())
@@ -73,7 +77,7 @@ impl Server {
             bail!("the server did not come up:\n{}", std::fs::read_to_string(&home.log).unwrap_or_default());
         };
         let url = url.to_owned();
-        Ok(Self { url, process, _stdout: stdout, client: reqwest::Client::new(), home })
+        Ok(Self { url, private, process, _stdout: stdout, client: reqwest::Client::new(), home })
     }
 
     /// Signs somebody in, by the code in the development mailbox.
@@ -120,6 +124,20 @@ impl Server {
         let request = self.post(&format!("/v1/workspaces/{workspace}/api-keys"), &body);
         let request = request.bearer_auth(&maker.access_token).header("bailiwick-environment", environment);
         Ok(serde_json::from_value(answer(request).await?)?)
+    }
+
+    /// Where the private listener is: `127.0.0.1:port`.
+    pub(crate) fn private_address(&self) -> &str {
+        &self.private
+    }
+
+    /// A credential that may ask about keys.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn internal_credential(&self) -> anyhow::Result<String> {
+        let file = self.home.data.join("secrets").join("internal_key");
+        Ok(tokio::fs::read_to_string(file).await?.trim_end().to_owned())
     }
 
     /// Makes a project by a request.
