@@ -1,10 +1,10 @@
 //! A business change with its entry, against the same change without.
 //!
 //! The change is all that `POST /v1/workspaces/{workspace}/projects` asks of the database when it comes with an API key
-//! and an `Idempotency-Key`: whose key it is (on the operational path, noting the use once a minute), then in the
-//! tenant's transaction the lock of the idempotency key, the search for an answer under it, the project, the answer
-//! that is kept, and the commit. The subject stages the entry with the statement that keeps the answer. HTTP, JSON and
-//! sealing are left out on both sides, so an entry's share of a whole request is smaller than what is measured here.
+//! and an `Idempotency-Key`: in the tenant's transaction the lock of the idempotency key, the search for an answer under
+//! it, the project, the answer that is kept, and the commit. Whose key it is, the node knows without asking. The subject
+//! stages the entry with the statement that keeps the answer. HTTP, JSON and sealing are left out on both sides, so an
+//! entry's share of a whole request is smaller than what is measured here.
 
 use crate::harness::{Mirror, Options};
 use crate::with_entry::{self, Client, Line, MIRRORS};
@@ -24,7 +24,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 async fn change(mut client: Client, entry: bool) -> anyhow::Result<Client> {
     client.next();
-    client.authenticate().await?;
     let mut tx = client.begin().await?;
     let key_digest = tx.look_for_kept().await?;
     let project = tx.insert_project().await?;

@@ -59,6 +59,8 @@ impl App {
         }
         let housekeeping =
             tokio::spawn(housekeeping::run(state.db.clone(), state.edge.clock.clone(), state.metrics.clone()));
+        let feed = state.feed.clone();
+        let following = tokio::spawn(async move { feed.run().await });
         let ledger = state.ledger.clone();
         let ledger = tokio::spawn(async move { ledger.run().await });
         let ended = tokio::select! {
@@ -75,6 +77,9 @@ impl App {
         while let Some(ended) = listeners.join_next().await {
             outcome = outcome.and(ended.unwrap_or_else(|error| Err(std::io::Error::other(error))));
         }
+        // Last, for until then revocations have to reach this node.
+        following.abort();
+        state.feed.leave().await;
         state.db.close().await;
         outcome
     }

@@ -13,7 +13,6 @@ pub mod cookie;
 mod digest;
 mod internal;
 mod session;
-mod sql;
 
 pub use access_token::{ACCESS_TOKEN_TTL, AccessTokens, TokenKeyError};
 pub use api_key::{KeyRefusal, authenticate_key};

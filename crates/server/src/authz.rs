@@ -10,6 +10,7 @@
 mod founding;
 mod granted;
 pub mod may;
+mod membership;
 mod permission;
 mod principal;
 mod role;
@@ -19,11 +20,12 @@ mod workspace_ref;
 
 pub use founding::Founding;
 pub use granted::{Denied, Granted, Request, grant};
+pub use membership::Memberships;
 pub use permission::{Permission, PermissionSet};
-pub use principal::{KeyFacts, KeyHolder, Principal, SignedIn};
+pub use principal::{KeyFacts, KeyHolder, KeyLapse, Principal, SignedIn};
 pub use role::{Role, UnknownRole};
 pub use scope::{Scope, ScopeSet, UnknownScope};
-pub use workspace_ref::{InvalidSlug, Slug, WorkspaceRef};
+pub use workspace_ref::{InvalidSlug, SharedSlug, Slug, WorkspaceRef};
 
 use std::fmt::Write as _;
 

@@ -20,6 +20,7 @@ mod migrations;
 mod pools;
 mod system_tx;
 mod tx;
+mod wakes;
 mod workspace_tx;
 
 pub use account_tx::AccountTx;
@@ -29,4 +30,5 @@ pub use error::DbError;
 pub use migrations::{MIGRATOR, SchemaState, schema_state};
 pub use pools::Db;
 pub use system_tx::{OperationalPath, SystemTx, reference_markdown};
+pub use wakes::Wakes;
 pub use workspace_tx::WorkspaceTx;

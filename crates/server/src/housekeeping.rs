@@ -26,6 +26,9 @@ pub async fn run(db: Db, clock: Clock, metrics: PrometheusHandle) {
         if let Err(error) = expire_replays(&db, &clock).await {
             tracing::error!(event = "housekeeping_failed", piece = "replays", cause = %error);
         }
+        if let Err(error) = expire_changes(&db).await {
+            tracing::error!(event = "housekeeping_failed", piece = "changes", cause = %error);
+        }
     }
 }
 
@@ -54,6 +57,22 @@ pub async fn expire_replays(db: &Db, clock: &Clock) -> Result<(), DbError> {
     sqlx::query!(
         "UPDATE refresh_tokens SET successor_sealed = NULL WHERE used_at < $1 AND successor_sealed IS NOT NULL",
         now - SUCCESSORS_LIVE
+    )
+    .execute(tx.connection()?)
+    .await?;
+    tx.commit_unrecorded(Unrecorded::Expired).await
+}
+
+/// Drops changes of the feed that are an hour old, by the clock that wrote their time down, and that every node has
+/// applied: a transaction may commit long after it wrote them, and a node without a row reads everything anew.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn expire_changes(db: &Db) -> Result<(), DbError> {
+    let mut tx = db.system_tx(OperationalPath::ExpireChanges).await?;
+    sqlx::query!(
+        "DELETE FROM feed_changes c WHERE c.changed_at < now() - interval '1 hour'
+           AND NOT EXISTS (SELECT FROM feed_nodes n WHERE NOT pg_visible_in_snapshot(c.xid, n.applied))"
     )
     .execute(tx.connection()?)
     .await?;

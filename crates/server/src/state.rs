@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
+use crate::feed::Feed;
 use crate::http::health::Draining;
 use crate::http::{Changes, Edge, Hosts};
 use crate::ledger::{self, Ledger, LedgerError};
@@ -23,6 +24,7 @@ pub struct AppState {
     internal_key: InternalKey,
     seal: LocalSeal,
     changes: Changes,
+    pub(crate) feed: Feed,
     pub(crate) ledger: Ledger,
     pub(crate) mailer: Mailer,
     public_url: PublicUrl,
@@ -74,6 +76,7 @@ impl AppState {
         let edge = |hosts: Hosts| Edge { clock: clock.clone(), entropy: entropy.clone(), hosts, cookies };
         let seal = LocalSeal::new(config.secrets.sealing_key.bytes(), entropy.clone())?;
         let db = Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?;
+        let feed = Feed::new(db.clone(), &clock, &entropy);
         let ledger = Ledger::open(ledger::Parts {
             db: db.clone(),
             seal: seal.clone(),
@@ -86,7 +89,8 @@ impl AppState {
         .await?;
         Ok(Self {
             ledger,
-            changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone() },
+            changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone(), feed: feed.clone() },
+            feed,
             db,
             seal,
             tokens: AccessTokens::new(config.secrets.token_key.pem(), config.public_url.origin())?,

@@ -157,14 +157,6 @@ impl Server {
         self.connect("bailiwick_runtime", "runtime_password").await
     }
 
-    /// A connection as the role of the operational paths, set up as the server's own.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub(crate) async fn connect_system(&self) -> anyhow::Result<PgConnection> {
-        self.connect("bailiwick_system", "system_password").await
-    }
-
     async fn connect(&self, role: &str, password_file: &str) -> anyhow::Result<PgConnection> {
         let password = std::fs::read_to_string(self.home.data.join("secrets").join(password_file))?;
         // As `db/pools.rs` does.

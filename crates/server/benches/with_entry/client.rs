@@ -1,15 +1,14 @@
 //! A client: what requests ask of the database, in the very statements in which the server asks.
 
 use anyhow::Context;
-use bailiwick_proof::api_key::PlainApiKey;
 use bailiwick_proof::id::{ProjectId, WorkspaceId};
 use bailiwick_server::api_keys::CreatedApiKey;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
 use serde_json::json;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Executor, Row};
-use time::{Duration, OffsetDateTime};
+use sqlx::{AssertSqlSafe, Executor};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::harness::{Mirror, Server};
@@ -23,20 +22,6 @@ const BEGIN: Mirror = Mirror {
 const COMMIT: Mirror = Mirror { sql: "SELECT 1; COMMIT", file: "src/db/tx.rs" };
 /// After the statement that stages, which fails where `SELECT 1` would.
 const COMMIT_STAGED: Mirror = Mirror { sql: "self.commit_by(\"COMMIT\")", file: "src/db/tx.rs" };
-const ROLLBACK: Mirror = Mirror { sql: "ROLLBACK", file: "src/db/tx.rs" };
-const KEYS: Mirror = Mirror {
-    sql: "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.digest, k.scopes, k.created_at,
-             k.expires_at, k.revoked_at, k.last_used_at
-         FROM api_keys k JOIN workspaces w ON w.workspace_id = k.workspace_id WHERE k.lookup = $1 LIMIT 64",
-    file: "src/authn/sql.rs",
-};
-const TOUCH: Mirror = Mirror {
-    sql: "UPDATE api_keys SET last_used_at = $3 WHERE workspace_id = $1 AND id = $2",
-    file: "src/authn/sql.rs",
-};
-/// The rule by which most uses of a key are not noted, [`LAST_USED_GRAIN`].
-const GRAIN: Mirror =
-    Mirror { sql: "const LAST_USED_GRAIN: Duration = Duration::minutes(1);", file: "src/authn/api_key.rs" };
 const LOCK: Mirror =
     Mirror { sql: "SELECT pg_try_advisory_xact_lock($1) AS \"taken!\"", file: "src/http/idempotency.rs" };
 const KEPT: Mirror = Mirror {
@@ -74,18 +59,15 @@ const STAGE: Mirror = Mirror {
     file: "src/db/closing.rs",
 };
 
-/// All that is copied here.
-pub(crate) const MIRRORS: [Mirror; 13] =
-    [BEGIN, COMMIT, COMMIT_STAGED, ROLLBACK, KEYS, TOUCH, GRAIN, LOCK, KEPT, KEEP, PROJECT, STAGE, CLOSE];
+/// All that is copied here. Whose key it is, a node knows without asking.
+pub(crate) const MIRRORS: [Mirror; 9] = [BEGIN, COMMIT, COMMIT_STAGED, LOCK, KEPT, KEEP, PROJECT, STAGE, CLOSE];
 
-const LAST_USED_GRAIN: Duration = Duration::MINUTE;
 /// What the answer that tells of a new project takes when it is sealed: version, nonce, 260 bytes of JSON, tag.
 const SEALED_REPLY: usize = 1 + 12 + 260 + 16;
 
 /// Connections of the server's roles, and the tenants that it works for in turn.
 pub(crate) struct Client {
     runtime: PgConnection,
-    system: PgConnection,
     tenants: Vec<Tenant>,
     turn: usize,
     clock: Clock,
@@ -96,7 +78,6 @@ pub(crate) struct Client {
 struct Tenant {
     workspace: WorkspaceId,
     key: Uuid,
-    lookup: String,
     /// `key_…`
     actor: String,
 }
@@ -112,14 +93,12 @@ pub(crate) struct Transaction<'a> {
 impl Client {
     pub(super) async fn connect(server: &Server, tenants: &[(WorkspaceId, CreatedApiKey)]) -> anyhow::Result<Self> {
         let tenant = |(workspace, made): &(WorkspaceId, CreatedApiKey)| {
-            let plain: PlainApiKey = made.key.parse()?;
             let (key, actor) = (made.api_key.id.uuid(), made.api_key.id.to_string());
-            anyhow::Ok(Tenant { workspace: *workspace, key, lookup: plain.lookup().to_owned(), actor })
+            Tenant { workspace: *workspace, key, actor }
         };
         Ok(Self {
             runtime: server.connect_runtime().await?,
-            system: server.connect_system().await?,
-            tenants: tenants.iter().map(tenant).collect::<Result<_, _>>()?,
+            tenants: tenants.iter().map(tenant).collect(),
             turn: 0,
             clock: Clock::system(),
             entropy: Entropy::system(),
@@ -131,28 +110,10 @@ impl Client {
         self.turn = (self.turn + 1) % self.tenants.len().max(1);
     }
 
-    /// Whose key is this? Notes the use once a minute.
-    pub(crate) async fn authenticate(&mut self) -> anyhow::Result<()> {
-        let tenant = self.tenants.get(self.turn).context("no tenant")?;
-        let now = self.clock.now();
-        self.system.execute(AssertSqlSafe(begin(None, "authenticate_key"))).await?;
-        let rows = sqlx::query(KEYS.sql).bind(&tenant.lookup).fetch_all(&mut self.system).await?;
-        let row = rows.iter().find(|row| row.try_get("id").is_ok_and(|id: Uuid| id == tenant.key));
-        let last_used: Option<OffsetDateTime> = row.context("the key is gone")?.try_get("last_used_at")?;
-        if last_used.is_none_or(|at| at + LAST_USED_GRAIN <= now) {
-            let touch = sqlx::query(TOUCH.sql).bind(tenant.workspace.uuid()).bind(tenant.key).bind(now);
-            touch.execute(&mut self.system).await?;
-            self.system.execute(COMMIT.sql).await?;
-        } else {
-            self.system.execute(ROLLBACK.sql).await?;
-        }
-        Ok(())
-    }
-
     /// Opens the tenant's transaction.
     pub(crate) async fn begin(&mut self) -> anyhow::Result<Transaction<'_>> {
         let tenant = self.tenants.get(self.turn).context("no tenant")?;
-        self.runtime.execute(AssertSqlSafe(begin(Some(tenant.workspace), ""))).await?;
+        self.runtime.execute(AssertSqlSafe(begin(tenant.workspace))).await?;
         Ok(Transaction { connection: &mut self.runtime, entropy: &self.entropy, tenant, now: self.clock.now() })
     }
 }
@@ -263,14 +224,12 @@ impl Transaction<'_> {
     }
 }
 
-fn begin(workspace: Option<WorkspaceId>, operational_path: &str) -> String {
-    let workspace_id = workspace.map(|id| id.uuid().to_string()).unwrap_or_default();
-    let (environment, project_id) = if workspace.is_some() { ("live", "*") } else { ("", "") };
+fn begin(workspace: WorkspaceId) -> String {
     BEGIN
         .sql
-        .replace("{workspace_id}", &workspace_id)
-        .replace("{environment}", environment)
-        .replace("{project_id}", project_id)
+        .replace("{workspace_id}", &workspace.uuid().to_string())
+        .replace("{environment}", "live")
+        .replace("{project_id}", "*")
         .replace("{user_id}", "")
-        .replace("{operational_path}", operational_path)
+        .replace("{operational_path}", "")
 }

@@ -133,10 +133,10 @@ pub async fn find(granted: &Granted<may::ReadKeys>, db: &Db, key: ApiKeyId) -> R
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// Revokes a key. Again is no error and changes nothing.
+/// Revokes a key, and answers when no node takes it any more. Again is no error and changes nothing.
 ///
 /// # Errors
-/// `not_found`.
+/// `not_found`, `revocation_unconfirmed`.
 pub async fn revoke(
     granted: Granted<may::RevokeKey>,
     State(changes): State<Changes>,
@@ -146,25 +146,26 @@ pub async fn revoke(
     end(&granted, &changes, key, request.idempotency).await
 }
 
-/// Revokes a key; for the API and the console.
+/// Revokes a key; for the API and the console. Whoever asks again waits for all nodes again.
 ///
 /// # Errors
-/// `not_found`.
+/// As [`revoke`].
 pub async fn end(
     granted: &Granted<may::RevokeKey>,
     changes: &Changes,
     key: ApiKeyId,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
-    let mut change = match changes.begin(granted, idempotency).await? {
-        Begun::Replay(reply) => return Ok(reply),
-        Begun::Fresh(change) => change,
+    let reply = match changes.begin(granted, idempotency).await? {
+        Begun::Replay(reply) => reply,
+        Begun::Fresh(mut change) => match ops::revoke(&mut change.tx, &changes.entropy, key).await? {
+            None => return Err(Problem::new(Code::NotFound)),
+            Some(Revoked::Before) => Reply::no_content(),
+            Some(Revoked::Now(recorded)) => change.commit(recorded, Reply::no_content()).await?,
+        },
     };
-    match ops::revoke(&mut change.tx, &changes.entropy, key).await? {
-        None => Err(Problem::new(Code::NotFound)),
-        Some(Revoked::Before) => Ok(Reply::no_content()),
-        Some(Revoked::Now(recorded)) => change.commit(recorded, Reply::no_content()).await,
-    }
+    changes.feed.barrier().await?;
+    Ok(reply)
 }
 
 /// What the calling key is and may do.
@@ -179,7 +180,7 @@ pub async fn own(holder: KeyHolder) -> Json<OwnKey> {
         permissions: holder.permissions().iter().map(crate::authz::Permission::name).collect(),
         created_at: key.created_at,
         expires_at: key.expires_at,
-        name: key.name.clone(),
+        name: key.name.to_string(),
     })
 }
 

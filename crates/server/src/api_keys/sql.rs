@@ -91,12 +91,13 @@ pub async fn list(
     let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, name, lookup, scopes, project_id, created_by_user, created_by_key, created_at, expires_at,
-             revoked_at, last_used_at
-         FROM api_keys WHERE workspace_id = $1 AND environment = $2 AND ($3::uuid IS NULL OR id < $3)
-           AND ($5::text IS NULL OR $5 = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-                WHEN expires_at <= $6 THEN 'expired' ELSE 'active' END)
-         ORDER BY id DESC LIMIT $4",
+        r#"SELECT k.id, k.name, k.lookup, k.scopes, k.project_id, k.created_by_user, k.created_by_key, k.created_at,
+             k.expires_at, k.revoked_at, u.last_used_at AS "last_used_at?"
+         FROM api_keys k LEFT JOIN api_key_uses u ON u.workspace_id = k.workspace_id AND u.key_id = k.id
+         WHERE k.workspace_id = $1 AND k.environment = $2 AND ($3::uuid IS NULL OR k.id < $3)
+           AND ($5::text IS NULL OR $5 = CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'
+                WHEN k.expires_at <= $6 THEN 'expired' ELSE 'active' END)
+         ORDER BY k.id DESC LIMIT $4"#,
         workspace,
         environment,
         after,
@@ -117,9 +118,10 @@ pub async fn get(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, 
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let row = sqlx::query_as!(
         Row,
-        "SELECT id, name, lookup, scopes, project_id, created_by_user, created_by_key, created_at, expires_at,
-             revoked_at, last_used_at
-         FROM api_keys WHERE workspace_id = $1 AND environment = $2 AND id = $3",
+        r#"SELECT k.id, k.name, k.lookup, k.scopes, k.project_id, k.created_by_user, k.created_by_key, k.created_at,
+             k.expires_at, k.revoked_at, u.last_used_at AS "last_used_at?"
+         FROM api_keys k LEFT JOIN api_key_uses u ON u.workspace_id = k.workspace_id AND u.key_id = k.id
+         WHERE k.workspace_id = $1 AND k.environment = $2 AND k.id = $3"#,
         workspace,
         environment,
         key.uuid()
@@ -129,7 +131,6 @@ pub async fn get(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, 
     Ok(row.map(|row| row.into_key(tx)))
 }
 
-/// True if it worked until now.
 /// Revokes a key that works, and answers its project, if it has one; `None` when there is no such key to revoke.
 pub(super) async fn revoke(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<Option<ProjectId>>, DbError> {
     let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use crate::authn::{self, KeyRefusal};
 use crate::authz::{KeyFacts, Scope};
 use crate::context::RequestContext;
-use crate::db::Db;
+use crate::feed::Feed;
 use crate::http::{InternalCaller, Json, Problem};
 
 /// `{"key": …, "scope"?: …}`
@@ -58,10 +58,10 @@ pub struct Verdict {
 pub async fn verify(
     _caller: InternalCaller,
     context: RequestContext,
-    State(db): State<Db>,
+    State(feed): State<Feed>,
     Json(body): Json<VerifyKey>,
 ) -> Result<Json<Verdict>, Problem> {
-    let verdict = match authn::authenticate_key(&db, &body.key, context.received_at).await {
+    let verdict = match authn::authenticate_key(&feed, &body.key, context.received_at).await {
         Ok(holder) if body.scope.is_none_or(|scope| holder.key().scopes.contains(scope)) => good(holder.key()),
         Ok(_) => bad("insufficient_scope"),
         Err(KeyRefusal::Malformed) => bad("malformed"),

@@ -1,14 +1,12 @@
 //! A program by its API key.
 
 use bailiwick_proof::api_key::PlainApiKey;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use super::{TokenDigest, sql};
-use crate::authz::KeyHolder;
-use crate::db::{Db, DbError, OperationalPath, Unrecorded};
-
-/// `last_used_at` is kept to the minute, so that a busy key writes once a minute.
-const LAST_USED_GRAIN: Duration = Duration::minutes(1);
+use super::TokenDigest;
+use crate::authz::{KeyHolder, KeyLapse};
+use crate::db::DbError;
+use crate::feed::{Feed, KeyState};
 
 /// Why a key is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -30,30 +28,21 @@ pub enum KeyRefusal {
     Db(#[from] DbError),
 }
 
-/// Finds the key among those with its public index, and notes that it was used.
+/// Finds the key by its public index and the digest of the whole, and notes that it was used. What cannot be a key is
+/// refused by its checksum before anybody is asked.
 ///
 /// # Errors
 /// See [`KeyRefusal`]. Only whoever holds the whole key learns that it was revoked or has expired.
-pub async fn authenticate_key(db: &Db, text: &str, now: OffsetDateTime) -> Result<KeyHolder, KeyRefusal> {
+pub async fn authenticate_key(feed: &Feed, text: &str, now: OffsetDateTime) -> Result<KeyHolder, KeyRefusal> {
     let key: PlainApiKey = text.parse().map_err(|_| KeyRefusal::Malformed)?;
     let digest = TokenDigest::of(key.reveal().as_bytes());
-    let mut tx = db.system_tx(OperationalPath::AuthenticateKey).await?;
-    let candidates = sql::keys_by_lookup(&mut tx, key.lookup()).await?;
-    let Some(found) = candidates.into_iter().find(|candidate| digest.matches(&candidate.digest)) else {
-        tx.finish_reading().await?;
-        return Err(KeyRefusal::Unknown);
+    let facts = match feed.key(key.lookup(), digest.bytes(), now).await? {
+        KeyState::Known(facts) => facts,
+        KeyState::Revoked => return Err(KeyRefusal::Revoked),
+        KeyState::Unknown => return Err(KeyRefusal::Unknown),
     };
-    if found.revoked_at.is_some() {
-        return Err(KeyRefusal::Revoked);
+    match facts.at_use(now) {
+        Ok(()) => Ok(KeyHolder::attested(facts)),
+        Err(KeyLapse::Expired) => Err(KeyRefusal::Expired),
     }
-    if found.facts.expires_at.is_some_and(|at| at <= now) {
-        return Err(KeyRefusal::Expired);
-    }
-    if found.last_used_at.is_none_or(|at| at + LAST_USED_GRAIN <= now) {
-        sql::touch_key(&mut tx, &found.facts, now).await?;
-        tx.commit_unrecorded(Unrecorded::LastUsed).await?;
-    } else {
-        tx.finish_reading().await?;
-    }
-    Ok(KeyHolder::attested(found.facts))
 }

@@ -1,10 +1,10 @@
 //! A person by their access token.
 
 use super::access_token::{AccessTokens, TokenRefusal};
-use super::sql;
 use crate::authz::SignedIn;
 use crate::context::RequestContext;
-use crate::db::{Db, DbError, OperationalPath};
+use crate::db::DbError;
+use crate::feed::Feed;
 
 /// Why an access token signs nobody in.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum SessionRefusal {
 /// # Errors
 /// See [`SessionRefusal`].
 pub async fn authenticate_session(
-    db: &Db,
+    feed: &Feed,
     tokens: &AccessTokens,
     token: &str,
     context: &RequestContext,
@@ -37,8 +37,6 @@ pub async fn authenticate_session(
         TokenRefusal::Invalid => SessionRefusal::Invalid,
         TokenRefusal::Expired => SessionRefusal::Expired,
     })?;
-    let mut tx = db.system_tx(OperationalPath::AuthenticateSession).await?;
-    let email = sql::live_session_email(&mut tx, user, session, context.received_at).await?;
-    tx.finish_reading().await?;
+    let email = feed.live_session(user, session, context.received_at).await?;
     email.map(|email| SignedIn::attested(user, session, email)).ok_or(SessionRefusal::Ended)
 }

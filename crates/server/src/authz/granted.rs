@@ -7,9 +7,9 @@ use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{UserId, WorkspaceId};
 
 use super::may::Needs;
-use super::{Permission, PermissionSet, Principal, Role, ScopeSet, SignedIn, WorkspaceRef, sql};
+use super::{Memberships, Permission, PermissionSet, Principal, Role, ScopeSet, SignedIn, WorkspaceRef, sql};
 use crate::context::RequestContext;
-use crate::db::{Authority, Db, DbError, ProjectWall, WorkspaceTx, sealed};
+use crate::db::{Authority, DbError, ProjectWall, WorkspaceTx, sealed};
 
 /// The proof that the principal of a request has permission `P` in a workspace and environment.
 ///
@@ -54,15 +54,19 @@ pub enum Denied {
     Db(#[from] DbError),
 }
 
-/// Decides, from the principal's memberships or the key's own facts.
+/// Decides, from the principal's memberships or the key's own facts. A key has no memberships.
 ///
 /// # Errors
 /// See [`Denied`].
-pub async fn grant<P: Needs>(db: &Db, principal: Principal, request: Request<'_>) -> Result<Granted<P>, Denied> {
+pub fn grant<P: Needs>(
+    principal: Principal,
+    memberships: &Memberships,
+    request: Request<'_>,
+) -> Result<Granted<P>, Denied> {
     let named = WorkspaceRef::parse(request.workspace).ok_or(Denied::NotFound)?;
     let (workspace, environment, project, role, permissions) = match &principal {
         Principal::Session(person) => {
-            let (workspace, role) = membership(db, person, &named).await?;
+            let (workspace, role) = membership(memberships, person, &named)?;
             let environment = request.environment.unwrap_or_default();
             (workspace, environment, ProjectWall::Unconfined, Some(role), role.permissions())
         }
@@ -70,7 +74,7 @@ pub async fn grant<P: Needs>(db: &Db, principal: Principal, request: Request<'_>
             let key = holder.key();
             let own = match &named {
                 WorkspaceRef::Id(id) => *id == key.workspace,
-                WorkspaceRef::Slug(slug) => slug.as_str() == key.workspace_slug,
+                WorkspaceRef::Slug(slug) => key.workspace_slug.is(slug),
             };
             if !own {
                 return Err(Denied::NotFound);
@@ -88,14 +92,16 @@ pub async fn grant<P: Needs>(db: &Db, principal: Principal, request: Request<'_>
     Ok(Granted { principal, workspace, environment, project, role, context, permission: PhantomData })
 }
 
-async fn membership(db: &Db, person: &SignedIn, named: &WorkspaceRef) -> Result<(WorkspaceId, Role), Denied> {
-    let mut tx = db.account_tx(person).await?;
-    let found = sql::memberships(&mut tx, named).await?;
-    tx.finish_reading().await?;
+fn membership(
+    memberships: &Memberships,
+    person: &SignedIn,
+    named: &WorkspaceRef,
+) -> Result<(WorkspaceId, Role), Denied> {
+    let found: Vec<_> = memberships.of(person).filter(|membership| membership.is_in(named)).collect();
     match found.as_slice() {
         [] => Err(Denied::NotFound),
-        [(workspace, role)] => Ok((*workspace, role.parse().map_err(|_| Denied::NotFound)?)),
-        several => Err(Denied::AmbiguousSlug(several.iter().map(|(workspace, _)| *workspace).collect())),
+        [one] => Ok((one.workspace, one.role.ok_or(Denied::NotFound)?)),
+        several => Err(Denied::AmbiguousSlug(several.iter().map(|membership| membership.workspace).collect())),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Who is asking.
 
+use std::sync::Arc;
+
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, SessionId, UserId, WorkspaceId};
 use time::OffsetDateTime;
 
-use super::{PermissionSet, ScopeSet};
+use super::{PermissionSet, ScopeSet, SharedSlug};
 use crate::db::{AccountAuthority, ProjectWall, sealed};
 
 /// A person whose session was checked. `authn` alone attests it.
@@ -56,13 +58,13 @@ pub struct KeyFacts {
     /// Its workspace.
     pub workspace: WorkspaceId,
     /// Its workspace's slug, by which a path may name it too.
-    pub workspace_slug: String,
+    pub workspace_slug: SharedSlug,
     /// Its environment, which no header changes.
     pub environment: Environment,
     /// Its project wall.
     pub project: ProjectWall,
     /// Its name, for `GET /v1/key`.
-    pub name: String,
+    pub name: Box<str>,
     /// Its scopes.
     pub scopes: ScopeSet,
     /// When it was made.
@@ -71,20 +73,37 @@ pub struct KeyFacts {
     pub expires_at: Option<OffsetDateTime>,
 }
 
+/// Why a key that is known does not work at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyLapse {
+    /// Its time is over.
+    Expired,
+}
+
+impl KeyFacts {
+    /// All that is asked of a key at each of its uses, whether memory or the database told of it.
+    ///
+    /// # Errors
+    /// See [`KeyLapse`].
+    pub fn at_use(&self, now: OffsetDateTime) -> Result<(), KeyLapse> {
+        if self.expires_at.is_some_and(|at| at <= now) { Err(KeyLapse::Expired) } else { Ok(()) }
+    }
+}
+
 /// The holder of an API key that was checked. `authn` alone attests it.
 #[derive(Clone, Debug)]
-pub struct KeyHolder(KeyFacts);
+pub struct KeyHolder(Arc<KeyFacts>);
 
 impl KeyHolder {
     /// For `authn`, after it has compared digests and looked at expiry and revocation
     /// (`cargo xtask tidy` holds everybody else off).
-    pub(crate) const fn attested(facts: KeyFacts) -> Self {
+    pub(crate) const fn attested(facts: Arc<KeyFacts>) -> Self {
         Self(facts)
     }
 
     /// The key that they hold.
     #[must_use]
-    pub const fn key(&self) -> &KeyFacts {
+    pub fn key(&self) -> &KeyFacts {
         &self.0
     }
 
@@ -110,7 +129,7 @@ pub enum Principal {
 impl Principal {
     /// The user's or the key's id, under which idempotency keys are kept apart.
     #[must_use]
-    pub const fn id(&self) -> uuid::Uuid {
+    pub fn id(&self) -> uuid::Uuid {
         match self {
             Self::Session(person) => person.user.uuid(),
             Self::Key(holder) => holder.0.id.uuid(),

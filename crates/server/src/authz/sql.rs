@@ -1,30 +1,27 @@
 //! Memberships, as far as a decision needs them.
 
-use bailiwick_proof::id::{Id, UserId, WorkspaceId};
+use bailiwick_proof::id::{Id, UserId};
 
-use super::{Role, WorkspaceRef};
+use super::Role;
+use super::membership::Membership;
 use crate::db::{AccountTx, DbError, WorkspaceTx};
 
-/// The person's memberships that a path may mean: at most one by id, perhaps several by slug.
-pub(super) async fn memberships(
-    tx: &mut AccountTx,
-    workspace: &WorkspaceRef,
-) -> Result<Vec<(WorkspaceId, String)>, DbError> {
+/// All memberships of the person.
+pub(super) async fn memberships(tx: &mut AccountTx) -> Result<Vec<Membership>, DbError> {
     let user = tx.user().uuid();
-    let (id, slug) = match workspace {
-        WorkspaceRef::Id(id) => (Some(id.uuid()), None),
-        WorkspaceRef::Slug(slug) => (None, Some(slug.as_str())),
-    };
     let rows = sqlx::query!(
-        "SELECT m.workspace_id, m.role FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
-         WHERE m.user_id = $1 AND (w.workspace_id = $2 OR w.slug = $3) ORDER BY m.workspace_id",
-        user,
-        id,
-        slug
+        "SELECT m.workspace_id, w.slug, m.role FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
+         WHERE m.user_id = $1 ORDER BY m.workspace_id",
+        user
     )
     .fetch_all(tx.connection()?)
     .await?;
-    Ok(rows.into_iter().map(|row| (Id::from_uuid(row.workspace_id), row.role)).collect())
+    let rows = rows.into_iter().map(|row| Membership {
+        workspace: Id::from_uuid(row.workspace_id),
+        slug: row.slug,
+        role: row.role.parse().ok(),
+    });
+    Ok(rows.collect())
 }
 
 /// A member's role, read again inside the transaction that acts on it, and held until it ends.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bailiwick_proof::id::WorkspaceId;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -47,6 +48,29 @@ impl<'de> Deserialize<'de> for Slug {
 impl fmt::Display for Slug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The present slug of a workspace, which all that is kept in memory of it shares: renamed once, renamed everywhere.
+#[derive(Clone, Debug, Default)]
+pub struct SharedSlug(Arc<RwLock<Box<str>>>);
+
+impl SharedSlug {
+    /// With this slug.
+    #[must_use]
+    pub fn of(slug: &str) -> Self {
+        Self(Arc::new(RwLock::new(slug.into())))
+    }
+
+    /// From now on it is this one.
+    pub fn set(&self, slug: &str) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = slug.into();
+    }
+
+    /// Is it this one?
+    #[must_use]
+    pub fn is(&self, slug: &Slug) -> bool {
+        **self.0.read().unwrap_or_else(PoisonError::into_inner) == *slug.as_str()
     }
 }
 

@@ -80,4 +80,6 @@ pub enum Unrecorded {
     Sequenced,
     /// A checkpoint was signed over entries that are there.
     Signed,
+    /// A node told how far it has followed the feed, or fenced one that is silent.
+    Followed,
 }

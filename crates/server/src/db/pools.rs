@@ -1,4 +1,5 @@
-//! Two pools: one for the role that serves tenants, one for the operational paths.
+//! Three pools: one for the role that serves tenants, one for the operational paths, and a small one that the feed has
+//! to itself, so that no crowd of requests keeps a node from hearing of a revocation.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,16 +11,21 @@ use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::Notify;
 
 use super::authority::{AccountAuthority, Authority};
-use super::{AccountTx, DbError, OperationalPath, SystemTx, WorkspaceTx};
+use super::{AccountTx, DbError, OperationalPath, SystemTx, Wakes, WorkspaceTx};
 use crate::config::Pooler;
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// One follows, one observes the other nodes, one loads keys.
+const FEED_POOL: u32 = 3;
 
 /// The handle to the database. It lends no connection: see the module's invariants.
 #[derive(Clone)]
 pub struct Db {
     runtime: PgPool,
     system: PgPool,
+    feed: PgPool,
+    /// Where a connection for waking calls goes; nowhere through a pooler, which hands out another with each transaction.
+    wakes: Option<PgConnectOptions>,
     recorded: Arc<Notify>,
 }
 
@@ -35,8 +41,14 @@ impl Db {
         pool_size: u32,
         pooler: Pooler,
     ) -> Result<Self, DbError> {
-        let (runtime, system) = (pool(runtime_url, pool_size, pooler)?, pool(system_url, pool_size, pooler)?);
-        Ok(Self { runtime, system, recorded: Arc::default() })
+        let system = options(system_url, pooler)?;
+        Ok(Self {
+            runtime: pool(options(runtime_url, pooler)?, pool_size),
+            feed: pool(system.clone(), FEED_POOL),
+            wakes: (pooler == Pooler::None).then(|| system.clone()),
+            system: pool(system, pool_size),
+            recorded: Arc::default(),
+        })
     }
 
     /// A tenant's transaction.
@@ -60,7 +72,19 @@ impl Db {
     /// # Errors
     /// As [`Self::workspace_tx`].
     pub async fn system_tx(&self, path: OperationalPath) -> Result<SystemTx, DbError> {
-        SystemTx::open(&self.system, path, self.recorded.clone()).await
+        let pool = if path == OperationalPath::FollowFeed { &self.feed } else { &self.system };
+        SystemTx::open(pool, path, self.recorded.clone()).await
+    }
+
+    /// A connection that hears when something was changed that nodes keep in memory; `None` behind a pooler.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`].
+    pub async fn wakes(&self) -> Result<Option<Wakes>, DbError> {
+        match &self.wakes {
+            Some(options) => Wakes::connect(options.clone()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Resolves when a change was committed with an entry since the last call. One waits at a time: the ledger.
@@ -72,10 +96,11 @@ impl Db {
     pub async fn close(&self) {
         self.runtime.close().await;
         self.system.close().await;
+        self.feed.close().await;
     }
 }
 
-fn pool(url: &SecretString, size: u32, pooler: Pooler) -> Result<PgPool, DbError> {
+fn options(url: &SecretString, pooler: Pooler) -> Result<PgConnectOptions, DbError> {
     let mut options =
         PgConnectOptions::from_str(url.expose_secret())?.disable_statement_logging().application_name("bailiwickd");
     if pooler == Pooler::Transaction {
@@ -89,11 +114,15 @@ fn pool(url: &SecretString, size: u32, pooler: Pooler) -> Result<PgPool, DbError
             ("row_security", "on"),
         ]);
     }
-    Ok(PgPoolOptions::new()
+    Ok(options)
+}
+
+fn pool(options: PgConnectOptions, size: u32) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(size)
         .min_connections(0)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(Duration::from_secs(300))
         .test_before_acquire(false)
-        .connect_lazy_with(options))
+        .connect_lazy_with(options)
 }

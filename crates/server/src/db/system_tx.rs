@@ -47,11 +47,17 @@ pub enum OperationalPath {
     RotateLedgerKey,
     /// Every log is checked against rows, links, roots and journal.
     VerifyLedger,
+    /// What changed is read into the node's memory, and how far that went is told.
+    FollowFeed,
+    /// Changes that every node has read go.
+    ExpireChanges,
+    /// When keys were last used is written down, many at a time.
+    NoteKeyUses,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -67,6 +73,9 @@ impl OperationalPath {
         Self::PublishLedgerKeys,
         Self::RotateLedgerKey,
         Self::VerifyLedger,
+        Self::FollowFeed,
+        Self::ExpireChanges,
+        Self::NoteKeyUses,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -88,6 +97,9 @@ impl OperationalPath {
             Self::PublishLedgerKeys => "publish_ledger_keys",
             Self::RotateLedgerKey => "rotate_ledger_key",
             Self::VerifyLedger => "verify_ledger",
+            Self::FollowFeed => "follow_feed",
+            Self::ExpireChanges => "expire_changes",
+            Self::NoteKeyUses => "note_key_uses",
         }
     }
 
@@ -102,7 +114,7 @@ impl OperationalPath {
                 "exchanges a refresh token for its successor, or ends the sessions of a replayed one"
             }
             Self::EndSession => "ends a session at sign-out",
-            Self::AuthenticateKey => "finds an API key by its public index, and notes that it was used",
+            Self::AuthenticateKey => "finds an API key by its public index, when memory cannot tell",
             Self::ExpireReplays => {
                 "drops answers that were kept for a retry and are a day old, and successors of refresh tokens after a minute"
             }
@@ -116,6 +128,12 @@ impl OperationalPath {
             Self::PublishLedgerKeys => "shows the public keys of one workspace's logs",
             Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
             Self::VerifyLedger => "reads every log to check it; writes nothing",
+            Self::FollowFeed => {
+                "reads what changed, and the keys and slugs concerned, into the node's memory; tells how far the node has come; \
+                 fences a node that is silent"
+            }
+            Self::ExpireChanges => "drops changes that are an hour old and that every node has read",
+            Self::NoteKeyUses => "writes down when keys were last used",
         }
     }
 
@@ -134,16 +152,18 @@ impl OperationalPath {
             Self::AuthenticateSession => &[("sessions", &["SELECT"]), ("users", &["SELECT"])],
             Self::RefreshSession => &[
                 ("cell_ledger_staged", &["INSERT"]),
+                ("feed_changes", &["INSERT"]),
                 ("refresh_tokens", &["INSERT", "SELECT", "UPDATE"]),
                 ("sessions", &["SELECT", "UPDATE"]),
                 ("users", &["SELECT"]),
             ],
             Self::EndSession => &[
                 ("cell_ledger_staged", &["INSERT"]),
+                ("feed_changes", &["INSERT"]),
                 ("refresh_tokens", &["SELECT"]),
                 ("sessions", &["SELECT", "UPDATE"]),
             ],
-            Self::AuthenticateKey => &[("api_keys", &["SELECT", "UPDATE"]), ("workspaces", &["SELECT"])],
+            Self::AuthenticateKey => &[("api_keys", &["SELECT"]), ("workspaces", &["SELECT"])],
             Self::ExpireReplays => &[
                 ("account_idempotency_records", &["DELETE", "SELECT"]),
                 ("idempotency_records", &["DELETE", "SELECT"]),
@@ -184,6 +204,14 @@ impl OperationalPath {
                 ("ledger_openings", &["SELECT"]),
                 ("ledger_staged", &["SELECT"]),
             ],
+            Self::FollowFeed => &[
+                ("api_keys", &["SELECT"]),
+                ("feed_changes", &["SELECT"]),
+                ("feed_nodes", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
+                ("workspaces", &["SELECT"]),
+            ],
+            Self::ExpireChanges => &[("feed_changes", &["DELETE", "SELECT"]), ("feed_nodes", &["SELECT"])],
+            Self::NoteKeyUses => &[("api_key_uses", &["INSERT", "SELECT", "UPDATE"])],
         }
     }
 }

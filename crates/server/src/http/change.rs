@@ -4,6 +4,7 @@ use super::idempotency::{Found, Idempotency, Reply, Slot};
 use super::problem::Problem;
 use crate::db::{Authority, Db, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
+use crate::feed::Feed;
 use crate::vault::LocalSeal;
 
 /// What every change needs besides its authority.
@@ -15,6 +16,8 @@ pub struct Changes {
     pub entropy: Entropy,
     /// Seals the answer that is kept for a retry.
     pub seal: LocalSeal,
+    /// Knows when a revocation has reached every node.
+    pub feed: Feed,
 }
 
 /// How a change begins.

@@ -15,9 +15,9 @@ use super::problem::{Code, Problem};
 use crate::authn::cookie::Cookie;
 use crate::authn::{self, AccessTokens, InternalKey, KeyRefusal, SessionRefusal};
 use crate::authz::may::Needs;
-use crate::authz::{self, Denied, Granted, KeyHolder, Principal, SignedIn};
+use crate::authz::{self, Denied, Granted, KeyHolder, Memberships, Principal, SignedIn};
 use crate::context::RequestContext;
-use crate::db::Db;
+use crate::feed::Feed;
 
 const ENVIRONMENT_HEADER: &str = "bailiwick-environment";
 
@@ -89,24 +89,25 @@ impl<S: Send + Sync> FromRequestParts<S> for ChosenEnvironment {
 impl<S> FromRequestParts<S> for Principal
 where
     S: Send + Sync,
-    Db: FromRef<S>,
+    Feed: FromRef<S>,
     AccessTokens: FromRef<S>,
     Edge: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let (db, tokens, context) = (Db::from_ref(state), AccessTokens::from_ref(state), context(parts)?);
+        let (feed, tokens, context) = (Feed::from_ref(state), AccessTokens::from_ref(state), context(parts)?);
         let credential = match parts.extensions.get::<Surface>() {
             Some(Surface::Console) => Edge::from_ref(state).cookies.get(&parts.headers, Cookie::Access),
             _ => bearer(&parts.headers)?,
         }
         .ok_or_else(unauthenticated)?;
         if credential.starts_with("bw_") && parts.extensions.get() != Some(&Surface::Console) {
-            let key = authn::authenticate_key(&db, &credential, context.received_at).await.map_err(refused_key)?;
+            let key = authn::authenticate_key(&feed, &credential, context.received_at).await.map_err(refused_key)?;
             return Ok(Self::Key(key));
         }
-        let person = authn::authenticate_session(&db, &tokens, &credential, &context).await.map_err(refused_session)?;
+        let person =
+            authn::authenticate_session(&feed, &tokens, &credential, &context).await.map_err(refused_session)?;
         Ok(Self::Session(person))
     }
 }
@@ -154,7 +155,7 @@ where
 impl<S, P: Needs> FromRequestParts<S> for Granted<P>
 where
     S: Send + Sync,
-    Db: FromRef<S>,
+    Feed: FromRef<S>,
     Principal: FromRequestParts<S, Rejection = Problem>,
 {
     type Rejection = Problem;
@@ -166,7 +167,11 @@ where
         let workspace = path_params(parts, state).await?.remove("workspace").unwrap_or_default();
         let context = context(parts)?;
         let request = authz::Request { workspace: &workspace, environment, context: &context };
-        Ok(authz::grant(&Db::from_ref(state), principal, request).await?)
+        let memberships = match &principal {
+            Principal::Session(person) => Feed::from_ref(state).memberships(person, &workspace).await?,
+            Principal::Key(_) => Memberships::default(),
+        };
+        Ok(authz::grant(principal, &memberships, request)?)
     }
 }
 

@@ -8,10 +8,12 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use serde_json::json;
 
 use super::json::Json;
 use super::problem::{Code, Problem};
 use crate::db::{Db, SchemaState, schema_state};
+use crate::feed::Feed;
 
 /// Turned once, when the server begins to stop: balancers look elsewhere while requests drain.
 #[derive(Clone, Debug, Default)]
@@ -39,22 +41,35 @@ pub async fn livez() -> Json<Health> {
     Json(Health { status: "alive" })
 }
 
-/// The database answers and is migrated, and we are not about to stop.
+/// The database answers and is migrated, the feed is followed, and we are not about to stop. `check` names what is not so.
 ///
 /// # Errors
 /// `unavailable` otherwise.
-pub async fn readyz(State(db): State<Db>, State(draining): State<Draining>) -> Result<Json<Health>, Problem> {
+pub async fn readyz(
+    State(db): State<Db>,
+    State(feed): State<Feed>,
+    State(draining): State<Draining>,
+) -> Result<Json<Health>, Problem> {
     if draining.has_begun() {
-        return Err(Problem::new(Code::Unavailable).detail("The server is stopping."));
+        return Err(not_ready("draining", "The server is stopping."));
+    }
+    // Asked of memory: also when the database does not answer in time, the reason is the right one.
+    if !feed.is_fresh() {
+        return Err(not_ready("feed", "The feed is stale: credentials are asked of the database, one by one."));
     }
     match schema_state(&db).await? {
         SchemaState::Current => Ok(Json(Health { status: "ready" })),
-        SchemaState::Behind => Err(Problem::new(Code::Unavailable).detail("The database lacks migrations.")),
-        SchemaState::Ahead => Err(Problem::new(Code::Unavailable).detail("The database is newer than this server.")),
+        SchemaState::Behind => Err(not_ready("schema", "The database lacks migrations.")),
+        SchemaState::Ahead => Err(not_ready("schema", "The database is newer than this server.")),
     }
 }
 
+fn not_ready(check: &'static str, detail: &'static str) -> Problem {
+    Problem::new(Code::Unavailable).detail(detail).member("check", json!(check))
+}
+
 /// Prometheus' text format.
-pub async fn metrics(State(handle): State<PrometheusHandle>) -> impl IntoResponse {
+pub async fn metrics(State(handle): State<PrometheusHandle>, State(feed): State<Feed>) -> impl IntoResponse {
+    feed.measure();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render())
 }

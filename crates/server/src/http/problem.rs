@@ -14,6 +14,7 @@ pub use code::Code;
 
 use crate::authz::Denied;
 use crate::db::DbError;
+use crate::feed::Unconfirmed;
 use crate::vault::SealError;
 
 /// What went wrong with one field of the input.
@@ -172,6 +173,12 @@ impl From<DbError> for Problem {
             }
             error => Self::internal("database", &error),
         }
+    }
+}
+
+impl From<Unconfirmed> for Problem {
+    fn from(_: Unconfirmed) -> Self {
+        Self::new(Code::RevocationUnconfirmed).header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 }
 

@@ -13,9 +13,11 @@ use crate::authn::cookie::Cookie;
 use crate::config::PublicUrl;
 use crate::console::{Field, Flash, Visit};
 use crate::db::Db;
+use crate::feed::Feed;
 use crate::http::{Edge, Form, Problem, Query};
 use crate::mail::Mailer;
 use crate::sessions;
+use crate::sessions::http::Ending;
 
 /// `/sign-in`.
 #[derive(Template)]
@@ -203,14 +205,16 @@ async fn redeem(
 /// `POST /sign-out`.
 ///
 /// # Errors
-/// `unavailable`.
+/// `revocation_unconfirmed`, `unavailable`.
 pub async fn sign_out(
     visit: Visit,
     State(db): State<Db>,
     State(tokens): State<AccessTokens>,
+    State(feed): State<Feed>,
     State(edge): State<Edge>,
 ) -> Result<Response, Problem> {
-    sessions::http::end_session(visit.context(), visit.headers(), &db, &tokens, &edge).await?;
+    let with = Ending { db: &db, tokens: &tokens, feed: &feed, edge: &edge };
+    sessions::http::end_session(with, visit.context(), visit.headers()).await?;
     Ok((sessions::http::clear_cookies(visit.cookies()), visit.done("/sign-in", Flash::SignedOut)).into_response())
 }
 

@@ -11,6 +11,7 @@ use crate::authn::cookie::{Cookie, CookieStyle};
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::context::RequestContext;
 use crate::db::Db;
+use crate::feed::Feed;
 use crate::http::{Code, Edge, Json, NoBody, Problem, bearer};
 use crate::vault::LocalSeal;
 
@@ -30,10 +31,12 @@ pub async fn refresh(
     State(db): State<Db>,
     State(tokens): State<AccessTokens>,
     State(seal): State<LocalSeal>,
+    State(feed): State<Feed>,
     State(edge): State<Edge>,
     Json(body): Json<RefreshRequest>,
 ) -> Result<Response, Problem> {
-    let with = Refreshing { db: &db, tokens: &tokens, seal: &seal, entropy: &edge.entropy, context: &context };
+    let with =
+        Refreshing { db: &db, tokens: &tokens, seal: &seal, feed: &feed, entropy: &edge.entropy, context: &context };
     let pair = ops::refresh(with, &body.refresh_token).await?;
     Ok((set_cookies(edge.cookies, &pair), Json(pair)).into_response())
 }
@@ -41,35 +44,48 @@ pub async fn refresh(
 /// Ends the session of the access token or of the cookies, and removes the cookies. Always 204.
 ///
 /// # Errors
-/// `invalid_request` for a body, `unavailable`.
+/// `invalid_request` for a body, `revocation_unconfirmed`, `unavailable`.
 pub async fn sign_out(
     context: RequestContext,
     headers: HeaderMap,
     State(db): State<Db>,
     State(tokens): State<AccessTokens>,
+    State(feed): State<Feed>,
     State(edge): State<Edge>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    end_session(&context, &headers, &db, &tokens, &edge).await?;
+    let with = Ending { db: &db, tokens: &tokens, feed: &feed, edge: &edge };
+    end_session(with, &context, &headers).await?;
     Ok((StatusCode::NO_CONTENT, clear_cookies(edge.cookies)).into_response())
 }
 
-/// Ends the session that the request's credentials name; for the API and the console.
+/// Everything that the end of a session needs besides the request.
+pub struct Ending<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// Reads which session an access token names.
+    pub tokens: &'a AccessTokens,
+    /// Knows when the end has reached every node.
+    pub feed: &'a Feed,
+    /// Reads cookies, makes ids.
+    pub edge: &'a Edge,
+}
+
+/// Ends the session that the request's credentials name, and resolves when no node takes its tokens any more; for the
+/// API and the console.
 ///
 /// # Errors
-/// `unavailable`.
-pub async fn end_session(
-    context: &RequestContext,
-    headers: &HeaderMap,
-    db: &Db,
-    tokens: &AccessTokens,
-    edge: &Edge,
-) -> Result<(), Problem> {
+/// `revocation_unconfirmed`, `unavailable`.
+pub async fn end_session(with: Ending<'_>, context: &RequestContext, headers: &HeaderMap) -> Result<(), Problem> {
+    let Ending { db, tokens, feed, edge } = with;
     let sent = bearer(headers)?.or_else(|| edge.cookies.get(headers, Cookie::Access));
     // Whoever holds a token of the session may end it, also when the token's five minutes are over.
     let access = sent.and_then(|token| tokens.session_named(&token));
     let refresh = edge.cookies.get(headers, Cookie::Refresh);
-    Ok(ops::end_by_tokens(db, &edge.entropy, context, access, refresh.as_deref()).await?)
+    if ops::end_by_tokens(db, &edge.entropy, context, access, refresh.as_deref()).await? {
+        feed.barrier().await?;
+    }
+    Ok(())
 }
 
 /// Both cookies of a session.
@@ -96,6 +112,7 @@ impl From<RefreshRefusal> for Problem {
         match refusal {
             RefreshRefusal::Invalid | RefreshRefusal::Reused => Self::new(Code::RefreshTokenInvalid),
             RefreshRefusal::Db(error) => error.into(),
+            RefreshRefusal::Unconfirmed(unconfirmed) => unconfirmed.into(),
             RefreshRefusal::Seal(error) => error.into(),
             RefreshRefusal::Sign(error) => Self::internal("sign access token", &error),
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use crate::db::DbError;
+use crate::feed::Unconfirmed;
 use crate::vault::SealError;
 
 /// A session ends at the latest so long after its sign-in.
@@ -47,6 +48,9 @@ pub enum RefreshRefusal {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// The sessions were ended, and not every node has confirmed it.
+    #[error(transparent)]
+    Unconfirmed(#[from] Unconfirmed),
     /// The successor does not open.
     #[error(transparent)]
     Seal(#[from] SealError),

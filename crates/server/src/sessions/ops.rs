@@ -12,6 +12,7 @@ use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx};
 use crate::entropy::Entropy;
+use crate::feed::Feed;
 use crate::ledger::{self, Action, Entry};
 use crate::vault::LocalSeal;
 
@@ -42,6 +43,8 @@ pub struct Refreshing<'a> {
     pub tokens: &'a AccessTokens,
     /// Keeps the successor for losers of a parallel refresh.
     pub seal: &'a LocalSeal,
+    /// Knows when the end of sessions has reached every node.
+    pub feed: &'a Feed,
     /// Makes the successor.
     pub entropy: &'a Entropy,
     /// The request at hand.
@@ -53,7 +56,7 @@ pub struct Refreshing<'a> {
 /// # Errors
 /// See [`RefreshRefusal`].
 pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, RefreshRefusal> {
-    let Refreshing { db, tokens, seal, entropy, context } = with;
+    let Refreshing { db, tokens, seal, feed, entropy, context } = with;
     let (now, digest_of_used) = (context.received_at, digest(token));
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
     let Some(row) = sql::lock_refresh(&mut tx, &digest_of_used).await? else { return Err(RefreshRefusal::Invalid) };
@@ -81,6 +84,7 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
             // Gives up its locks first: replays of several sessions would wait for each other's.
             tx.finish_reading().await?;
             end_all(db, entropy, context, row.user).await?;
+            feed.barrier().await?;
             return Err(RefreshRefusal::Reused);
         }
     };
@@ -102,7 +106,8 @@ async fn end_all(db: &Db, entropy: &Entropy, context: &RequestContext, user: Use
     Ok(())
 }
 
-/// Ends the session that either token names. Tokens that name none are no error: it is over either way.
+/// Ends the session that either token names, and answers whether they name one. Tokens that name none are no error: it is
+/// over either way.
 ///
 /// # Errors
 /// [`DbError`].
@@ -112,22 +117,26 @@ pub async fn end_by_tokens(
     context: &RequestContext,
     access: Option<SessionId>,
     refresh: Option<&str>,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let mut tx = db.system_tx(OperationalPath::EndSession).await?;
     let session = match (access, refresh) {
         (Some(session), _) => Some(session),
         (None, Some(token)) => sql::session_of_refresh(&mut tx, &digest(token)).await?,
         (None, None) => None,
     };
-    let Some(session) = session else { return tx.finish_reading().await };
+    let Some(session) = session else {
+        tx.finish_reading().await?;
+        return Ok(false);
+    };
     match sql::end(&mut tx, session, context.received_at).await? {
         Some(user) => {
             let entry = Entry::about(Action::SignedOut, session);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
-            tx.commit(recorded).await
+            tx.commit(recorded).await?;
         }
-        None => tx.finish_reading().await,
+        None => tx.finish_reading().await?,
     }
+    Ok(true)
 }
 
 fn new_token(entropy: &Entropy) -> String {

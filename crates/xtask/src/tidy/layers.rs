@@ -8,12 +8,13 @@ use super::paths::crate_paths;
 use super::tree::{Finding, Tree};
 
 /// The server's modules, from the lowest row up.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["clock", "entropy", "config", "context", "name", "telemetry"],
     &["db", "vault", "anchor", "authz"],
+    &["feed"],
     &["authn", "http"],
     &["console"],
-    &["feed", "ledger", "jobs", "mail", "limits"],
+    &["ledger", "jobs", "mail", "limits"],
     &[FEATURE],
     &["state"],
     &["router", "housekeeping"],

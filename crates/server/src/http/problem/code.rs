@@ -75,13 +75,15 @@ pub enum Code {
     Internal,
     /// The log is neither appended to nor signed.
     LedgerFrozen,
+    /// What was revoked is revoked, and not every node has said that it knows.
+    RevocationUnconfirmed,
     /// Something we need is away.
     Unavailable,
 }
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -117,6 +119,7 @@ impl Code {
         Self::IdempotencyKeyReused,
         Self::Internal,
         Self::LedgerFrozen,
+        Self::RevocationUnconfirmed,
         Self::Unavailable,
     ];
 
@@ -275,6 +278,12 @@ impl Code {
                 503,
                 "The log does not go on",
                 "The operator has to look: database and journal disagree. Nothing was recorded.",
+            ),
+            Self::RevocationUnconfirmed => (
+                "revocation_unconfirmed",
+                503,
+                "Revoked, and not yet confirmed by every node",
+                "The revocation is committed. Ask again: the answer comes when no node accepts it any more.",
             ),
             Self::Unavailable => {
                 ("unavailable", 503, "Not available right now", "Try again after the time that `Retry-After` names.")

@@ -2,12 +2,13 @@
 
 use bailiwick_proof::id::{Id, ProjectId, SessionId, UserId, WorkspaceId};
 use bailiwick_server::authn::{AccessTokens, authenticate_key, authenticate_session};
-use bailiwick_server::authz::{Principal, Request, grant, may};
+use bailiwick_server::authz::{Memberships, Principal, Request, grant, may};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::TokenKey;
 use bailiwick_server::context::RequestContext;
 use bailiwick_server::db::{Db, OperationalPath};
 use bailiwick_server::entropy::Entropy;
+use bailiwick_server::feed::Feed;
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -83,9 +84,9 @@ async fn found(app: &TestApp, name: &'static str) -> Tenant {
 /// A whole request without HTTP around it: credential, decision, transaction, rows.
 pub async fn visit(db: &Db, tenant: &Tenant) -> Sight {
     let context = context();
-    let holder = authenticate_key(db, &tenant.key, context.received_at).await.unwrap();
+    let holder = authenticate_key(&feed(db), &tenant.key, context.received_at).await.unwrap();
     let request = Request { workspace: &tenant.workspace, environment: None, context: &context };
-    let granted = grant::<may::ReadProjects>(db, Principal::Key(holder), request).await.unwrap();
+    let granted = grant::<may::ReadProjects>(Principal::Key(holder), &Memberships::default(), request).unwrap();
     let mut tx = db.workspace_tx(&granted).await.unwrap();
     let settings = settings(tx.connection().unwrap()).await;
     let projects = "SELECT name FROM projects ORDER BY name";
@@ -106,7 +107,7 @@ pub async fn account_settings(app: &TestApp, tenant: &Tenant) -> Vec<String> {
     let (user, session): (UserId, SessionId) = (Id::from_uuid(tenant.user), Id::from_uuid(session));
     let context = context();
     let token = tokens.issue(user, session, context.received_at).unwrap();
-    let person = authenticate_session(&app.db, &tokens, &token, &context).await.unwrap();
+    let person = authenticate_session(&feed(&app.db), &tokens, &token, &context).await.unwrap();
     let mut tx = app.db.account_tx(&person).await.unwrap();
     settings(tx.connection().unwrap()).await
 }
@@ -126,6 +127,11 @@ async fn settings(connection: &mut PgConnection) -> Vec<String> {
     .fetch_one(connection)
     .await
     .unwrap()
+}
+
+/// Of a node that remembers nothing, and so asks the database for each credential.
+fn feed(db: &Db) -> Feed {
+    Feed::new(db.clone(), &Clock::system(), &Entropy::system())
 }
 
 fn context() -> RequestContext {

@@ -3,8 +3,9 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 7] = [
+const CELL_TABLES: [(&str, &str); 8] = [
     ("cell_facts", "what was fixed when the cell was made"),
+    ("feed_nodes", "a node serves all workspaces"),
     ("users", "a person, who may belong to several workspaces"),
     ("sessions", "a person's"),
     ("refresh_tokens", "a person's"),
@@ -14,8 +15,11 @@ const CELL_TABLES: [(&str, &str); 7] = [
 ];
 
 /// Tenant tables whose rows belong to the workspace as a whole.
-const WITHOUT_ENVIRONMENT: [(&str, &str); 2] =
-    [("workspaces", "the workspace itself"), ("memberships", "people belong to both environments")];
+const WITHOUT_ENVIRONMENT: [(&str, &str); 3] = [
+    ("workspaces", "the workspace itself"),
+    ("memberships", "people belong to both environments"),
+    ("feed_changes", "tells ids alone, to nodes, of whatever a workspace has; no tenant reads it"),
+];
 
 /// Tables with an environment whose rows no project can own.
 const WITHOUT_PROJECT: [(&str, &str); 5] = [
