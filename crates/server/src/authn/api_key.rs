@@ -1,10 +1,12 @@
 //! A program by its API key.
 
+use std::net::IpAddr;
+
 use bailiwick_proof::api_key::PlainApiKey;
 use time::{Duration, OffsetDateTime};
 
 use super::{TokenDigest, sql};
-use crate::authz::KeyHolder;
+use crate::authz::{KeyHolder, Unusable};
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 
 /// `last_used_at` is kept to the minute, so that a busy key writes once a minute.
@@ -25,16 +27,33 @@ pub enum KeyRefusal {
     /// Its time is over.
     #[error("expired")]
     Expired,
+    /// It is not for use from there.
+    #[error("not from this address")]
+    Address,
     /// The lookup failed, so the answer is no.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<Unusable> for KeyRefusal {
+    fn from(why: Unusable) -> Self {
+        match why {
+            Unusable::Expired => Self::Expired,
+            Unusable::Address => Self::Address,
+        }
+    }
 }
 
 /// Finds the key among those with its public index, and notes that it was used.
 ///
 /// # Errors
 /// See [`KeyRefusal`]. Only whoever holds the whole key learns that it was revoked or has expired.
-pub async fn authenticate_key(db: &Db, text: &str, now: OffsetDateTime) -> Result<KeyHolder, KeyRefusal> {
+pub async fn authenticate_key(
+    db: &Db,
+    text: &str,
+    now: OffsetDateTime,
+    from: Option<IpAddr>,
+) -> Result<KeyHolder, KeyRefusal> {
     let key: PlainApiKey = text.parse().map_err(|_| KeyRefusal::Malformed)?;
     let digest = TokenDigest::of(key.reveal().as_bytes());
     let mut tx = db.system_tx(OperationalPath::AuthenticateKey).await?;
@@ -46,9 +65,7 @@ pub async fn authenticate_key(db: &Db, text: &str, now: OffsetDateTime) -> Resul
     if found.revoked_at.is_some() {
         return Err(KeyRefusal::Revoked);
     }
-    if found.facts.expires_at.is_some_and(|at| at <= now) {
-        return Err(KeyRefusal::Expired);
-    }
+    found.facts.usable(now, from)?;
     if found.last_used_at.is_none_or(|at| at + LAST_USED_GRAIN <= now) {
         sql::touch_key(&mut tx, &found.facts, now).await?;
         tx.commit_unrecorded(Unrecorded::LastUsed).await?;

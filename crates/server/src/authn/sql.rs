@@ -3,8 +3,11 @@
 use bailiwick_proof::id::{Id, SessionId, UserId};
 use time::OffsetDateTime;
 
-use crate::authz::{KeyFacts, ScopeSet};
+use super::TokenDigest;
+use super::internal::Service;
+use crate::authz::{Audiences, KeyFacts, ScopeSet};
 use crate::db::{DbError, ProjectWall, SystemTx};
+use crate::networks::Networks;
 
 /// A key with the looked-up index.
 pub(super) struct KeyRow {
@@ -38,7 +41,7 @@ pub(super) async fn live_session_email(
 pub(super) async fn keys_by_lookup(tx: &mut SystemTx, lookup: &str) -> Result<Vec<KeyRow>, DbError> {
     let rows = sqlx::query!(
         "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.digest, k.scopes, k.created_at,
-             k.expires_at, k.revoked_at, k.last_used_at
+             k.expires_at, k.revoked_at, k.last_used_at, k.audiences, k.allowed_networks
          FROM api_keys k JOIN workspaces w ON w.workspace_id = k.workspace_id WHERE k.lookup = $1 LIMIT 64",
         lookup
     )
@@ -59,10 +62,25 @@ pub(super) async fn keys_by_lookup(tx: &mut SystemTx, lookup: &str) -> Result<Ve
                 scopes: ScopeSet::from_words(&row.scopes),
                 created_at: row.created_at,
                 expires_at: row.expires_at,
+                audiences: Audiences::from_words(&row.audiences),
+                allowed: Networks::from_words(&row.allowed_networks),
             },
         })
     });
     Ok(rows.collect())
+}
+
+/// The service whose credential has this digest and was not revoked.
+pub(super) async fn service_by_digest(tx: &mut SystemTx, digest: &TokenDigest) -> Result<Option<Service>, DbError> {
+    let row = sqlx::query!(
+        "SELECT service, audiences FROM internal_credentials WHERE digest = $1 AND revoked_at IS NULL",
+        digest.bytes().as_slice()
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    // Stored credentials have audiences; a row without is no credential for everything.
+    let row = row.filter(|row| !row.audiences.is_empty());
+    Ok(row.map(|row| Service { name: row.service, audiences: Audiences::from_words(&row.audiences) }))
 }
 
 /// Notes the use.

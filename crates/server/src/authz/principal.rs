@@ -1,11 +1,14 @@
 //! Who is asking.
 
+use std::net::IpAddr;
+
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, SessionId, UserId, WorkspaceId};
 use time::OffsetDateTime;
 
-use super::{PermissionSet, ScopeSet};
+use super::{Audiences, PermissionSet, ScopeSet};
 use crate::db::{AccountAuthority, ProjectWall, sealed};
+use crate::networks::Networks;
 
 /// A person whose session was checked. `authn` alone attests it.
 #[derive(Clone, Debug)]
@@ -69,6 +72,32 @@ pub struct KeyFacts {
     pub created_at: OffsetDateTime,
     /// When it ends, if it does.
     pub expires_at: Option<OffsetDateTime>,
+    /// The services that it is for.
+    pub audiences: Audiences,
+    /// Where it may be used from.
+    pub allowed: Networks,
+}
+
+/// Why a key that is known and not revoked does not work here and now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// Its time is over.
+    Expired,
+    /// It is not for use from this address.
+    Address,
+}
+
+impl KeyFacts {
+    /// Whether it works at this moment, used from this address: all that depends on the single use.
+    ///
+    /// # Errors
+    /// See [`Unusable`].
+    pub fn usable(&self, now: OffsetDateTime, from: Option<IpAddr>) -> Result<(), Unusable> {
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Err(Unusable::Expired);
+        }
+        if self.allowed.admit(from) { Ok(()) } else { Err(Unusable::Address) }
+    }
 }
 
 /// The holder of an API key that was checked. `authn` alone attests it.

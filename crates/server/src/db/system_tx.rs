@@ -47,11 +47,15 @@ pub enum OperationalPath {
     RotateLedgerKey,
     /// Every log is checked against rows, links, roots and journal.
     VerifyLedger,
+    /// Which of the operator's services is asking?
+    AuthenticateService,
+    /// The operator makes, lists and revokes the credentials of services.
+    ManageServices,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -67,6 +71,8 @@ impl OperationalPath {
         Self::PublishLedgerKeys,
         Self::RotateLedgerKey,
         Self::VerifyLedger,
+        Self::AuthenticateService,
+        Self::ManageServices,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -88,6 +94,8 @@ impl OperationalPath {
             Self::PublishLedgerKeys => "publish_ledger_keys",
             Self::RotateLedgerKey => "rotate_ledger_key",
             Self::VerifyLedger => "verify_ledger",
+            Self::AuthenticateService => "authenticate_service",
+            Self::ManageServices => "manage_services",
         }
     }
 
@@ -116,6 +124,8 @@ impl OperationalPath {
             Self::PublishLedgerKeys => "shows the public keys of one workspace's logs",
             Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
             Self::VerifyLedger => "reads every log to check it; writes nothing",
+            Self::AuthenticateService => "finds the credential of a service of the operator's by its digest",
+            Self::ManageServices => "makes, lists and revokes the credentials of the operator's services",
         }
     }
 
@@ -184,6 +194,10 @@ impl OperationalPath {
                 ("ledger_openings", &["SELECT"]),
                 ("ledger_staged", &["SELECT"]),
             ],
+            Self::AuthenticateService => &[("internal_credentials", &["SELECT"])],
+            Self::ManageServices => {
+                &[("cell_ledger_staged", &["INSERT"]), ("internal_credentials", &["INSERT", "SELECT", "UPDATE"])]
+            }
         }
     }
 }
