@@ -15,13 +15,12 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
+use crate::checked_text::{CHECKSUM_CHARS, has_good_checksum, push_checksum, push_random};
 use crate::environment::Environment;
 
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// Characters of the public index after the prefix.
 pub const LOOKUP_CHARS: usize = 8;
 const SECRET_CHARS: usize = 33;
-const CHECKSUM_CHARS: usize = 6;
 const PREFIX_CHARS: usize = "bw_live_".len();
 /// Characters of a whole key.
 pub const KEY_CHARS: usize = PREFIX_CHARS + LOOKUP_CHARS + SECRET_CHARS + CHECKSUM_CHARS;
@@ -51,15 +50,8 @@ impl PlainApiKey {
         text.push_str("bw_");
         text.push_str(environment.as_str());
         text.push('_');
-        let unbiased = entropy.iter().filter(|byte| **byte < 248).map(|byte| usize::from(byte % 62));
-        for digit in unbiased.take(LOOKUP_CHARS + SECRET_CHARS) {
-            text.push(char::from(*BASE62.get(digit)?));
-        }
-        if text.len() != KEY_CHARS - CHECKSUM_CHARS {
-            return None;
-        }
-        let checksum = checksum_digits(text.as_bytes());
-        text.extend(checksum.iter().map(|digit| char::from(*digit)));
+        push_random(&mut text, LOOKUP_CHARS + SECRET_CHARS, entropy)?;
+        push_checksum(&mut text);
         Some(Self { text, environment })
     }
 
@@ -102,29 +94,11 @@ impl FromStr for PlainApiKey {
         if text.len() != KEY_CHARS || !text.bytes().skip(PREFIX_CHARS).all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(MalformedApiKey);
         }
-        let (body, checksum) = text.split_at_checked(KEY_CHARS - CHECKSUM_CHARS).ok_or(MalformedApiKey)?;
-        if checksum_digits(body.as_bytes()) != checksum.as_bytes() {
+        if !has_good_checksum(text) {
             return Err(MalformedApiKey);
         }
         Ok(Self { text: Zeroizing::new(text.to_owned()), environment })
     }
-}
-
-fn checksum_digits(body: &[u8]) -> [u8; CHECKSUM_CHARS] {
-    let mut rest = crc32(body);
-    let mut digits = [b'0'; CHECKSUM_CHARS];
-    for digit in digits.iter_mut().rev() {
-        *digit = usize::try_from(rest % 62).ok().and_then(|i| BASE62.get(i)).copied().unwrap_or(b'0');
-        rest /= 62;
-    }
-    digits
-}
-
-/// CRC-32/ISO-HDLC, as in zlib and PNG; bitwise, since a key has 55 bytes.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
-    })
 }
 
 #[cfg(test)]
@@ -132,11 +106,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn the_checksum_is_the_standard_one() {
-        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
-    }
 
     /// Frozen for ever: keys made by the first release have this shape.
     #[test]

@@ -54,6 +54,8 @@ pub enum Session {}
 pub enum Request {}
 /// An entry of an audit log.
 pub enum Event {}
+/// A credential of a service of the operator's.
+pub enum InternalCredential {}
 
 impl Kind for Workspace {
     const PREFIX: &'static str = "ws";
@@ -83,6 +85,10 @@ impl Kind for Event {
     const PREFIX: &'static str = "evt";
     const NOUN: &'static str = "event";
 }
+impl Kind for InternalCredential {
+    const PREFIX: &'static str = "int";
+    const NOUN: &'static str = "internal credential";
+}
 
 /// A workspace's id.
 pub type WorkspaceId = Id<Workspace>;
@@ -98,6 +104,8 @@ pub type SessionId = Id<Session>;
 pub type RequestId = Id<Request>;
 /// An audit entry's id.
 pub type EventId = Id<Event>;
+/// An internal credential's id.
+pub type InternalCredentialId = Id<InternalCredential>;
 
 impl<K> Id<K> {
     /// Gives a stored or freshly made uuid its kind.

@@ -13,6 +13,7 @@
 pub mod api_key;
 pub mod canonical;
 pub mod chain;
+mod checked_text;
 pub mod checkpoint;
 pub mod commitment;
 pub mod consistency;
@@ -21,6 +22,7 @@ pub mod entry;
 pub mod environment;
 mod hex;
 pub mod id;
+pub mod internal_key;
 pub mod jose;
 pub mod log;
 pub mod manifest;

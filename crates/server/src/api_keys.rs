@@ -7,7 +7,9 @@
 //! - Keys belong to the workspace (or a project of it), outlive their maker, and show who made them.
 //! - A revoked key never works again.
 
+pub mod forward_auth;
 pub mod http;
+mod judge;
 mod model;
 mod ops;
 pub mod page;

@@ -13,9 +13,10 @@ pub mod cookie;
 mod digest;
 mod internal;
 mod session;
+mod sql;
 
 pub use access_token::{ACCESS_TOKEN_TTL, AccessTokens, TokenKeyError};
 pub use api_key::{KeyRefusal, authenticate_key};
 pub use digest::TokenDigest;
-pub use internal::InternalKey;
+pub use internal::{AudienceRefusal, InternalCredentials, LIFETIME as SERVICE_LIFETIME, Service, ServiceRefusal};
 pub use session::{SessionRefusal, authenticate_session};

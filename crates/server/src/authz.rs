@@ -7,6 +7,7 @@
 //! - [`Granted`] is the only authority that a request can have, and [`grant`] the only way to one.
 //! - No key can hand out more than its maker has.
 
+mod audience;
 mod founding;
 mod granted;
 pub mod may;
@@ -18,11 +19,12 @@ mod scope;
 mod sql;
 mod workspace_ref;
 
+pub use audience::{Audience, Audiences, InvalidAudience, MAX_AUDIENCES};
 pub use founding::Founding;
 pub use granted::{Denied, Granted, Request, grant};
 pub use membership::Memberships;
-pub use permission::{Permission, PermissionSet};
-pub use principal::{KeyFacts, KeyHolder, KeyLapse, Principal, SignedIn};
+pub use permission::{Permission, PermissionSet, UnknownPermission};
+pub use principal::{KeyFacts, KeyHolder, Principal, SignedIn, Unusable};
 pub use role::{Role, UnknownRole};
 pub use scope::{Scope, ScopeSet, UnknownScope};
 pub use workspace_ref::{InvalidSlug, SharedSlug, Slug, WorkspaceRef};
@@ -80,6 +82,9 @@ mod tests {
 
     #[test]
     fn words_and_back() {
+        for permission in Permission::ALL {
+            assert_eq!(permission.name().parse(), Ok(permission));
+        }
         for role in Role::ALL {
             assert_eq!(role.as_str().parse(), Ok(role));
         }

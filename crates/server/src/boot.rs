@@ -73,7 +73,6 @@ fn missing(given: impl Fn(&str) -> bool) -> Vec<Fault> {
         ("mail.smtp_url", "Set it to the SMTP server that takes the mail: nobody can sign in without mail"),
         ("secrets.token_key", "Make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
         ("secrets.sealing_key", "Make one: openssl rand -base64 32"),
-        ("secrets.internal_key", "Make one: openssl rand -hex 32"),
     ]
     .into_iter()
     .filter(|(key, _)| !given(key))

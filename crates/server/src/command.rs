@@ -2,9 +2,11 @@
 
 mod config_show;
 mod dev;
+mod internal_key;
 mod ledger;
 mod listener;
 mod migrate;
+mod place;
 mod reference;
 mod serve;
 mod shutdown;
@@ -39,6 +41,9 @@ enum Command {
     /// Check the ledger, rotate its keys
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Make, list and revoke credentials of your own services, which ask at /internal
+    #[command(subcommand)]
+    InternalKey(internal_key::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Print a page of the reference documentation
@@ -109,6 +114,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Migrate(arguments) => migrate::run(arguments, &environment).await,
         Command::Config(ConfigCommand::Show(layers)) => config_show::run(&layers.settings(&environment)),
         Command::Ledger(command) => ledger::run(command, &environment).await,
+        Command::InternalKey(command) => internal_key::run(command, &environment).await,
         Command::Openapi => print(&bailiwick_server::router::openapi_json()),
         Command::Reference(arguments) => reference::run(arguments),
     }

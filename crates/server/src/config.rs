@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 use bailiwick_proof::log::LogName;
 use secrecy::SecretString;
 
+use crate::networks::Networks;
+
 pub use self::fault::{Fault, Faults};
 pub use self::layers::{Environment, Settings};
 pub use self::public_url::{PublicUrl, PublicUrlError};
@@ -49,6 +51,10 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// The `Host` values that the public listener answers to, in lower case; the public URL's own comes first.
     pub allowed_hosts: Vec<String>,
+    /// Further `Host` values that the private listener answers to, in lower case.
+    pub private_hosts: Vec<String>,
+    /// From where `/internal` may be asked.
+    pub internal_networks: Networks,
     /// How to reach the database.
     pub database: Database,
     /// Where the anchor store lies.
@@ -116,8 +122,8 @@ pub struct Secrets {
     pub token_key: TokenKey,
     /// Seals what waits for a replay.
     pub sealing_key: SealingKey,
-    /// Lets the operator's services in.
-    pub internal_key: InternalKey,
+    /// Lets the operator's services in, beside the credentials that each has for itself.
+    pub internal_key: Option<InternalKey>,
 }
 
 /// What is logged, and how.
@@ -146,6 +152,8 @@ pub struct Draft {
     pub(crate) private_listen: Option<SocketAddr>,
     pub(crate) public_url: Option<PublicUrl>,
     pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) private_hosts: Vec<String>,
+    pub(crate) internal_networks: Networks,
     pub(crate) runtime_url: Option<SecretString>,
     pub(crate) system_url: Option<SecretString>,
     pub(crate) migrate_url: Option<SecretString>,
@@ -176,6 +184,8 @@ impl Draft {
                 PublicUrl::parse(text).ok()
             }),
             allowed_hosts: settings.list("allowed_hosts").iter().map(|host| host.to_ascii_lowercase()).collect(),
+            private_hosts: settings.list("private_hosts").iter().map(|host| host.to_ascii_lowercase()).collect(),
+            internal_networks: parser.networks("internal_networks"),
             runtime_url: parser.database_url("database.runtime_url"),
             system_url: parser.database_url("database.system_url"),
             migrate_url: parser.database_url("database.migrate_url"),
@@ -255,6 +265,8 @@ impl Draft {
             private_listen: self.private_listen?,
             public_url,
             allowed_hosts,
+            private_hosts: self.private_hosts,
+            internal_networks: self.internal_networks,
             database: Database {
                 runtime_url: self.runtime_url?,
                 system_url: self.system_url?,
@@ -268,7 +280,7 @@ impl Draft {
             secrets: Secrets {
                 token_key: self.token_key?,
                 sealing_key: self.sealing_key?,
-                internal_key: self.internal_key?,
+                internal_key: self.internal_key,
             },
             log: self.log,
         })
@@ -281,6 +293,17 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    /// The networks that are listed; none means anywhere.
+    fn networks(&mut self, key: &str) -> Networks {
+        let given = self.settings.list(key);
+        let parsed: Result<Vec<_>, _> = given.iter().map(|text| text.parse()).collect();
+        if parsed.is_err() {
+            self.fault("config.value", key, "is no list of networks, such as 10.0.0.0/8", "Correct the value");
+        }
+        // A list with a fault in it lets nobody in, should anybody go on with it.
+        parsed.map_or_else(|_| Networks::Within(Vec::new()), Networks::of)
+    }
+
     /// The parsed value; `None` when there is none, or when it is malformed, which is a fault.
     fn parsed<T>(&mut self, key: &str, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let text = self.settings.text(key)?;

@@ -7,11 +7,11 @@ use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use serde_json::Value;
 
-use crate::api_keys::verify::{Verdict, VerifyKey};
+use crate::api_keys::verify::{Verdict, Verdicts, VerifyKey, VerifyKeys};
 use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey};
 use crate::audit::{AuditEvent, AuditEventDetail, RecordEvent, RecordedEvent};
 use crate::authz::Permission as P;
-use crate::http::Access::{AnyKey, Anyone, InternalCredential, Permission, SignedIn};
+use crate::http::Access::{AnyKey, Anyone, ForwardedRequest, InternalCredential, Permission, SignedIn};
 use crate::http::health::{self, Health};
 use crate::http::{Code, Operation, Page, Routes, Surface, apply_layers, openapi_document};
 use crate::identity::http::{Challenge, SignInRequest, VerifyRequest};
@@ -29,6 +29,12 @@ const KEY_PAGING: &[(&str, &str)] = &[
     ("limit", "1 to 100; 50 if nothing is said."),
     ("cursor", "The next_cursor of the page before."),
     ("status", "active, expired or revoked."),
+];
+const FORWARD_AUTH: &[(&str, &str)] = &[
+    ("audience", "The service that is asked for; the credential's own if it has one alone."),
+    ("scope", "A scope that the key must have."),
+    ("permission", "A permission that the key must have."),
+    ("environment", "live or test: where the key must belong."),
 ];
 const EVENT_FILTERS: &[(&str, &str)] = &[
     ("limit", "1 to 100; 50 if nothing is said."),
@@ -101,6 +107,12 @@ fn internal() -> Routes<AppState> {
     Routes::default()
         .operation(Operation::post("/internal/v1/keys/verify", "verifyApiKey", InternalCredential, "Is this key good, now?")
             .takes::<VerifyKey>().answers::<Verdict>(200).without_idempotency(), api_keys::verify::verify)
+        .operation(Operation::post("/internal/v1/keys/verify-batch", "verifyApiKeys", InternalCredential, "Are these keys good, now? Up to 100, answered in their order")
+            .takes::<VerifyKeys>().answers::<Verdicts>(200).without_idempotency().problems(&[Code::BatchTooLarge]), api_keys::verify::verify_batch)
+        .operation(Operation::get("/internal/v1/forward-auth", "forwardAuth", ForwardedRequest, "May this request go on? For the proxy that holds it; who asks is told in headers")
+            .answers_nothing(200).by_any_method().query(FORWARD_AUTH)
+            .problems(&[Code::KeyRevoked, Code::KeyExpired, Code::AddressNotAllowed, Code::InsufficientScope, Code::Forbidden, Code::EnvironmentMismatch]),
+            api_keys::forward_auth::forward_auth)
         .operation(Operation::get("/livez", "live", Anyone, "Does the process run?").answers::<Health>(200), health::livez)
         .operation(Operation::get("/readyz", "ready", Anyone, "Can it serve?").answers::<Health>(200), health::readyz)
         .page(&Method::GET, "/metrics", Anyone, health::metrics)

@@ -4,9 +4,9 @@ use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::authn::cookie::CookieStyle;
-use crate::authn::{AccessTokens, InternalKey, TokenKeyError};
+use crate::authn::{AccessTokens, InternalCredentials, TokenKeyError};
 use crate::clock::Clock;
-use crate::config::{Config, PublicUrl};
+use crate::config::{Config, InternalKey, PublicUrl};
 use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
 use crate::feed::Feed;
@@ -21,7 +21,7 @@ use crate::vault::{LocalSeal, SealError};
 pub struct AppState {
     pub(crate) db: Db,
     tokens: AccessTokens,
-    internal_key: InternalKey,
+    internal_credentials: InternalCredentials,
     seal: LocalSeal,
     changes: Changes,
     pub(crate) feed: Feed,
@@ -73,7 +73,13 @@ impl AppState {
         let Parts { mailer, clock, entropy, metrics } = parts;
         let database = &config.database;
         let cookies = CookieStyle { secure: config.public_url.is_https() };
-        let edge = |hosts: Hosts| Edge { clock: clock.clone(), entropy: entropy.clone(), hosts, cookies };
+        let edge = |hosts: Hosts, for_browsers| Edge {
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            hosts,
+            cookies,
+            for_browsers,
+        };
         let seal = LocalSeal::new(config.secrets.sealing_key.bytes(), entropy.clone())?;
         let db = Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?;
         let feed = Feed::new(db.clone(), &clock, &entropy);
@@ -87,6 +93,9 @@ impl AppState {
             default_name: config.public_url.authority().to_owned(),
         })
         .await?;
+        let configured = config.secrets.internal_key.as_ref();
+        let internal_credentials =
+            InternalCredentials::new(db.clone(), configured.map(InternalKey::secret), config.internal_networks.clone());
         Ok(Self {
             ledger,
             changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone(), feed: feed.clone() },
@@ -94,21 +103,23 @@ impl AppState {
             db,
             seal,
             tokens: AccessTokens::new(config.secrets.token_key.pem(), config.public_url.origin())?,
-            internal_key: InternalKey::new(config.secrets.internal_key.secret()),
+            internal_credentials,
             public_url: config.public_url.clone(),
             draining: Draining::default(),
-            edge: edge(Hosts::of(config.allowed_hosts.clone())),
-            private_edge: edge(Hosts::of(private_hosts(config))),
+            edge: edge(Hosts::of(config.allowed_hosts.clone()), true),
+            private_edge: edge(Hosts::of(private_hosts(config)), false),
             mailer,
             metrics,
         })
     }
 }
 
-/// The private listener answers to its own address, and to `localhost` where it listens there.
+/// The private listener answers to its own address, to the names that it was given, and to `localhost` where it listens
+/// there.
 fn private_hosts(config: &Config) -> Vec<String> {
     let port = config.private_listen.port();
     let mut hosts = vec![config.private_listen.to_string()];
+    hosts.extend(config.private_hosts.iter().cloned());
     if config.private_listen.ip().is_loopback() || config.private_listen.ip().is_unspecified() {
         hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use crate::{apt, browser, postgres, process, verifiers};
+use crate::{apt, browser, nginx, postgres, process, verifiers};
 
 const POSTGRES_TO_RUN: [&str; 3] = ["initdb", "postgres", "pg_ctl"];
 const POSTGRES_TO_TEST: [&str; 6] = ["initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_dumpall"];
@@ -20,6 +20,7 @@ pub(crate) struct TestTools {
     pub(crate) python: PathBuf,
     pub(crate) node: PathBuf,
     pub(crate) jose: PathBuf,
+    pub(crate) nginx: PathBuf,
 }
 
 /// # Errors
@@ -36,6 +37,7 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
             eprintln!("xtask: Chromium is {}", tools.chromium.display());
             eprintln!("xtask: axe-core is {}", tools.axe_core.display());
             eprintln!("xtask: Python with pymerkle and joserfc is {}", tools.python.display());
+            eprintln!("xtask: nginx is {}", tools.nginx.display());
             eprintln!("xtask: jose is {}, for {}", tools.jose.display(), tools.node.display());
         }
         _ => bail!("usage: cargo xtask setup [--for run|test]"),
@@ -74,6 +76,9 @@ pub(crate) fn for_test() -> anyhow::Result<TestTools> {
     if verifiers::find_node().is_none() {
         packages.push("nodejs");
     }
+    if nginx::find().is_none() {
+        packages.push("nginx");
+    }
     if !verifiers::has_python() {
         packages.push("python3-venv");
     }
@@ -86,6 +91,8 @@ pub(crate) fn for_test() -> anyhow::Result<TestTools> {
         python: verifiers::python()?,
         node: verifiers::find_node().context("no Node.js found; install one, and put it on PATH")?,
         jose: verifiers::JOSE.find_or_install()?,
+        nginx: nginx::find()
+            .context("no nginx with auth_request found; install one, and name it in the variable NGINX")?,
     })
 }
 

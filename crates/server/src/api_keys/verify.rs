@@ -1,7 +1,10 @@
-//! `POST /internal/v1/keys/verify`: is this key good, now?
+//! `POST /internal/v1/keys/verify` and `…/verify-batch`: is this key good, now?
 //!
 //! For the operator's own services, on the private listener. A key that is not good is no error: the
-//! answer says so, and why.
+//! answer says so, and why. Nothing is looked up for a service that asks about an audience that is not its own, nor for
+//! what cannot be a key.
+
+use std::net::IpAddr;
 
 use axum::extract::State;
 use bailiwick_proof::environment::Environment;
@@ -9,27 +12,58 @@ use bailiwick_proof::id::{ApiKeyId, ProjectId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::authn::{self, KeyRefusal};
-use crate::authz::{KeyFacts, Scope};
+use super::judge::{Demands, judge};
+use crate::authz::{Audience, KeyFacts, Permission, Scope};
 use crate::context::RequestContext;
 use crate::feed::Feed;
-use crate::http::{InternalCaller, Json, Problem};
+use crate::http::{Code, InternalCaller, Json, Problem};
 
-/// `{"key": …, "scope"?: …}`
+/// Keys that are answered for at once.
+const BATCH: usize = 100;
+
+/// `{"key": …, "audience"?: …, "ip"?: …, "scope"?: …, "permission"?: …, "environment"?: …}`
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyKey {
     /// The whole key.
     key: String,
+    /// The service that was asked; may be left out by a credential that has one audience.
+    #[schema(value_type = Option<String>)]
+    audience: Option<Audience>,
+    /// Where the key was used from; a key that is confined to networks is not good without.
+    #[schema(value_type = Option<String>)]
+    ip: Option<IpAddr>,
     /// A scope that it must have.
     scope: Option<Scope>,
+    /// A permission that it must have.
+    #[schema(value_type = Option<String>)]
+    permission: Option<Permission>,
+    /// Where it must belong: live or test.
+    #[schema(value_type = Option<String>)]
+    environment: Option<Environment>,
+}
+
+/// `{"keys": […]}`, up to 100.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyKeys {
+    /// Each with what is asked of it.
+    #[schema(max_items = 100)]
+    keys: Vec<VerifyKey>,
+}
+
+/// One verdict for each key, in their order.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Verdicts {
+    data: Vec<Verdict>,
 }
 
 /// Whether the key is good; whose it is, or why not.
 #[derive(Default, Serialize, utoipa::ToSchema)]
 pub struct Verdict {
     valid: bool,
-    /// malformed, unknown, revoked, expired or `insufficient_scope`.
+    /// malformed, `environment_mismatch`, unknown, revoked, expired, `address_not_allowed`, `wrong_audience`,
+    /// `insufficient_scope` or `insufficient_permission`.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,23 +88,52 @@ pub struct Verdict {
 /// Answers for one key.
 ///
 /// # Errors
-/// `unavailable` when nobody can tell: never a guess.
+/// `wrong_audience` for a service that asks about another's, `unavailable` when nobody can tell: never a guess.
 pub async fn verify(
-    _caller: InternalCaller,
+    caller: InternalCaller,
     context: RequestContext,
     State(feed): State<Feed>,
     Json(body): Json<VerifyKey>,
 ) -> Result<Json<Verdict>, Problem> {
-    let verdict = match authn::authenticate_key(&feed, &body.key, context.received_at).await {
-        Ok(holder) if body.scope.is_none_or(|scope| holder.key().scopes.contains(scope)) => good(holder.key()),
-        Ok(_) => bad("insufficient_scope"),
-        Err(KeyRefusal::Malformed) => bad("malformed"),
-        Err(KeyRefusal::Unknown) => bad("unknown"),
-        Err(KeyRefusal::Revoked) => bad("revoked"),
-        Err(KeyRefusal::Expired) => bad("expired"),
-        Err(KeyRefusal::Db(error)) => return Err(error.into()),
-    };
-    Ok(Json(verdict))
+    let audience = caller.audience(body.audience.clone(), "/audience")?;
+    verdict(&feed, &body, audience, context.received_at).await.map(Json)
+}
+
+/// Answers for several keys.
+///
+/// # Errors
+/// As [`verify`], and `batch_too_large`; then nothing was looked up.
+pub async fn verify_batch(
+    caller: InternalCaller,
+    context: RequestContext,
+    State(feed): State<Feed>,
+    Json(VerifyKeys { keys }): Json<VerifyKeys>,
+) -> Result<Json<Verdicts>, Problem> {
+    if keys.len() > BATCH {
+        return Err(Problem::new(Code::BatchTooLarge));
+    }
+    let audience =
+        |(at, asked): (usize, &VerifyKey)| caller.audience(asked.audience.clone(), &format!("/keys/{at}/audience"));
+    let audiences = keys.iter().enumerate().map(audience).collect::<Result<Vec<_>, _>>()?;
+    let mut data = Vec::with_capacity(keys.len());
+    for (asked, audience) in keys.iter().zip(audiences) {
+        data.push(verdict(&feed, asked, audience, context.received_at).await?);
+    }
+    Ok(Json(Verdicts { data }))
+}
+
+async fn verdict(
+    feed: &Feed,
+    asked: &VerifyKey,
+    audience: Option<Audience>,
+    now: OffsetDateTime,
+) -> Result<Verdict, Problem> {
+    let VerifyKey { key, audience: _, ip, scope, permission, environment } = asked;
+    let demands = Demands { environment: *environment, audience, from: *ip, scope: *scope, permission: *permission };
+    Ok(match judge(feed, key, &demands, now).await? {
+        Ok(holder) => good(holder.key()),
+        Err(refusal) => bad(refusal.code()),
+    })
 }
 
 fn good(key: &KeyFacts) -> Verdict {

@@ -1,10 +1,12 @@
 //! A program by its API key.
 
+use std::net::IpAddr;
+
 use bailiwick_proof::api_key::PlainApiKey;
 use time::OffsetDateTime;
 
 use super::TokenDigest;
-use crate::authz::{KeyHolder, KeyLapse};
+use crate::authz::{KeyHolder, Unusable};
 use crate::db::DbError;
 use crate::feed::{Feed, KeyState};
 
@@ -23,9 +25,21 @@ pub enum KeyRefusal {
     /// Its time is over.
     #[error("expired")]
     Expired,
+    /// It is not for use from there.
+    #[error("not from this address")]
+    Address,
     /// The lookup failed, so the answer is no.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<Unusable> for KeyRefusal {
+    fn from(why: Unusable) -> Self {
+        match why {
+            Unusable::Expired => Self::Expired,
+            Unusable::Address => Self::Address,
+        }
+    }
 }
 
 /// Finds the key by its public index and the digest of the whole, and notes that it was used. What cannot be a key is
@@ -33,7 +47,12 @@ pub enum KeyRefusal {
 ///
 /// # Errors
 /// See [`KeyRefusal`]. Only whoever holds the whole key learns that it was revoked or has expired.
-pub async fn authenticate_key(feed: &Feed, text: &str, now: OffsetDateTime) -> Result<KeyHolder, KeyRefusal> {
+pub async fn authenticate_key(
+    feed: &Feed,
+    text: &str,
+    now: OffsetDateTime,
+    from: Option<IpAddr>,
+) -> Result<KeyHolder, KeyRefusal> {
     let key: PlainApiKey = text.parse().map_err(|_| KeyRefusal::Malformed)?;
     let digest = TokenDigest::of(key.reveal().as_bytes());
     let facts = match feed.key(key.lookup(), digest.bytes(), now).await? {
@@ -41,8 +60,6 @@ pub async fn authenticate_key(feed: &Feed, text: &str, now: OffsetDateTime) -> R
         KeyState::Revoked => return Err(KeyRefusal::Revoked),
         KeyState::Unknown => return Err(KeyRefusal::Unknown),
     };
-    match facts.at_use(now) {
-        Ok(()) => Ok(KeyHolder::attested(facts)),
-        Err(KeyLapse::Expired) => Err(KeyRefusal::Expired),
-    }
+    facts.usable(now, from)?;
+    Ok(KeyHolder::attested(facts))
 }

@@ -1,25 +1,186 @@
 //! The operator's own services, by their internal credential.
+//!
+//! # Invariants
+//! - A credential that is not well made is refused without a lookup.
+//! - What was looked up is believed for [`LIFETIME`], counted from before the question was asked, and not a moment
+//!   longer: a revoked credential is refused by every node after that time, and so is every credential while the
+//!   database is away.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use bailiwick_proof::internal_key::{INTERNAL_KEY_PREFIX, PlainInternalKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::TokenDigest;
+use super::{TokenDigest, sql};
+use crate::authz::{Audience, Audiences};
+use crate::db::{Db, DbError, OperationalPath};
+use crate::networks::Networks;
 
-/// The configured internal key, as a digest.
-#[derive(Clone)]
-pub struct InternalKey(Arc<TokenDigest>);
+/// How long a node believes what it has looked up.
+pub const LIFETIME: Duration = Duration::from_secs(1);
+/// Credentials that a node remembers at once.
+const REMEMBERED: usize = 1024;
+/// Who the configured credential is, in metrics and log lines.
+const CONFIGURED: &str = "configured";
 
-impl InternalKey {
-    /// Digests the configured key.
+/// A service of the operator's whose credential was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub(super) name: String,
+    pub(super) audiences: Audiences,
+}
+
+/// Why a service is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceRefusal {
+    /// No credential of ours.
+    #[error("unknown")]
+    Unknown,
+    /// Nobody may ask from there.
+    #[error("not from this address")]
+    Address,
+    /// The lookup failed, so the answer is no.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Why a service may not ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AudienceRefusal {
+    /// It named an audience that its credential does not have.
+    NotIts,
+    /// It named none, and its credential has several.
+    Unnamed,
+}
+
+impl Service {
+    /// The operator's word for it.
     #[must_use]
-    pub fn new(key: &SecretString) -> Self {
-        Self(Arc::new(TokenDigest::of(key.expose_secret().as_bytes())))
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Is it the one? In constant time.
+    /// For which audience it asks: the one that it names, or the only one that it has.
+    ///
+    /// # Errors
+    /// See [`AudienceRefusal`].
+    pub fn asks_for(&self, named: Option<Audience>) -> Result<Option<Audience>, AudienceRefusal> {
+        match (&self.audiences, named) {
+            (Audiences::All, named) => Ok(named),
+            (Audiences::Only(own), None) => match own.as_slice() {
+                [only] => Ok(Some(only.clone())),
+                _ => Err(AudienceRefusal::Unnamed),
+            },
+            (audiences @ Audiences::Only(_), Some(named)) => {
+                if audiences.admit(Some(&named)) {
+                    Ok(Some(named))
+                } else {
+                    Err(AudienceRefusal::NotIts)
+                }
+            }
+        }
+    }
+}
+
+/// The credentials of the operator's services: those in the database, and the one of the configuration, if there is one.
+#[derive(Clone)]
+pub struct InternalCredentials(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    configured: Option<TokenDigest>,
+    networks: Networks,
+    known: Mutex<HashMap<[u8; 32], Known>>,
+}
+
+struct Known {
+    service: Service,
+    asked: Instant,
+    /// Somebody is asking again; the others go on with this until its time is over.
+    renewed: bool,
+}
+
+impl InternalCredentials {
+    /// With the configured credential, which has every audience, and the networks from which anybody may ask.
     #[must_use]
-    pub fn matches(&self, sent: &str) -> bool {
-        TokenDigest::of(sent.as_bytes()).matches(self.0.bytes())
+    pub fn new(db: Db, configured: Option<&SecretString>, networks: Networks) -> Self {
+        let configured = configured.map(|key| TokenDigest::of(key.expose_secret().as_bytes()));
+        Self(Arc::new(Inner { db, configured, networks, known: Mutex::default() }))
+    }
+
+    /// Whose credential is this, shown by this peer of our socket?
+    ///
+    /// # Errors
+    /// See [`ServiceRefusal`].
+    pub async fn authenticate(&self, text: &str, peer: Option<IpAddr>) -> Result<Service, ServiceRefusal> {
+        if !self.0.networks.admit(peer) {
+            return Err(ServiceRefusal::Address);
+        }
+        let digest = TokenDigest::of(text.as_bytes());
+        if self.0.configured.as_ref().is_some_and(|configured| configured.matches(digest.bytes())) {
+            return Ok(Service { name: CONFIGURED.to_owned(), audiences: Audiences::All });
+        }
+        if !text.starts_with(INTERNAL_KEY_PREFIX) || text.parse::<PlainInternalKey>().is_err() {
+            return Err(ServiceRefusal::Unknown);
+        }
+        match self.remembered(&digest) {
+            Some(service) => Ok(service),
+            None => self.look_up(&digest).await,
+        }
+    }
+
+    /// What is still believed. Of those who come in the second half of its time one asks again.
+    fn remembered(&self, digest: &TokenDigest) -> Option<Service> {
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get_mut(digest.bytes())?;
+        let age = found.asked.elapsed();
+        if age >= LIFETIME || (age >= LIFETIME / 2 && !std::mem::replace(&mut found.renewed, true)) {
+            return None;
+        }
+        Some(found.service.clone())
+    }
+
+    async fn look_up(&self, digest: &TokenDigest) -> Result<Service, ServiceRefusal> {
+        let asked = Instant::now();
+        let mut tx = self.0.db.system_tx(OperationalPath::AuthenticateService).await?;
+        let found = sql::service_by_digest(&mut tx, digest).await?;
+        tx.finish_reading().await?;
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(service) = found else {
+            known.remove(digest.bytes());
+            return Err(ServiceRefusal::Unknown);
+        };
+        if known.len() >= REMEMBERED {
+            known.retain(|_, other| other.asked.elapsed() < LIFETIME);
+        }
+        // An answer that was overtaken by a later one is not the newest.
+        let newest = known.get(digest.bytes()).is_none_or(|other| other.asked <= asked);
+        if newest && known.len() < REMEMBERED {
+            known.insert(*digest.bytes(), Known { service: service.clone(), asked, renewed: false });
+        }
+        Ok(service)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_asks_for_its_own_audiences_alone() {
+        let service = |audiences: &[&str]| Service {
+            name: "gateway".to_owned(),
+            audiences: Audiences::of(audiences.iter().map(|word| word.parse().unwrap()).collect()),
+        };
+        let billing: Audience = "billing".parse().unwrap();
+        assert_eq!(service(&["billing"]).asks_for(None), Ok(Some(billing.clone())));
+        assert_eq!(service(&["billing", "mail"]).asks_for(None), Err(AudienceRefusal::Unnamed));
+        assert_eq!(service(&["billing", "mail"]).asks_for(Some(billing.clone())), Ok(Some(billing.clone())));
+        assert_eq!(service(&["mail"]).asks_for(Some(billing.clone())), Err(AudienceRefusal::NotIts));
+        assert_eq!(service(&[]).asks_for(None), Ok(None), "the configured one");
+        assert_eq!(service(&[]).asks_for(Some(billing.clone())), Ok(Some(billing)));
     }
 }

@@ -1,5 +1,9 @@
 //! The closed list of what may be done in a workspace.
 
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+
 /// One thing that may be done. The discriminant is its bit in a [`PermissionSet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
@@ -55,6 +59,25 @@ impl Permission {
 
     const fn bit(self) -> u64 {
         1 << (self as u32)
+    }
+}
+
+/// The word names no permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a permission")]
+pub struct UnknownPermission;
+
+impl FromStr for Permission {
+    type Err = UnknownPermission;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|permission| permission.name() == word).ok_or(UnknownPermission)
+    }
+}
+
+impl<'de> Deserialize<'de> for Permission {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Who is asking.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, SessionId, UserId, WorkspaceId};
 use time::OffsetDateTime;
 
-use super::{PermissionSet, ScopeSet, SharedSlug};
+use super::{Audiences, PermissionSet, ScopeSet, SharedSlug};
 use crate::db::{AccountAuthority, ProjectWall, sealed};
+use crate::networks::Networks;
 
 /// A person whose session was checked. `authn` alone attests it.
 #[derive(Clone, Debug)]
@@ -71,22 +73,31 @@ pub struct KeyFacts {
     pub created_at: OffsetDateTime,
     /// When it ends, if it does.
     pub expires_at: Option<OffsetDateTime>,
+    /// The services that it is for.
+    pub audiences: Audiences,
+    /// Where it may be used from.
+    pub allowed: Networks,
 }
 
-/// Why a key that is known does not work at this moment.
+/// Why a key that is known and not revoked does not work here and now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyLapse {
+pub enum Unusable {
     /// Its time is over.
     Expired,
+    /// It is not for use from this address.
+    Address,
 }
 
 impl KeyFacts {
-    /// All that is asked of a key at each of its uses, whether memory or the database told of it.
+    /// Whether it works at this moment, used from this address: all that depends on the single use.
     ///
     /// # Errors
-    /// See [`KeyLapse`].
-    pub fn at_use(&self, now: OffsetDateTime) -> Result<(), KeyLapse> {
-        if self.expires_at.is_some_and(|at| at <= now) { Err(KeyLapse::Expired) } else { Ok(()) }
+    /// See [`Unusable`].
+    pub fn usable(&self, now: OffsetDateTime, from: Option<IpAddr>) -> Result<(), Unusable> {
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Err(Unusable::Expired);
+        }
+        if self.allowed.admit(from) { Ok(()) } else { Err(Unusable::Address) }
     }
 }
 

@@ -54,6 +54,22 @@ pub const SETTINGS: &[Setting] = &[
         about: "Further `Host` values that the public listener answers to, beside the public URL's own. Any other \
                 gets 421.",
     },
+    Setting {
+        key: "private_hosts",
+        kind: Kind::List,
+        default: None,
+        secret: false,
+        about: "Further `Host` values that the private listener answers to, beside its own address: the names under \
+                which services and proxies reach it. Any other gets 421.",
+    },
+    Setting {
+        key: "internal_networks",
+        kind: Kind::List,
+        default: None,
+        secret: false,
+        about: "Networks (CIDR) whose addresses may ask at `/internal`, by the socket's peer; any, if none is named. \
+                A credential is needed all the same.",
+    },
     text(
         "anchor_dir",
         None,
@@ -102,8 +118,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "secrets.internal_key",
-        "Credential that the operator's services present to `/internal`: at least 32 characters. \
-         `openssl rand -hex 32`",
+        "A credential for `/internal` with every audience, for the time before each service has its own \
+         (`bailiwickd internal-key create`): at least 32 characters. `openssl rand -hex 32`",
     ),
     Setting {
         key: "log.format",

@@ -53,11 +53,15 @@ pub enum OperationalPath {
     ExpireChanges,
     /// When keys were last used is written down, many at a time.
     NoteKeyUses,
+    /// Which of the operator's services is asking?
+    AuthenticateService,
+    /// The operator makes, lists and revokes the credentials of services.
+    ManageServices,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -76,6 +80,8 @@ impl OperationalPath {
         Self::FollowFeed,
         Self::ExpireChanges,
         Self::NoteKeyUses,
+        Self::AuthenticateService,
+        Self::ManageServices,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -100,6 +106,8 @@ impl OperationalPath {
             Self::FollowFeed => "follow_feed",
             Self::ExpireChanges => "expire_changes",
             Self::NoteKeyUses => "note_key_uses",
+            Self::AuthenticateService => "authenticate_service",
+            Self::ManageServices => "manage_services",
         }
     }
 
@@ -134,6 +142,8 @@ impl OperationalPath {
             }
             Self::ExpireChanges => "drops changes that are an hour old and that every node has read",
             Self::NoteKeyUses => "writes down when keys were last used",
+            Self::AuthenticateService => "finds the credential of a service of the operator's by its digest",
+            Self::ManageServices => "makes, lists and revokes the credentials of the operator's services",
         }
     }
 
@@ -212,6 +222,10 @@ impl OperationalPath {
             ],
             Self::ExpireChanges => &[("feed_changes", &["DELETE", "SELECT"]), ("feed_nodes", &["SELECT"])],
             Self::NoteKeyUses => &[("api_key_uses", &["INSERT", "SELECT", "UPDATE"])],
+            Self::AuthenticateService => &[("internal_credentials", &["SELECT"])],
+            Self::ManageServices => {
+                &[("cell_ledger_staged", &["INSERT"]), ("internal_credentials", &["INSERT", "SELECT", "UPDATE"])]
+            }
         }
     }
 }

@@ -13,8 +13,9 @@ use super::keys::{KeyRow, Lookup};
 use super::people::Session;
 use super::snapshot::{NoSnapshot, Snapshot};
 use super::uses::Use;
-use crate::authz::{KeyFacts, ScopeSet, SharedSlug};
+use crate::authz::{Audiences, KeyFacts, ScopeSet, SharedSlug};
 use crate::db::{Db, DbError, OperationalPath, ProjectWall, Unrecorded};
+use crate::networks::Networks;
 
 fn snapshot(text: &str) -> Result<Snapshot, DbError> {
     text.parse().map_err(|error: NoSnapshot| DbError::Statement(sqlx::Error::Decode(Box::new(error))))
@@ -35,6 +36,8 @@ struct Row {
     expires_at: Option<OffsetDateTime>,
     revoked_at: Option<OffsetDateTime>,
     version: i64,
+    audiences: Vec<String>,
+    allowed_networks: Vec<String>,
 }
 
 impl Row {
@@ -55,6 +58,8 @@ impl Row {
                 scopes: ScopeSet::from_words(&self.scopes),
                 created_at: self.created_at,
                 expires_at: self.expires_at,
+                audiences: Audiences::from_words(&self.audiences),
+                allowed: Networks::from_words(&self.allowed_networks),
             },
         })
     }
@@ -70,7 +75,7 @@ pub(super) async fn keys_by_lookup(db: &Db, lookup: &Lookup) -> Result<Vec<KeyRo
     let rows = sqlx::query_as!(
         Row,
         "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.lookup, k.digest, k.scopes,
-             k.created_at, k.expires_at, k.revoked_at, k.version
+             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks
          FROM api_keys k JOIN workspaces w ON w.workspace_id = k.workspace_id WHERE k.lookup = $1 LIMIT 64",
         str::from_utf8(lookup).unwrap_or_default()
     )
@@ -87,7 +92,7 @@ pub(super) async fn keys_by_id(db: &Db, ids: &[(Uuid, Uuid)]) -> Result<Vec<KeyR
     let rows = sqlx::query_as!(
         Row,
         "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.lookup, k.digest, k.scopes,
-             k.created_at, k.expires_at, k.revoked_at, k.version
+             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks
          FROM unnest($1::uuid[], $2::uuid[]) AS asked (workspace_id, id)
              JOIN api_keys k ON k.workspace_id = asked.workspace_id AND k.id = asked.id
              JOIN workspaces w ON w.workspace_id = k.workspace_id",
@@ -106,7 +111,7 @@ pub(super) async fn keys_after(db: &Db, after: (Uuid, Uuid), limit: usize) -> Re
     let rows = sqlx::query_as!(
         Row,
         "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.lookup, k.digest, k.scopes,
-             k.created_at, k.expires_at, k.revoked_at, k.version
+             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks
          FROM api_keys k JOIN workspaces w ON w.workspace_id = k.workspace_id
          WHERE (k.workspace_id, k.id) > ($1, $2) ORDER BY k.workspace_id, k.id LIMIT $3",
         after.0,

@@ -13,9 +13,9 @@ use super::layers::Edge;
 use super::operation::Access;
 use super::problem::{Code, Problem};
 use crate::authn::cookie::Cookie;
-use crate::authn::{self, AccessTokens, InternalKey, KeyRefusal, SessionRefusal};
+use crate::authn::{self, AccessTokens, KeyRefusal, SessionRefusal};
 use crate::authz::may::Needs;
-use crate::authz::{self, Denied, Granted, KeyHolder, Memberships, Principal, SignedIn};
+use crate::authz::{self, Audience, Denied, Granted, KeyHolder, Memberships, Principal, SignedIn};
 use crate::context::RequestContext;
 use crate::feed::Feed;
 
@@ -103,7 +103,11 @@ where
         }
         .ok_or_else(unauthenticated)?;
         if credential.starts_with("bw_") && parts.extensions.get() != Some(&Surface::Console) {
-            let key = authn::authenticate_key(&feed, &credential, context.received_at).await.map_err(refused_key)?;
+            let key = authn::authenticate_key(&feed, &credential, context.received_at, context.client_ip).await;
+            let key = key.map_err(refused_key)?;
+            if !key.key().audiences.admit(Some(&Audience::own())) {
+                return Err(Problem::new(Code::WrongAudience));
+            }
             return Ok(Self::Key(key));
         }
         let person =
@@ -175,23 +179,6 @@ where
     }
 }
 
-/// A service of the operator's, which showed the internal credential.
-pub struct InternalCaller(());
-
-impl<S> FromRequestParts<S> for InternalCaller
-where
-    S: Send + Sync,
-    InternalKey: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        demand_declared(parts, Access::InternalCredential)?;
-        let sent = bearer(&parts.headers)?.ok_or_else(unauthenticated)?;
-        if InternalKey::from_ref(state).matches(&sent) { Ok(Self(())) } else { Err(unauthenticated()) }
-    }
-}
-
 /// The route table says what a route needs, and its handler asks for it: they must agree.
 fn demand_declared(parts: &Parts, asked: Access) -> Result<(), Problem> {
     if parts.extensions.get::<Access>() == Some(&asked) {
@@ -227,7 +214,8 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-fn unauthenticated() -> Problem {
+/// Nobody whom we know.
+pub(super) fn unauthenticated() -> Problem {
     with_challenge(Problem::new(Code::Unauthenticated))
 }
 
@@ -241,6 +229,7 @@ fn refused_key(refusal: KeyRefusal) -> Problem {
         KeyRefusal::Malformed | KeyRefusal::Unknown => Problem::new(Code::Unauthenticated),
         KeyRefusal::Revoked => Problem::new(Code::KeyRevoked),
         KeyRefusal::Expired => Problem::new(Code::KeyExpired),
+        KeyRefusal::Address => return Problem::new(Code::AddressNotAllowed),
         KeyRefusal::Db(error) => return error.into(),
     })
 }

@@ -57,6 +57,8 @@ pub struct Edge {
     pub hosts: Hosts,
     /// What cookies look like; secure behind https.
     pub cookies: CookieStyle,
+    /// Whether browsers come here with a session's cookie, which pages of others must not make use of.
+    pub for_browsers: bool,
 }
 
 /// Wraps a router, its fallbacks included.
@@ -174,7 +176,8 @@ fn host_of(request: &Request) -> Option<String> {
 
 /// Unsafe requests that a browser sends come from our own pages. Programs send neither header.
 async fn same_origin(State(edge): State<Edge>, request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    // Elsewhere no cookie counts, and a forwarded request carries the headers of somebody else's.
+    if !edge.for_browsers || matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return next.run(request).await;
     }
     let scheme = if edge.cookies.secure { "https" } else { "http" };

@@ -33,7 +33,8 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
             "securitySchemes": {
                 "session": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token of POST /auth/verify."},
                 "apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "bw_live_…", "description": "An API key."},
-                "internal": {"type": "http", "scheme": "bearer", "description": "The credential of a service of the operator's."},
+                "internal": {"type": "http", "scheme": "bearer", "bearerFormat": "bw_int_…", "description": "The credential of a service of the operator's."},
+                "forwarding": {"type": "apiKey", "in": "header", "name": "Bailiwick-Internal-Key", "description": "The credential of a service of the operator's, where Authorization is its caller's."},
             },
         },
     })
@@ -132,12 +133,16 @@ fn codes_of(operation: &Operation) -> Vec<Code> {
     let mut codes = vec![Code::MisdirectedRequest, Code::InvalidParameter, Code::Internal, Code::Unavailable];
     codes.extend(match operation.access {
         Access::Anyone => [].as_slice(),
-        Access::InternalCredential => &[Code::Unauthenticated],
+        Access::InternalCredential | Access::ForwardedRequest => {
+            &[Code::Unauthenticated, Code::WrongAudience, Code::AddressNotAllowed]
+        }
         Access::SignedIn => &[Code::Unauthenticated, Code::TokenExpired, Code::SessionEnded, Code::Forbidden],
         Access::AnyKey => &[
             Code::Unauthenticated,
             Code::KeyRevoked,
             Code::KeyExpired,
+            Code::AddressNotAllowed,
+            Code::WrongAudience,
             Code::Forbidden,
             Code::EnvironmentMismatch,
             Code::InvalidHeader,
@@ -148,6 +153,8 @@ fn codes_of(operation: &Operation) -> Vec<Code> {
             Code::SessionEnded,
             Code::KeyRevoked,
             Code::KeyExpired,
+            Code::AddressNotAllowed,
+            Code::WrongAudience,
             Code::Forbidden,
             Code::EnvironmentMismatch,
             Code::NotFound,
@@ -183,6 +190,7 @@ fn security(access: Access) -> Value {
         Access::AnyKey => json!([{"apiKey": []}]),
         Access::Permission(_) => json!([{"session": []}, {"apiKey": []}]),
         Access::InternalCredential => json!([{"internal": []}]),
+        Access::ForwardedRequest => json!([{"forwarding": []}]),
     }
 }
 
@@ -209,6 +217,7 @@ fn problem_schema() -> Value {
                 "properties": {"pointer": text, "code": text, "detail": text},
             }},
             "permission": text,
+            "scope": text,
             "workspaces": {"type": "array", "items": text},
             "seq": {"type": "integer"},
             "receipt": text,

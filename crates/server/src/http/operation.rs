@@ -10,7 +10,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter, any, on};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -28,8 +28,10 @@ pub enum Access {
     AnyKey,
     /// Whoever has this permission in the workspace that the path names.
     Permission(Permission),
-    /// A service of the operator's, by its internal credential.
+    /// A service of the operator's, by its internal credential in `Authorization`.
     InternalCredential,
+    /// The same, with the credential in a header of its own: `Authorization` is somebody else's.
+    ForwardedRequest,
 }
 
 /// Named schemas that a body needs.
@@ -64,6 +66,7 @@ pub struct Operation {
     pub(super) query: &'static [(&'static str, &'static str)],
     pub(super) changes: bool,
     pub(super) codes: &'static [Code],
+    any_method: bool,
 }
 
 impl Operation {
@@ -82,6 +85,7 @@ impl Operation {
             query: &[],
             changes,
             codes: &[],
+            any_method: false,
         }
     }
 
@@ -145,6 +149,13 @@ impl Operation {
         self
     }
 
+    /// Answered alike whatever the method: that is the forwarded request's.
+    #[must_use]
+    pub fn by_any_method(mut self) -> Self {
+        self.any_method = true;
+        self
+    }
+
     /// With these codes beside those that every operation can answer.
     #[must_use]
     pub fn problems(mut self, codes: &'static [Code]) -> Self {
@@ -173,7 +184,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         H: Handler<T, S>,
         T: 'static,
     {
-        let route = method_router(&operation.method, handler, operation.access);
+        let route = if operation.any_method {
+            any(handler).layer(axum::Extension(operation.access))
+        } else {
+            method_router(&operation.method, handler, operation.access)
+        };
         let route = if operation.query.is_empty() { route.layer(from_fn(without_query)) } else { route };
         self.router = self.router.route(operation.path, route);
         self.operations.push(operation);

@@ -23,6 +23,10 @@ pub enum Action {
     ApiKeyCreated,
     /// An API key was revoked.
     ApiKeyRevoked,
+    /// A service of the operator's got a credential.
+    InternalCredentialCreated,
+    /// A service's credential was revoked.
+    InternalCredentialRevoked,
     /// The cell was made, with its id and the name of its logs.
     CellEstablished,
     /// A log got another key.
@@ -80,7 +84,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -91,6 +95,8 @@ impl Action {
         Self::ProjectCreated,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
+        Self::InternalCredentialCreated,
+        Self::InternalCredentialRevoked,
         Self::CellEstablished,
         Self::LedgerKeyRotated,
         Self::LedgerRowRefused,
@@ -110,6 +116,8 @@ impl Action {
             Self::ProjectCreated => "project.created",
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyRevoked => "api_key.revoked",
+            Self::InternalCredentialCreated => "operator.credential_created",
+            Self::InternalCredentialRevoked => "operator.credential_revoked",
             Self::CellEstablished => "cell.established",
             Self::LedgerKeyRotated => "ledger.key_rotated",
             Self::LedgerRowRefused => "ledger.row_refused",

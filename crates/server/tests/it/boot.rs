@@ -44,10 +44,11 @@ fn codes(said: &str) -> Vec<&str> {
 #[tokio::test]
 async fn a_server_without_any_setting_hears_all_that_is_missing() {
     let said = refused(&mut bailiwickd(["serve"])).await;
-    assert_eq!(codes(&said), ["config.missing"; 9], "{said}");
-    for key in ["public_url", "database.runtime_url", "mail.smtp_url", "secrets.internal_key"] {
+    assert_eq!(codes(&said), ["config.missing"; 8], "{said}");
+    for key in ["public_url", "database.runtime_url", "mail.smtp_url", "secrets.sealing_key"] {
         assert!(said.contains(&format!("config.missing: {key} is not set")), "{said}");
     }
+    assert!(!said.contains("secrets.internal_key"), "each service has a credential of its own: {said}");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod docs;
 mod dump;
 mod harness;
 mod idempotency;
+mod internal;
 mod isolation;
 mod ledger_durability;
 mod ledger_tamper;

@@ -25,6 +25,14 @@ pub enum Code {
     KeyRevoked,
     /// The API key's time is over.
     KeyExpired,
+    /// The credential is not for use from this address.
+    AddressNotAllowed,
+    /// The API key is not for this service, or the service may not ask about that one.
+    WrongAudience,
+    /// The API key lacks a scope that was asked for.
+    InsufficientScope,
+    /// More keys at once than are answered for.
+    BatchTooLarge,
     /// A link or code that does not sign in.
     SignInFailed,
     /// The link was opened in a browser that did not ask for it.
@@ -83,7 +91,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 41] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -101,6 +109,9 @@ impl Code {
         Self::CrossOrigin,
         Self::EnvironmentMismatch,
         Self::BeyondOwnAuthority,
+        Self::AddressNotAllowed,
+        Self::WrongAudience,
+        Self::InsufficientScope,
         Self::NotFound,
         Self::NoCheckpoint,
         Self::MethodNotAllowed,
@@ -115,6 +126,7 @@ impl Code {
         Self::UnsupportedMediaType,
         Self::MisdirectedRequest,
         Self::InvalidBody,
+        Self::BatchTooLarge,
         Self::ActionReserved,
         Self::IdempotencyKeyReused,
         Self::Internal,
@@ -206,6 +218,21 @@ impl Code {
                 "Nobody hands out more than they have",
                 "Choose scopes, a project and an environment that the maker has.",
             ),
+            Self::AddressNotAllowed => (
+                "address_not_allowed",
+                403,
+                "Not from this address",
+                "Use the key from one of the networks that it is confined to, or have its list changed.",
+            ),
+            Self::WrongAudience => (
+                "wrong_audience",
+                403,
+                "Not for this service",
+                "Use a key that is for this service; a service names an audience that its own credential has.",
+            ),
+            Self::InsufficientScope => {
+                ("insufficient_scope", 403, "The key lacks a scope", "Use a key with the scope that `scope` names.")
+            }
             Self::NotFound => {
                 ("not_found", 404, "Not found", "Check the path and the id; what one may not see is not found either.")
             }
@@ -255,6 +282,7 @@ impl Code {
             Self::InvalidBody => {
                 ("invalid_body", 422, "Some of the input is not right", "Correct the fields that `errors` names.")
             }
+            Self::BatchTooLarge => ("batch_too_large", 422, "Too many at once", "Ask about at most 100 keys at once."),
             Self::ActionReserved => (
                 "action_reserved",
                 422,

@@ -83,6 +83,11 @@ impl World {
                 let call = self.app.private(Method::POST, "/internal/v1/keys/verify").json(&json!({"key": "nonsense"}));
                 (call.bearer(&self.app.internal_key).send().await, &[])
             }
+            "verifyApiKeys" => {
+                let body = json!({"keys": [{"key": "nonsense"}]});
+                let call = self.app.private(Method::POST, "/internal/v1/keys/verify-batch").json(&body);
+                (call.bearer(&self.app.internal_key).send().await, &[])
+            }
             other => panic!("{other} changes something: what does it leave?"),
         }
     }
@@ -109,6 +114,9 @@ impl World {
                 self.post(&self.path("audit/events"), &body).await
             }
             "verifyApiKey" => self.app.private(Method::POST, "/internal/v1/keys/verify").json(&json!({})).send().await,
+            "verifyApiKeys" => {
+                self.app.private(Method::POST, "/internal/v1/keys/verify-batch").json(&json!({})).send().await
+            }
             other => panic!("{other} changes something: how does it fail?"),
         }
     }

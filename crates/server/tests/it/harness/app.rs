@@ -12,6 +12,7 @@ use bailiwick_server::config::{
 };
 use bailiwick_server::db::Db;
 use bailiwick_server::entropy::Entropy;
+use bailiwick_server::internal_credentials::{self, NewCredential};
 use bailiwick_server::mail::{Delivery, Mailer, StoredMail};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
@@ -82,7 +83,7 @@ impl TestApp {
         let secrets = Secrets {
             token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
             sealing_key: SealingKey::parse(&SealingKey::make_for_dev(&Entropy::system())).unwrap(),
-            internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).unwrap(),
+            internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).ok(),
         };
         Self::with(database, pool_size, secrets).await
     }
@@ -102,7 +103,7 @@ impl TestApp {
         let ahead_seconds = Arc::new(AtomicI64::new(0));
         let clock = clock(ahead_seconds.clone());
         let (mailer, delivery) = Mailer::start(&config.mail, clock.clone()).unwrap();
-        let internal_key = config.secrets.internal_key.secret().expose_secret().to_owned();
+        let internal_key = config.secrets.internal_key.as_ref().unwrap().secret().expose_secret().to_owned();
         super::secrets::record(&internal_key);
         let parts = Parts { mailer: mailer.clone(), clock, entropy: Entropy::system(), metrics: metrics() };
         let app = App::build(&config, parts).await.unwrap();
@@ -220,6 +221,16 @@ impl TestApp {
         let made = self.post(&path, body).bearer(&person.access_token).send().await;
         assert_eq!(made.status, 201, "{}", made.text);
         made.json()
+    }
+
+    /// Makes a credential for one of the operator's services, as `bailiwickd internal-key create` does; answers its id
+    /// and the secret.
+    pub async fn service(&self, name: &str, audiences: &[&str]) -> (bailiwick_proof::id::InternalCredentialId, String) {
+        let audiences = audiences.iter().map(|word| word.parse().unwrap()).collect();
+        let new = NewCredential { service: name.parse().unwrap(), audiences };
+        let made = internal_credentials::create(&self.db, &Clock::system(), &Entropy::system(), new).await.unwrap();
+        secrets::record(made.key.reveal());
+        (made.id, made.key.reveal().to_owned())
     }
 
     /// Puts a person into a workspace with a role, as no operation of the API can yet.
@@ -353,6 +364,8 @@ fn config(
         mode: Mode::Dev,
         listen: format!("127.0.0.1:{port}").parse().unwrap(),
         private_listen,
+        private_hosts: vec!["bailiwick_private".to_owned()],
+        internal_networks: bailiwick_server::networks::Networks::Anywhere,
         allowed_hosts: vec![format!("localhost:{port}"), format!("127.0.0.1:{port}")],
         public_url,
         database: Database {

@@ -13,7 +13,8 @@ use super::process::{bailiwickd, free_port, log_file, until};
 pub struct Node {
     /// The public listener.
     pub url: String,
-    private_url: String,
+    /// The private listener.
+    pub private_url: String,
     _process: Child,
 }
 
@@ -35,8 +36,13 @@ impl Node {
 
     /// The lines of its metrics that name the ledger.
     pub async fn ledger_metrics(&self) -> Vec<String> {
+        self.metrics("bailiwick_ledger_").await
+    }
+
+    /// The lines of its metrics that begin so.
+    pub async fn metrics(&self, start: &str) -> Vec<String> {
         let text = reqwest::get(format!("{}/metrics", self.private_url)).await.unwrap().text().await.unwrap();
-        text.lines().filter(|line| line.starts_with("bailiwick_ledger_")).map(str::to_owned).collect()
+        text.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect()
     }
 }
 
@@ -44,7 +50,7 @@ impl Node {
 pub fn command(app: &TestApp) -> Command {
     let (port, private_port) = (free_port(), free_port());
     let Secrets { token_key, sealing_key, internal_key } = app.secrets();
-    let internal_key = internal_key.secret().expose_secret().trim_start_matches(DEV_MARK).to_owned();
+    let internal_key = internal_key.as_ref().unwrap().secret().expose_secret().trim_start_matches(DEV_MARK).to_owned();
     let mut command = bailiwickd(["serve"]);
     command
         .env("BAILIWICK_LISTEN", format!("127.0.0.1:{port}"))

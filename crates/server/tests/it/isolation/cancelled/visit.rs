@@ -84,7 +84,7 @@ async fn found(app: &TestApp, name: &'static str) -> Tenant {
 /// A whole request without HTTP around it: credential, decision, transaction, rows.
 pub async fn visit(db: &Db, tenant: &Tenant) -> Sight {
     let context = context();
-    let holder = authenticate_key(&feed(db), &tenant.key, context.received_at).await.unwrap();
+    let holder = authenticate_key(&feed(db), &tenant.key, context.received_at, None).await.unwrap();
     let request = Request { workspace: &tenant.workspace, environment: None, context: &context };
     let granted = grant::<may::ReadProjects>(Principal::Key(holder), &Memberships::default(), request).unwrap();
     let mut tx = db.workspace_tx(&granted).await.unwrap();

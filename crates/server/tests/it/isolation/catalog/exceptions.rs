@@ -3,7 +3,7 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 8] = [
+const CELL_TABLES: [(&str, &str); 9] = [
     ("cell_facts", "what was fixed when the cell was made"),
     ("feed_nodes", "a node serves all workspaces"),
     ("users", "a person, who may belong to several workspaces"),
@@ -12,6 +12,7 @@ const CELL_TABLES: [(&str, &str); 8] = [
     ("sign_in_challenges", "made before anybody is known"),
     ("cell_ledger_staged", "account events and failed sign-ins go to the cell's own log"),
     ("account_idempotency_records", "a person's, before the workspace exists"),
+    ("internal_credentials", "the operator's own services"),
 ];
 
 /// Tenant tables whose rows belong to the workspace as a whole.
@@ -31,7 +32,7 @@ const WITHOUT_PROJECT: [(&str, &str); 5] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 13] = [
+const READABLE_SECRETS: [(&str, &str); 14] = [
     ("bailiwick_system ledger_keys.seed_sealed", "signs checkpoints"),
     ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),
     ("bailiwick_runtime idempotency_records.request_digest", "tells another request under the same key"),
@@ -40,6 +41,7 @@ const READABLE_SECRETS: [(&str, &str); 13] = [
     ("bailiwick_runtime account_idempotency_records.request_digest", "as above"),
     ("bailiwick_runtime account_idempotency_records.reply_sealed", "as above"),
     ("bailiwick_system api_keys.digest", "authenticates a key"),
+    ("bailiwick_system internal_credentials.digest", "authenticates a service"),
     ("bailiwick_system refresh_tokens.digest", "finds a refresh token"),
     ("bailiwick_system refresh_tokens.successor_sealed", "answers the losers of a parallel refresh"),
     ("bailiwick_system sign_in_challenges.challenge_digest", "redeems a sign-in"),

@@ -275,7 +275,7 @@ fn referring(mut row: Row, column: &str, parent: &Table, place: Place) -> Row {
     let key = parent_row.into_iter().find(|(name, _)| *name == "id").unwrap().1;
     // A key is made by a person or by a key, never by both.
     row.retain(|(name, _)| *name != column && (column != "created_by_key" || *name != "created_by_user"));
-    let known = ["project_id", "created_by_key"].into_iter().find(|known| *known == column);
+    let known = ["project_id", "created_by_key", "rotated_from"].into_iter().find(|known| *known == column);
     row.push((known.unwrap_or_else(|| panic!("{column} refers to a tenant's row: how does one write it?")), key));
     row
 }

@@ -27,7 +27,7 @@ impl Reach {
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 25] = [
+pub const CASES: [(&str, Reach); 27] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
     ("refreshSession", Reach::Nowhere(&[])),
@@ -35,6 +35,8 @@ pub const CASES: [(&str, Reach); 25] = [
     ("live", Reach::Nowhere(&[])),
     ("ready", Reach::Nowhere(&[])),
     ("verifyApiKey", Reach::Nowhere(&["internal"])),
+    ("verifyApiKeys", Reach::Nowhere(&["internal"])),
+    ("forwardAuth", Reach::Nowhere(&["forwarding"])),
     ("createWorkspace", Reach::Nowhere(&["session"])),
     ("listWorkspaces", Reach::Nowhere(&["session"])),
     ("getOwnKey", Reach::Nowhere(&["apiKey"])),

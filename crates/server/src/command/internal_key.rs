@@ -1,0 +1,95 @@
+//! `bailiwickd internal-key`: credentials of the operator's own services, which ask at `/internal`.
+
+use anyhow::{Context, bail};
+use bailiwick_proof::id::InternalCredentialId;
+use bailiwick_server::authz::Audience;
+use bailiwick_server::clock::Clock;
+use bailiwick_server::config::Environment;
+use bailiwick_server::entropy::Entropy;
+use bailiwick_server::internal_credentials::{self, InternalCredential, NewCredential, RevokeOutcome};
+use clap::{Args, Subcommand};
+use time::format_description::well_known::Rfc3339;
+
+use super::place::{Opened, Place};
+use super::print;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a credential for a service; prints the secret, this once, and its id on stderr
+    Create(Create),
+    /// List credentials, the revoked ones too: id, service, audiences, when it was made, when it was revoked
+    List(List),
+    /// Revoke a credential; ends when no node takes it any more
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// Whose it is: your word for the service
+    #[arg(long, value_name = "NAME")]
+    service: Audience,
+    /// What it may ask about; several times for several
+    #[arg(long, value_name = "NAME", required = true)]
+    audience: Vec<Audience>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    /// The credential's id, `int_…`
+    #[arg(value_name = "ID")]
+    id: InternalCredentialId,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Runs the command.
+pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::Result<()> {
+    match command {
+        Command::Create(Create { service, audience, place }) => {
+            let opened = place.open(environment).await?;
+            let made = create(&opened, NewCredential { service, audiences: audience }).await;
+            opened.close().await?;
+            made
+        }
+        Command::List(List { place }) => {
+            let opened = place.open(environment).await?;
+            let credentials = internal_credentials::list(&opened.db).await;
+            opened.close().await?;
+            credentials?.iter().try_for_each(|credential| print(&line(credential)?))
+        }
+        Command::Revoke(Revoke { id, place }) => {
+            let opened = place.open(environment).await?;
+            let revoked = internal_credentials::revoke(&opened.db, &Clock::system(), &Entropy::system(), id).await;
+            opened.close().await?;
+            match revoked? {
+                RevokeOutcome::Revoked => eprintln!("{id} is revoked; no node takes it any more."),
+                RevokeOutcome::RevokedBefore => eprintln!("{id} had been revoked before."),
+                RevokeOutcome::NotFound => bail!("there is no internal credential {id}"),
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn create(opened: &Opened, new: NewCredential) -> anyhow::Result<()> {
+    let service = new.service.clone();
+    let made = internal_credentials::create(&opened.db, &Clock::system(), &Entropy::system(), new).await?;
+    eprintln!("{} is a credential of {service}. The secret is shown this once.", made.id);
+    print(made.key.reveal())
+}
+
+/// Fields are parted by tabs, so that scripts can cut them.
+fn line(credential: &InternalCredential) -> anyhow::Result<String> {
+    let moment = |at: time::OffsetDateTime| at.format(&Rfc3339).context("cannot write a time");
+    let revoked = credential.revoked_at.map(moment).transpose()?.unwrap_or_else(|| "-".to_owned());
+    let InternalCredential { id, service, audiences, created_at, .. } = credential;
+    Ok(format!("{id}\t{service}\t{}\t{}\t{revoked}", audiences.join(","), moment(*created_at)?))
+}

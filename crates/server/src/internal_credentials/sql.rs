@@ -1,0 +1,66 @@
+//! The credentials of the cell. The digest goes in and never comes out here.
+
+use bailiwick_proof::id::{Id, InternalCredentialId};
+use time::OffsetDateTime;
+
+use super::model::InternalCredential;
+use crate::authn::TokenDigest;
+use crate::db::{DbError, SystemTx};
+
+pub(super) async fn insert(
+    tx: &mut SystemTx,
+    credential: &InternalCredential,
+    digest: &TokenDigest,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO internal_credentials (id, service, digest, audiences, created_at) VALUES ($1, $2, $3, $4, $5)",
+        credential.id.uuid(),
+        credential.service,
+        digest.bytes().as_slice(),
+        &credential.audiences,
+        credential.created_at
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}
+
+/// All of them, by service, the newest first; the revoked ones too.
+pub(super) async fn list(tx: &mut SystemTx) -> Result<Vec<InternalCredential>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT id, service, audiences, created_at, revoked_at FROM internal_credentials ORDER BY service, id DESC"
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let rows = rows.into_iter().map(|row| InternalCredential {
+        id: Id::from_uuid(row.id),
+        service: row.service,
+        audiences: row.audiences,
+        created_at: row.created_at,
+        revoked_at: row.revoked_at,
+    });
+    Ok(rows.collect())
+}
+
+/// Revokes one that works, and answers whose it was.
+pub(super) async fn revoke(
+    tx: &mut SystemTx,
+    credential: InternalCredentialId,
+    now: OffsetDateTime,
+) -> Result<Option<String>, DbError> {
+    let service = sqlx::query_scalar!(
+        "UPDATE internal_credentials SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING service",
+        credential.uuid(),
+        now
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(service)
+}
+
+pub(super) async fn exists(tx: &mut SystemTx, credential: InternalCredentialId) -> Result<bool, DbError> {
+    let id = sqlx::query_scalar!("SELECT id FROM internal_credentials WHERE id = $1", credential.uuid())
+        .fetch_optional(tx.connection()?)
+        .await?;
+    Ok(id.is_some())
+}

@@ -1,0 +1,6 @@
+//! `/internal`: what the operator's own services ask, and who of them may.
+
+mod credentials;
+mod forward_auth;
+mod nginx;
+mod verify;
