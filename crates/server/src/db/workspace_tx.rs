@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::DbError;
 use super::authority::{Authority, ProjectWall, Recorded};
-use super::tx::{Settings, Tx};
+use super::tx::{Settings, Tx, Xid};
 use crate::context::RequestContext;
 
 /// Every tenant statement takes a `&mut WorkspaceTx`. Dropped, it rolls back.
@@ -88,6 +88,14 @@ impl WorkspaceTx {
     /// [`DbError::Aborted`] when the transaction has ended.
     pub fn connection(&mut self) -> Result<&mut PgConnection, DbError> {
         self.tx.connection()
+    }
+
+    /// The transaction's id, by which a barrier knows the change.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn xid(&mut self) -> Result<Xid, DbError> {
+        self.tx.xid().await
     }
 
     /// Commits a change together with its ledger entry, and wakes the ledger.
