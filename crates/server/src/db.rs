@@ -30,5 +30,6 @@ pub use error::DbError;
 pub use migrations::{MIGRATOR, SchemaState, schema_state};
 pub use pools::Db;
 pub use system_tx::{OperationalPath, SystemTx, reference_markdown};
+pub use tx::Xid;
 pub use wakes::Wakes;
 pub use workspace_tx::WorkspaceTx;

@@ -15,4 +15,4 @@ mod sql;
 
 pub use keep_alive::keep_alive;
 pub use model::{OpenedSession, RefreshRefusal, TokenPair};
-pub use ops::{Refreshing, end_by_tokens, open, refresh};
+pub use ops::{Ended, Refreshing, end_by_tokens, open, refresh};

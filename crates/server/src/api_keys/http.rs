@@ -156,15 +156,18 @@ pub async fn end(
     key: ApiKeyId,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
-    let reply = match changes.begin(granted, idempotency).await? {
-        Begun::Replay(reply) => reply,
+    let (reply, changed) = match changes.begin(granted, idempotency).await? {
+        Begun::Replay(reply) => (reply, None),
         Begun::Fresh(mut change) => match ops::revoke(&mut change.tx, &changes.entropy, key).await? {
             None => return Err(Problem::new(Code::NotFound)),
-            Some(Revoked::Before) => Reply::no_content(),
-            Some(Revoked::Now(recorded)) => change.commit(recorded, Reply::no_content()).await?,
+            Some(Revoked::Before) => (Reply::no_content(), None),
+            Some(Revoked::Now(recorded)) => {
+                let changed = change.tx.xid().await?;
+                (change.commit(recorded, Reply::no_content()).await?, Some(changed))
+            }
         },
     };
-    changes.feed.barrier().await?;
+    changes.feed.barrier(changed).await?;
     Ok(reply)
 }
 

@@ -48,13 +48,16 @@ pub struct Tuning {
     pub cluster_name: &'static str,
     /// PostgreSQL's `max_connections`.
     pub max_connections: u16,
+    /// PostgreSQL's `max_prepared_transactions`, which we never make: others in the cluster may.
+    pub prepared_transactions: u16,
     /// Whether what was committed survives a power cut. Only a cluster that is thrown away may do without.
     pub durable: bool,
 }
 
 impl Tuning {
     /// For `bailiwickd dev`.
-    pub const DEV: Self = Self { cluster_name: DEV_CLUSTER_NAME, max_connections: 60, durable: true };
+    pub const DEV: Self =
+        Self { cluster_name: DEV_CLUSTER_NAME, max_connections: 60, prepared_transactions: 0, durable: true };
 }
 
 /// The connection URLs of the three roles, each with its password.

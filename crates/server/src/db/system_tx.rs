@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::DbError;
 use super::authority::{Recorded, Unrecorded};
-use super::tx::{Settings, Tx};
+use super::tx::{Settings, Tx, Xid};
 
 /// A piece of the server's own work that no tenant's authority covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -256,6 +256,14 @@ impl SystemTx {
     /// [`DbError::Aborted`] when the transaction has ended.
     pub fn connection(&mut self) -> Result<&mut PgConnection, DbError> {
         self.tx.connection()
+    }
+
+    /// The transaction's id, by which a barrier knows the change.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn xid(&mut self) -> Result<Xid, DbError> {
+        self.tx.xid().await
     }
 
     /// Commits a change together with its entry, and wakes the ledger.

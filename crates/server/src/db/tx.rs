@@ -24,6 +24,18 @@ pub(super) struct Tx {
     connection: Option<PoolConnection<Postgres>>,
 }
 
+/// A transaction's id, of 64 bits: it does not come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Xid(u64);
+
+impl Xid {
+    /// As snapshots name it.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
 /// The settings that the policies read. A value that is left out is emptied.
 #[derive(Default)]
 pub(super) struct Settings {
@@ -88,6 +100,14 @@ impl Tx {
     /// The connection, for the statements of this transaction.
     pub(super) fn connection(&mut self) -> Result<&mut PgConnection, DbError> {
         self.connection.as_deref_mut().ok_or(DbError::Aborted)
+    }
+
+    /// The transaction's id, drawn if it has none yet.
+    pub(super) async fn xid(&mut self) -> Result<Xid, DbError> {
+        let xid = sqlx::query_scalar!(r#"SELECT pg_current_xact_id()::text::bigint AS "xid!""#)
+            .fetch_one(self.connection()?)
+            .await?;
+        Ok(Xid(xid.cast_unsigned()))
     }
 
     /// Commits. `SELECT 1` fails in a transaction that has failed before, where a bare `COMMIT` would

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::DbError;
 use super::authority::{Authority, ProjectWall, Recorded};
 use super::closing::{self, KeptAnswer, Place, StagedEntry};
-use super::tx::{Settings, Tx};
+use super::tx::{Settings, Tx, Xid};
 use crate::context::RequestContext;
 
 /// Every tenant statement takes a `&mut WorkspaceTx`. Dropped, it rolls back.
@@ -96,6 +96,14 @@ impl WorkspaceTx {
     /// Takes an entry in, which the commit writes.
     pub(crate) fn stage(&mut self, entry: StagedEntry) {
         self.entries.push(entry);
+    }
+
+    /// The transaction's id, by which a barrier knows the change.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn xid(&mut self) -> Result<Xid, DbError> {
+        self.tx.xid().await
     }
 
     /// Commits a change together with its ledger entry, and wakes the ledger.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::snapshot::Snapshot;
 use super::{Feed, STALE_AFTER, sql};
-use crate::db::DbError;
+use crate::db::{DbError, Xid};
 
 /// So much longer than [`STALE_AFTER`] a node is silent before it is fenced: for clocks that do not run alike.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -75,15 +75,17 @@ impl Drop for Waiting<'_> {
 }
 
 impl Feed {
-    /// Resolves when no node decides by what was true before this call: whatever was committed before is known to all.
+    /// Resolves when no node decides by what was true before a change. Of a change whose transaction is named, and has
+    /// committed, a node knows as soon as it has applied that one; without a name, whatever was committed before this call
+    /// has to be known, for which a node's next sign of life has to be waited for.
     ///
     /// # Errors
     /// [`Unconfirmed`] when the database does not say so within some seconds. The change is committed all the same; to ask
     /// again is to wait again.
-    pub async fn barrier(&self) -> Result<(), Unconfirmed> {
+    pub async fn barrier(&self, change: Option<Xid>) -> Result<(), Unconfirmed> {
         let began = Instant::now();
         self.0.wake.notify_one();
-        let passed = timeout(PATIENCE, self.wait_for_all(began)).await;
+        let passed = timeout(PATIENCE, self.wait_for_all(began, change)).await;
         metrics::histogram!("bailiwick_feed_barrier_seconds").record(began.elapsed());
         passed.map_err(|_| {
             metrics::counter!("bailiwick_feed_unconfirmed_total").increment(1);
@@ -92,7 +94,7 @@ impl Feed {
         })
     }
 
-    async fn wait_for_all(&self, began: Instant) {
+    async fn wait_for_all(&self, began: Instant, change: Option<Xid>) {
         let rounds = &self.0.rounds;
         let _waiting = Waiting::on(rounds);
         let mut latest = rounds.latest.subscribe();
@@ -105,7 +107,10 @@ impl Feed {
                     let all = round.nodes.iter().map(|row| row.node).collect();
                     (round.clone(), all)
                 });
-                let is_behind = |row: &NodeRow| !row.applied.covers(&first.snapshot);
+                let is_behind = |row: &NodeRow| match change {
+                    Some(xid) => !row.applied.sees(xid.get()),
+                    None => !row.applied.covers(&first.snapshot),
+                };
                 behind.retain(|node| round.nodes.iter().any(|row| row.node == *node && is_behind(row)));
                 if behind.is_empty() {
                     return;

@@ -34,7 +34,8 @@ impl Snapshot {
         self.xmax < other.xmax || self.xmin < other.xmin
     }
 
-    fn sees(&self, xid: u64) -> bool {
+    /// Whether the transaction had ended.
+    pub(super) fn sees(&self, xid: u64) -> bool {
         xid < self.xmax && self.in_progress.binary_search(&xid).is_err()
     }
 }

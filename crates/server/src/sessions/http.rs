@@ -6,7 +6,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::Deserialize;
 
 use super::model::{ABSOLUTE_LIFETIME, RefreshRefusal, TokenPair};
-use super::ops::{self, Refreshing};
+use super::ops::{self, Ended, Refreshing};
 use crate::authn::cookie::{Cookie, CookieStyle};
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::context::RequestContext;
@@ -82,10 +82,12 @@ pub async fn end_session(with: Ending<'_>, context: &RequestContext, headers: &H
     // Whoever holds a token of the session may end it, also when the token's five minutes are over.
     let access = sent.and_then(|token| tokens.session_named(&token));
     let refresh = edge.cookies.get(headers, Cookie::Refresh);
-    if ops::end_by_tokens(db, &edge.entropy, context, access, refresh.as_deref()).await? {
-        feed.barrier().await?;
-    }
-    Ok(())
+    let changed = match ops::end_by_tokens(db, &edge.entropy, context, access, refresh.as_deref()).await? {
+        Ended::Now(changed) => Some(changed),
+        Ended::Before => None,
+        Ended::Nothing => return Ok(()),
+    };
+    Ok(feed.barrier(changed).await?)
 }
 
 /// Both cookies of a session.

@@ -10,7 +10,7 @@ use super::model::{ABSOLUTE_LIFETIME, IDLE_LIFETIME, OpenedSession, PARALLEL_GRA
 use super::sql;
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
 use crate::context::RequestContext;
-use crate::db::{Db, DbError, OperationalPath, SystemTx};
+use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
 use crate::feed::Feed;
 use crate::ledger::{self, Action, Entry};
@@ -83,8 +83,8 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
         _ => {
             // Gives up its locks first: replays of several sessions would wait for each other's.
             tx.finish_reading().await?;
-            end_all(db, entropy, context, row.user).await?;
-            feed.barrier().await?;
+            let changed = end_all(db, entropy, context, row.user).await?;
+            feed.barrier(changed).await?;
             return Err(RefreshRefusal::Reused);
         }
     };
@@ -93,21 +93,32 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
 }
 
 /// Ends every session of a person whose refresh token came back. Several that notice at once leave one entry.
-async fn end_all(db: &Db, entropy: &Entropy, context: &RequestContext, user: UserId) -> Result<(), DbError> {
+async fn end_all(db: &Db, entropy: &Entropy, context: &RequestContext, user: UserId) -> Result<Option<Xid>, DbError> {
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
     let ended = sql::end_all_of(&mut tx, user, context.received_at).await?;
     if ended == 0 {
-        return tx.finish_reading().await;
+        tx.finish_reading().await?;
+        return Ok(None);
     }
     let entry = Entry::about(Action::RefreshTokenReused, user).with(json!({"sessions_ended": ended}));
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
+    let changed = tx.xid().await?;
     tx.commit(recorded).await?;
     tracing::warn!(event = "refresh_token_reused", user_id = %user, sessions_ended = ended);
-    Ok(())
+    Ok(Some(changed))
 }
 
-/// Ends the session that either token names, and answers whether they name one. Tokens that name none are no error: it is
-/// over either way.
+/// What came of ending a session.
+pub enum Ended {
+    /// It lived until this transaction.
+    Now(Xid),
+    /// It was over before.
+    Before,
+    /// There is none.
+    Nothing,
+}
+
+/// Ends the session that either token names. Tokens that name none are no error: it is over either way.
 ///
 /// # Errors
 /// [`DbError`].
@@ -117,7 +128,7 @@ pub async fn end_by_tokens(
     context: &RequestContext,
     access: Option<SessionId>,
     refresh: Option<&str>,
-) -> Result<bool, DbError> {
+) -> Result<Ended, DbError> {
     let mut tx = db.system_tx(OperationalPath::EndSession).await?;
     let session = match (access, refresh) {
         (Some(session), _) => Some(session),
@@ -126,17 +137,21 @@ pub async fn end_by_tokens(
     };
     let Some(session) = session else {
         tx.finish_reading().await?;
-        return Ok(false);
+        return Ok(Ended::Nothing);
     };
     match sql::end(&mut tx, session, context.received_at).await? {
         Some(user) => {
             let entry = Entry::about(Action::SignedOut, session);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
+            let changed = tx.xid().await?;
             tx.commit(recorded).await?;
+            Ok(Ended::Now(changed))
         }
-        None => tx.finish_reading().await?,
+        None => {
+            tx.finish_reading().await?;
+            Ok(Ended::Before)
+        }
     }
-    Ok(true)
 }
 
 fn new_token(entropy: &Entropy) -> String {

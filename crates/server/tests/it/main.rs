@@ -15,6 +15,7 @@ mod crash;
 mod dev_server;
 mod docs;
 mod dump;
+mod feed;
 mod harness;
 mod idempotency;
 mod internal;

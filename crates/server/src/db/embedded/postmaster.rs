@@ -88,6 +88,7 @@ impl Launch {
             ("port", PORT.to_string()),
             ("cluster_name", self.tuning.cluster_name.to_owned()),
             ("max_connections", self.tuning.max_connections.to_string()),
+            ("max_prepared_transactions", self.tuning.prepared_transactions.to_string()),
             ("shared_buffers", "32MB".to_owned()),
             ("fsync", durable.to_owned()),
             ("full_page_writes", durable.to_owned()),

@@ -31,7 +31,8 @@ use crate::harness::programs::pg_dump;
 use crate::harness::secrets;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-const TUNING: Tuning = Tuning { cluster_name: "bailiwick-docs", max_connections: 60, durable: false };
+const TUNING: Tuning =
+    Tuning { cluster_name: "bailiwick-docs", max_connections: 60, prepared_transactions: 0, durable: false };
 /// Before the first block of every page. Our own variables and PostgreSQL's are the test runner's, not a reader's; what a
 /// block leaves running ends with the page.
 const OPENING: &str = "\

@@ -23,7 +23,8 @@ use super::reaper::reaper;
 use super::run_dir::{run_dir, variable};
 
 const TEMPLATE: &str = "bailiwick_template";
-const TUNING: Tuning = Tuning { cluster_name: "bailiwick-tests", max_connections: 300, durable: false };
+const TUNING: Tuning =
+    Tuning { cluster_name: "bailiwick-tests", max_connections: 300, prepared_transactions: 4, durable: false };
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(1);

@@ -3,6 +3,8 @@
 use bailiwick_server::config::{DEV_MARK, Secrets};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 
@@ -15,23 +17,53 @@ pub struct Node {
     pub url: String,
     /// The private listener.
     pub private_url: String,
-    _process: Child,
+    process: Child,
 }
 
 impl Node {
     /// On the database, the anchor store and the secrets of a server of this process.
     pub async fn beside(app: &TestApp) -> Self {
+        Self::with(app, &[]).await
+    }
+
+    /// The same with these settings besides.
+    pub async fn with(app: &TestApp, settings: &[(&str, &str)]) -> Self {
         let (port, private_port) = (free_port(), free_port());
         let mut command = command(app);
         command
             .env("BAILIWICK_LISTEN", format!("127.0.0.1:{port}"))
             .env("BAILIWICK_PRIVATE_LISTEN", format!("127.0.0.1:{private_port}"))
-            .env("BAILIWICK_ALLOWED_HOSTS", format!("127.0.0.1:{port}"));
+            .env("BAILIWICK_ALLOWED_HOSTS", format!("127.0.0.1:{port}"))
+            .envs(settings.iter().copied());
         let (url, private_url) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{private_port}"));
         let process = command.stderr(log_file()).kill_on_drop(true).spawn().unwrap();
-        let readyz = format!("{private_url}/readyz");
-        until(async || reqwest::get(&readyz).await.is_ok_and(|answer| answer.status() == 200)).await;
-        Self { url, private_url, _process: process }
+        let node = Self { url, private_url, process };
+        until(async || node.readyz().await == 200).await;
+        node
+    }
+
+    /// The status of `/readyz`; 0 when nothing answers.
+    pub async fn readyz(&self) -> u16 {
+        let answer = reqwest::get(format!("{}/readyz", self.private_url)).await;
+        answer.map_or(0, |answer| answer.status().as_u16())
+    }
+
+    /// Stops, continues or ends it.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.process.id().unwrap().try_into().unwrap());
+        kill(pid, signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) {
+        self.process.wait().await.unwrap();
+    }
+
+    /// The sum over a metric's series whose line begins so.
+    pub async fn metric(&self, begin: &str) -> f64 {
+        let text = reqwest::get(format!("{}/metrics", self.private_url)).await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|line| line.starts_with(begin));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
     /// The lines of its metrics that name the ledger.

@@ -16,7 +16,9 @@ const UNSEEN: &[&str] = &["0"];
 const REFUSED: &[&str] = &[WALL];
 
 /// What a tenant does with its own rows of a table, where that is not everything.
-const USES: [(&str, Use); 7] = [
+const USES: [(&str, Use); 9] = [
+    ("feed_changes", Use { reads: false, adds: true }),
+    ("api_key_uses", Use { reads: true, adds: false }),
     ("ledger_staged", Use { reads: false, adds: true }),
     ("ledger_heads", Use { reads: true, adds: false }),
     ("ledger_entries", Use { reads: true, adds: false }),

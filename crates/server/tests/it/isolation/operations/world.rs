@@ -223,19 +223,19 @@ impl World {
     }
 
     /// The rows of all tenant tables for which the condition on `row`, a JSON object, holds; as the owner sees them, but
-    /// for the note that a key was used, and for what the ledger does by itself once everything has its number.
+    /// for the notes that a key was used and that a row has changed, and for what the ledger does by itself once everything has its number.
     pub async fn rows(&self, condition: &str) -> Vec<String> {
         self.app.numbered().await;
         let owner = &self.app.database.owner;
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attname = 'workspace_id'
-             WHERE relkind IN ('r', 'p') AND relname NOT IN ('ledger_checkpoints', 'ledger_heads', 'ledger_hashes') ORDER BY 1",
+             WHERE relkind IN ('r', 'p') AND relname NOT IN ('api_key_uses', 'feed_changes', 'ledger_checkpoints', 'ledger_heads', 'ledger_hashes')
+             ORDER BY 1",
         )
         .fetch_all(owner)
         .await
         .unwrap();
-        let rows =
-            |table: &String| format!("SELECT '{table} ' AS tab, to_jsonb(t) - 'last_used_at' AS row FROM {table} t");
+        let rows = |table: &String| format!("SELECT '{table} ' AS tab, to_jsonb(t) AS row FROM {table} t");
         let all = tables.iter().map(rows).collect::<Vec<_>>().join(" UNION ALL ");
         let sql = format!("SELECT tab || row FROM ({all}) AS every WHERE {condition} ORDER BY 1");
         let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(owner).await.unwrap();

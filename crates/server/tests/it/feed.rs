@@ -1,0 +1,7 @@
+//! What every node knows, and when: revocations that bite everywhere, whatever happens to the way there.
+
+mod faults;
+mod ground;
+mod memory;
+mod nodes;
+mod stale;
