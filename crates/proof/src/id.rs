@@ -54,6 +54,8 @@ pub enum Session {}
 pub enum Request {}
 /// An entry of an audit log.
 pub enum Event {}
+/// A piece of work in the queue.
+pub enum Job {}
 
 impl Kind for Workspace {
     const PREFIX: &'static str = "ws";
@@ -83,6 +85,10 @@ impl Kind for Event {
     const PREFIX: &'static str = "evt";
     const NOUN: &'static str = "event";
 }
+impl Kind for Job {
+    const PREFIX: &'static str = "job";
+    const NOUN: &'static str = "job";
+}
 
 /// A workspace's id.
 pub type WorkspaceId = Id<Workspace>;
@@ -98,6 +104,8 @@ pub type SessionId = Id<Session>;
 pub type RequestId = Id<Request>;
 /// An audit entry's id.
 pub type EventId = Id<Event>;
+/// A job's id.
+pub type JobId = Id<Job>;
 
 impl<K> Id<K> {
     /// Gives a stored or freshly made uuid its kind.

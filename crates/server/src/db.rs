@@ -8,12 +8,16 @@
 //!   as `BEGIN`, and only for the transaction (`SET LOCAL`).
 //! - A writing transaction ends by [`WorkspaceTx::commit`] with a [`Recorded`], which staging a ledger
 //!   entry makes, or by one of the short list of [`Unrecorded`] reasons.
+//! - A job's transaction commits under the job's lease or not at all (see `lease`).
 //! - A request that is cancelled anywhere returns no connection with a transaction open (see `tx`).
 
 mod account_tx;
+mod after_commit;
 mod authority;
 pub mod embedded;
 mod error;
+mod lease;
+mod listen;
 mod migrations;
 mod pools;
 mod system_tx;
@@ -21,8 +25,10 @@ mod tx;
 mod workspace_tx;
 
 pub use account_tx::AccountTx;
-pub use authority::{AccountAuthority, Authority, ProjectWall, Recorded, Unrecorded, sealed};
+pub use authority::{AccountAuthority, Authority, Lease, ProjectWall, Recorded, Unrecorded, sealed};
 pub use error::DbError;
+pub use lease::LEASE_SECONDS;
+pub use listen::Listener;
 pub use migrations::{MIGRATOR, SchemaState, schema_state};
 pub use pools::Db;
 pub use system_tx::{OperationalPath, SystemTx, reference_markdown};

@@ -22,6 +22,7 @@ pub mod entropy;
 pub mod housekeeping;
 pub mod http;
 pub mod identity;
+pub mod jobs;
 pub mod ledger;
 pub mod mail;
 pub mod members;

@@ -11,6 +11,7 @@ use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
 use crate::http::health::Draining;
 use crate::http::{Changes, Edge, Hosts};
+use crate::jobs::Queue;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::mail::Mailer;
 use crate::vault::{LocalSeal, SealError};
@@ -24,6 +25,7 @@ pub struct AppState {
     seal: LocalSeal,
     changes: Changes,
     pub(crate) ledger: Ledger,
+    pub(crate) queue: Queue,
     pub(crate) mailer: Mailer,
     public_url: PublicUrl,
     pub(crate) draining: Draining,
@@ -86,6 +88,7 @@ impl AppState {
         .await?;
         Ok(Self {
             ledger,
+            queue: Queue::new(seal.clone(), entropy.clone()),
             changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone() },
             db,
             seal,

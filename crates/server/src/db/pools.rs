@@ -10,10 +10,12 @@ use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::Notify;
 
 use super::authority::{AccountAuthority, Authority};
-use super::{AccountTx, DbError, OperationalPath, SystemTx, WorkspaceTx};
+use super::{AccountTx, DbError, Listener, OperationalPath, SystemTx, WorkspaceTx};
 use crate::config::Pooler;
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// One for each channel that a node listens on.
+const LISTENERS: u32 = 4;
 
 /// The handle to the database. It lends no connection: see the module's invariants.
 #[derive(Clone)]
@@ -21,6 +23,8 @@ pub struct Db {
     runtime: PgPool,
     system: PgPool,
     recorded: Arc<Notify>,
+    /// For listeners alone; none where a pooler stands between, through which nobody can listen.
+    listening: Option<PgPool>,
 }
 
 impl Db {
@@ -36,7 +40,11 @@ impl Db {
         pooler: Pooler,
     ) -> Result<Self, DbError> {
         let (runtime, system) = (pool(runtime_url, pool_size, pooler)?, pool(system_url, pool_size, pooler)?);
-        Ok(Self { runtime, system, recorded: Arc::default() })
+        let listening = match pooler {
+            Pooler::None => Some(pool(system_url, LISTENERS, pooler)?),
+            Pooler::Transaction => None,
+        };
+        Ok(Self { runtime, system, recorded: Arc::default(), listening })
     }
 
     /// A tenant's transaction.
@@ -68,8 +76,22 @@ impl Db {
         self.recorded.notified().await;
     }
 
+    /// Listens for notifications of other nodes; `None` where a pooler makes that impossible.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`].
+    pub async fn listen(&self, channel: &str) -> Result<Option<Listener>, DbError> {
+        match &self.listening {
+            Some(pool) => Listener::open(pool, channel).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Closes every connection, waiting for those in use.
     pub async fn close(&self) {
+        if let Some(listening) = &self.listening {
+            listening.close().await;
+        }
         self.runtime.close().await;
         self.system.close().await;
     }

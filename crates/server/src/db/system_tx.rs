@@ -11,6 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
 use super::DbError;
+use super::after_commit::AfterCommit;
 use super::authority::{Recorded, Unrecorded};
 use super::tx::{Settings, Tx};
 
@@ -47,11 +48,17 @@ pub enum OperationalPath {
     RotateLedgerKey,
     /// Every log is checked against rows, links, roots and journal.
     VerifyLedger,
+    /// Jobs are claimed and ended.
+    RunJobs,
+    /// What comes again and again is enqueued when it is time.
+    ScheduleJobs,
+    /// An operator looks at jobs, retries or discards them.
+    ManageJobs,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -67,6 +74,9 @@ impl OperationalPath {
         Self::PublishLedgerKeys,
         Self::RotateLedgerKey,
         Self::VerifyLedger,
+        Self::RunJobs,
+        Self::ScheduleJobs,
+        Self::ManageJobs,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -88,6 +98,9 @@ impl OperationalPath {
             Self::PublishLedgerKeys => "publish_ledger_keys",
             Self::RotateLedgerKey => "rotate_ledger_key",
             Self::VerifyLedger => "verify_ledger",
+            Self::RunJobs => "run_jobs",
+            Self::ScheduleJobs => "schedule_jobs",
+            Self::ManageJobs => "manage_jobs",
         }
     }
 
@@ -116,6 +129,9 @@ impl OperationalPath {
             Self::PublishLedgerKeys => "shows the public keys of one workspace's logs",
             Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
             Self::VerifyLedger => "reads every log to check it; writes nothing",
+            Self::RunJobs => "claims jobs of all lanes, renews their leases, ends them, and counts what waits",
+            Self::ScheduleJobs => "enqueues what comes again and again when its time has come, once in the cell",
+            Self::ManageJobs => "shows an operator what waits and what was given up; tries it again or discards it",
         }
     }
 
@@ -123,7 +139,12 @@ impl OperationalPath {
     #[must_use]
     pub const fn reaches(self) -> &'static [(&'static str, &'static [&'static str])] {
         match self {
-            Self::RequestSignIn => &[("cell_ledger_staged", &["INSERT"]), ("sign_in_challenges", &["INSERT"])],
+            Self::RequestSignIn => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("job_payloads", &["INSERT"]),
+                ("jobs_ready", &["INSERT"]),
+                ("sign_in_challenges", &["INSERT"]),
+            ],
             Self::RedeemSignIn => &[
                 ("cell_ledger_staged", &["INSERT"]),
                 ("refresh_tokens", &["INSERT"]),
@@ -184,6 +205,21 @@ impl OperationalPath {
                 ("ledger_openings", &["SELECT"]),
                 ("ledger_staged", &["SELECT"]),
             ],
+            Self::RunJobs => &[
+                ("job_payloads", &["DELETE", "SELECT"]),
+                ("jobs_dead", &["DELETE", "INSERT", "SELECT"]),
+                ("jobs_ready", &["DELETE", "SELECT", "UPDATE"]),
+            ],
+            Self::ScheduleJobs => {
+                &[("job_schedules", &["INSERT", "SELECT", "UPDATE"]), ("jobs_ready", &["INSERT", "SELECT"])]
+            }
+            Self::ManageJobs => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("job_payloads", &["DELETE", "SELECT"]),
+                ("job_schedules", &["SELECT"]),
+                ("jobs_dead", &["DELETE", "SELECT"]),
+                ("jobs_ready", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
+            ],
         }
     }
 }
@@ -193,13 +229,14 @@ pub struct SystemTx {
     tx: Tx,
     path: OperationalPath,
     wakes: Arc<Notify>,
+    after_commit: AfterCommit,
 }
 
 impl SystemTx {
     pub(super) async fn open(pool: &PgPool, path: OperationalPath, wakes: Arc<Notify>) -> Result<Self, DbError> {
         metrics::counter!("bailiwick_operational_path_total", "path" => path.as_str()).increment(1);
         let settings = Settings { operational_path: path.as_str(), ..Settings::default() };
-        Ok(Self { tx: Tx::open(pool, &settings).await?, path, wakes })
+        Ok(Self { tx: Tx::open(pool, &settings).await?, path, wakes, after_commit: AfterCommit::default() })
     }
 
     /// The path that was named.
@@ -216,6 +253,11 @@ impl SystemTx {
         self.tx.connection()
     }
 
+    /// Has this called once the transaction has been committed.
+    pub fn after_commit(&mut self, tell: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.push(tell);
+    }
+
     /// Commits a change together with its entry, and wakes the ledger.
     ///
     /// # Errors
@@ -223,6 +265,7 @@ impl SystemTx {
     pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
         self.tx.commit().await?;
         self.wakes.notify_one();
+        self.after_commit.tell();
         Ok(())
     }
 
@@ -231,7 +274,9 @@ impl SystemTx {
     /// # Errors
     /// See [`DbError`].
     pub async fn commit_unrecorded(self, _reason: Unrecorded) -> Result<(), DbError> {
-        self.tx.commit().await
+        self.tx.commit().await?;
+        self.after_commit.tell();
+        Ok(())
     }
 
     /// Ends a transaction that only read. It rolls back, so that nothing is written by this way out.

@@ -8,7 +8,9 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
 use super::DbError;
-use super::authority::{Authority, ProjectWall, Recorded};
+use super::after_commit::AfterCommit;
+use super::authority::{Authority, Lease, ProjectWall, Recorded};
+use super::lease;
 use super::tx::{Settings, Tx};
 use crate::context::RequestContext;
 
@@ -22,6 +24,8 @@ pub struct WorkspaceTx {
     actor: String,
     context: RequestContext,
     wakes: Arc<Notify>,
+    lease: Option<Lease>,
+    after_commit: AfterCommit,
 }
 
 impl WorkspaceTx {
@@ -43,6 +47,8 @@ impl WorkspaceTx {
             actor: authority.actor(),
             context: authority.context().clone(),
             wakes,
+            lease: authority.lease(),
+            after_commit: AfterCommit::default(),
         })
     }
 
@@ -90,14 +96,39 @@ impl WorkspaceTx {
         self.tx.connection()
     }
 
-    /// Commits a change together with its ledger entry, and wakes the ledger.
+    /// Has this called once the transaction has been committed.
+    pub fn after_commit(&mut self, tell: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.push(tell);
+    }
+
+    /// Commits a change together with its ledger entry, and wakes the ledger. What a job does is committed under its
+    /// lease.
     ///
     /// # Errors
     /// See [`DbError`]; on [`DbError::Unavailable`] nobody knows whether it happened, and an
-    /// idempotency key is what tells.
-    pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
+    /// idempotency key is what tells. [`DbError::LeaseLost`] when somebody else has the job.
+    pub async fn commit(mut self, recorded: Recorded) -> Result<(), DbError> {
+        if let Some(lease) = self.lease {
+            lease::hold(&mut self.tx, self.workspace, lease).await?;
+        }
+        self.commit_now(recorded).await
+    }
+
+    /// As [`Self::commit`], and the job whose transaction this is ends with it. For `jobs` alone
+    /// (`cargo xtask tidy` holds everybody else off).
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; [`DbError::LeaseLost`] also for a transaction that is no job's.
+    pub(crate) async fn commit_ending_job(mut self, recorded: Recorded) -> Result<(), DbError> {
+        let lease = self.lease.ok_or(DbError::LeaseLost)?;
+        lease::end(&mut self.tx, self.workspace, lease).await?;
+        self.commit_now(recorded).await
+    }
+
+    async fn commit_now(self, _recorded: Recorded) -> Result<(), DbError> {
         self.tx.commit().await?;
         self.wakes.notify_one();
+        self.after_commit.tell();
         Ok(())
     }
 

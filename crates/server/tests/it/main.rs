@@ -18,6 +18,7 @@ mod dump;
 mod harness;
 mod idempotency;
 mod isolation;
+mod jobs;
 mod ledger_durability;
 mod ledger_tamper;
 mod mail;
