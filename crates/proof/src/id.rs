@@ -56,6 +56,8 @@ pub enum Request {}
 pub enum Event {}
 /// A credential of a service of the operator's.
 pub enum InternalCredential {}
+/// A piece of work in the queue.
+pub enum Job {}
 
 impl Kind for Workspace {
     const PREFIX: &'static str = "ws";
@@ -90,6 +92,11 @@ impl Kind for InternalCredential {
     const NOUN: &'static str = "internal credential";
 }
 
+impl Kind for Job {
+    const PREFIX: &'static str = "job";
+    const NOUN: &'static str = "job";
+}
+
 /// A workspace's id.
 pub type WorkspaceId = Id<Workspace>;
 /// A user's id.
@@ -106,6 +113,8 @@ pub type RequestId = Id<Request>;
 pub type EventId = Id<Event>;
 /// An internal credential's id.
 pub type InternalCredentialId = Id<InternalCredential>;
+/// A job's id.
+pub type JobId = Id<Job>;
 
 impl<K> Id<K> {
     /// Gives a stored or freshly made uuid its kind.

@@ -7,11 +7,13 @@ use std::time::Duration;
 use axum::Router;
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::db::Db;
 use crate::http::ConnectionCap;
+use crate::jobs::{self, Registry, Workers};
 use crate::state::AppState;
 pub use crate::state::{BuildError, Parts};
 use crate::{housekeeping, router};
@@ -22,7 +24,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The server, ready to serve.
-pub struct App(AppState);
+pub struct App {
+    state: AppState,
+    slots: usize,
+}
 
 impl App {
     /// Puts the parts together, and compares the database with the journal of what was signed.
@@ -30,13 +35,14 @@ impl App {
     /// # Errors
     /// See [`BuildError`].
     pub async fn build(config: &Config, parts: Parts) -> Result<Self, BuildError> {
-        AppState::build(config, parts).await.map(Self)
+        let state = AppState::build(config, parts).await?;
+        Ok(Self { state, slots: config.jobs.workers })
     }
 
     /// The database, for start-up checks.
     #[must_use]
     pub const fn db(&self) -> &Db {
-        &self.0.db
+        &self.state.db
     }
 
     /// Serves until `shutdown` resolves; then `/readyz` turns red, requests drain, and connections close.
@@ -49,7 +55,7 @@ impl App {
         private: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> std::io::Result<()> {
-        let Self(state) = self;
+        let Self { state, slots } = self;
         let handles = [Handle::new(), Handle::new()];
         let mut listeners = JoinSet::new();
         let (public_cap, private_cap) = ConnectionCap::for_listeners();
@@ -57,10 +63,13 @@ impl App {
         for ((listener, cap, router), handle) in routers.into_iter().zip(handles.clone()) {
             listeners.spawn(listen(listener, cap, router, handle)?);
         }
-        let housekeeping =
-            tokio::spawn(housekeeping::run(state.db.clone(), state.edge.clock.clone(), state.metrics.clone()));
         let feed = state.feed.clone();
         let following = tokio::spawn(async move { feed.run().await });
+        let upkeep = tokio::spawn(housekeeping::tend_metrics(state.metrics.clone()));
+        let (stop_workers, workers_stop) = oneshot::channel::<()>();
+        let workers = tokio::spawn(workers(&state, slots).run(async move {
+            let _told = workers_stop.await;
+        }));
         let ledger = state.ledger.clone();
         let ledger = tokio::spawn(async move { ledger.run().await });
         let ended = tokio::select! {
@@ -71,18 +80,29 @@ impl App {
         for handle in &handles {
             handle.graceful_shutdown(Some(DRAIN));
         }
-        housekeeping.abort();
-        ledger.abort();
+        upkeep.abort();
         let mut outcome = ended.map_or(Ok(()), |ended| ended.unwrap_or_else(|error| Err(std::io::Error::other(error))));
         while let Some(ended) = listeners.join_next().await {
             outcome = outcome.and(ended.unwrap_or_else(|error| Err(std::io::Error::other(error))));
         }
+        // Requests have ended, so nothing more is enqueued here; what a job changes is numbered while it can be.
+        let _workers_died = stop_workers.send(());
+        let _panicked = workers.await;
+        ledger.abort();
         // Last, for until then revocations have to reach this node.
         following.abort();
         state.feed.leave().await;
         state.db.close().await;
         outcome
     }
+}
+
+/// Every kind of job that there is, and who runs them.
+fn workers(state: &AppState, slots: usize) -> Workers {
+    let (db, clock) = (&state.db, &state.edge.clock);
+    let registry = housekeeping::register(Registry::default(), db, clock).with(state.mailer.clone());
+    let (queue, schedules) = (state.queue.clone(), housekeeping::SCHEDULES.to_vec());
+    Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })
 }
 
 fn listen(

@@ -61,6 +61,8 @@ pub struct Config {
     pub anchor_dir: PathBuf,
     /// The name of the cell's logs, if one was chosen.
     pub log_name: Option<String>,
+    /// How jobs are run.
+    pub jobs: Jobs,
     /// How mail leaves.
     pub mail: Mail,
     /// The server's own secrets.
@@ -92,6 +94,13 @@ pub enum Pooler {
     None,
     /// PgBouncer in transaction mode: no prepared statement outlives its transaction.
     Transaction,
+}
+
+/// How jobs are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    /// How many at once; none leaves them to other nodes.
+    pub workers: usize,
 }
 
 /// How mail leaves.
@@ -159,6 +168,7 @@ pub struct Draft {
     pub(crate) migrate_url: Option<SecretString>,
     pub(crate) pool_size: Option<u32>,
     pub(crate) pooler: Pooler,
+    pub(crate) workers: Option<usize>,
     pub(crate) anchor_dir: Option<PathBuf>,
     pub(crate) log_name: Option<String>,
     pub(crate) mail_from: Option<String>,
@@ -196,6 +206,9 @@ impl Draft {
                 Some("transaction") => Pooler::Transaction,
                 _ => Pooler::None,
             },
+            workers: parser.parsed("jobs.workers", "a number from 0 to 1000", |text| {
+                text.parse().ok().filter(|workers| (0..=1000).contains(workers))
+            }),
             anchor_dir: settings.text("anchor_dir").map(PathBuf::from),
             log_name: parser.parsed("log_name", "a log's name: up to 128 of a-z 0-9 . : / _ -", |text| {
                 text.parse::<LogName>().ok().map(|_| text.to_owned())
@@ -274,6 +287,7 @@ impl Draft {
                 pool_size: self.pool_size?,
                 pooler: self.pooler,
             },
+            jobs: Jobs { workers: self.workers? },
             anchor_dir: self.anchor_dir?,
             log_name: self.log_name,
             mail: Mail { from: self.mail_from?, transport: self.mail_transport? },

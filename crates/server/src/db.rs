@@ -9,27 +9,31 @@
 //! - A writing transaction ends by [`WorkspaceTx::commit`] with a [`Recorded`], which staging a ledger
 //!   entry makes, or by one of the short list of [`Unrecorded`] reasons. A tenant's entries are written by the commit
 //!   itself (see `closing`).
+//! - A job's transaction commits under the job's lease or not at all (see `lease`).
 //! - A request that is cancelled anywhere returns no connection with a transaction open (see `tx`).
 
 mod account_tx;
+mod after_commit;
 mod authority;
 mod closing;
 pub mod embedded;
 mod error;
+mod lease;
+mod listen;
 mod migrations;
 mod pools;
 mod system_tx;
 mod tx;
-mod wakes;
 mod workspace_tx;
 
 pub use account_tx::AccountTx;
-pub use authority::{AccountAuthority, Authority, ProjectWall, Recorded, Unrecorded, sealed};
+pub use authority::{AccountAuthority, Authority, Lease, ProjectWall, Recorded, Unrecorded, sealed};
 pub use closing::{KeptAnswer, StagedEntry};
 pub use error::DbError;
+pub use lease::LEASE_SECONDS;
+pub use listen::Listener;
 pub use migrations::{MIGRATOR, SchemaState, schema_state};
 pub use pools::Db;
 pub use system_tx::{OperationalPath, SystemTx, reference_markdown};
 pub use tx::Xid;
-pub use wakes::Wakes;
 pub use workspace_tx::WorkspaceTx;

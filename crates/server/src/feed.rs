@@ -42,6 +42,8 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
 
+/// As in `migrations/0004_feed.sql`. A call carries nothing and may be lost: the feed looks regularly all the same.
+const CHANNEL: &str = "bailiwick_feed";
 /// A node that has not heard from the database for so long decides nothing by memory.
 pub const STALE_AFTER: Duration = Duration::from_secs(2);
 /// Changes are told at once; whoever missed the call looks so often.
@@ -149,12 +151,12 @@ impl Feed {
 
     /// Ends without an error only where nobody can listen.
     async fn hear(&self, again: &mut Duration) -> Result<(), DbError> {
-        let Some(mut wakes) = self.0.db.wakes().await? else { return Ok(()) };
+        let Some(mut calls) = self.0.db.listen(CHANNEL).await? else { return Ok(()) };
         loop {
-            // Also once at the beginning: calls may have been missed.
+            // Also at the beginning, and when the connection was lost: calls may have been missed.
             self.0.wake.notify_one();
             *again = LISTEN_AGAIN.0;
-            wakes.heard().await?;
+            calls.next().await?;
         }
     }
 }

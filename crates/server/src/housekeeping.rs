@@ -1,34 +1,101 @@
-//! What has to be done now and then, by every node alike: each piece is safe to do twice.
+//! What has to be done now and then, as scheduled jobs: once in the cell, and safe to do twice.
 
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use time::Duration as Span;
 
+use crate::authz::PermissionSet;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
+use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
 
-const EVERY: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 const REPLAYS_LIVE: Span = Span::days(1);
 /// Losers of a parallel refresh come within seconds; until then the successor can be opened with the sealing key.
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
-/// Runs until it is dropped. A failure is logged and tried again a minute later.
-pub async fn run(db: Db, clock: Clock, metrics: PrometheusHandle) {
-    let mut rounds = tokio::time::interval(EVERY);
+/// What is done when.
+pub const SCHEDULES: [Schedule; 4] = [
+    Schedule { kind: UpkeepOfPartitions::KIND, every: Every::Interval(MINUTE) },
+    Schedule { kind: ExpireReplays::KIND, every: Every::Interval(MINUTE) },
+    Schedule { kind: ExpireChanges::KIND, every: Every::Interval(MINUTE) },
+    Schedule { kind: ExpireDead::KIND, every: Every::Interval(HOUR) },
+];
+
+/// The kinds that [`SCHEDULES`] names.
+#[must_use]
+pub fn register(registry: Registry, db: &Db, clock: &Clock) -> Registry {
+    registry
+        .with(UpkeepOfPartitions { db: db.clone() })
+        .with(ExpireReplays { db: db.clone(), clock: clock.clone() })
+        .with(ExpireChanges { db: db.clone() })
+        .with(ExpireDead::new(db.clone(), clock.clone()))
+}
+
+/// Keeps the counts of this process from growing, which every process does for itself.
+pub async fn tend_metrics(metrics: PrometheusHandle) {
+    let mut rounds = tokio::time::interval(MINUTE);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
         metrics.run_upkeep();
-        if let Err(error) = partitions(&db).await {
-            tracing::error!(event = "housekeeping_failed", piece = "partitions", cause = %error);
-        }
-        if let Err(error) = expire_replays(&db, &clock).await {
-            tracing::error!(event = "housekeeping_failed", piece = "replays", cause = %error);
-        }
-        if let Err(error) = expire_changes(&db).await {
-            tracing::error!(event = "housekeeping_failed", piece = "changes", cause = %error);
-        }
+    }
+}
+
+/// The job `housekeeping.partitions`.
+struct UpkeepOfPartitions {
+    db: Db,
+}
+
+impl Job for UpkeepOfPartitions {
+    const KIND: &'static str = "housekeeping.partitions";
+    const POLICY: Policy = Policy::QUICK;
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        partitions(&self.db).await?;
+        Ok(claimed.done())
+    }
+}
+
+/// The job `housekeeping.replays`.
+struct ExpireReplays {
+    db: Db,
+    clock: Clock,
+}
+
+impl Job for ExpireReplays {
+    const KIND: &'static str = "housekeeping.replays";
+    const POLICY: Policy = Policy::QUICK;
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        expire_replays(&self.db, &self.clock).await?;
+        Ok(claimed.done())
+    }
+}
+
+/// The job `housekeeping.changes`.
+struct ExpireChanges {
+    db: Db,
+}
+
+impl Job for ExpireChanges {
+    const KIND: &'static str = "housekeeping.changes";
+    const POLICY: Policy = Policy::QUICK;
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        expire_changes(&self.db).await?;
+        Ok(claimed.done())
     }
 }
 

@@ -24,6 +24,7 @@ pub mod housekeeping;
 pub mod http;
 pub mod identity;
 pub mod internal_credentials;
+pub mod jobs;
 pub mod ledger;
 pub mod mail;
 pub mod members;

@@ -1,37 +1,38 @@
-//! Mail: a request hands it over and goes on; one background task delivers.
+//! Mail goes out by job: enqueued in the transaction of the change that it tells of, delivered once that is committed.
 //!
 //! # Invariants
-//! - [`Mailer::send`] never blocks and never fails a request: whether an address is known must not show in an answer's
-//!   time or status. A full queue drops the message, counts it and logs that it did.
-//! - No log line names an address, a link or a code; an SMTP server's answer is not logged either, for it quotes them.
-//! - What is queued lives in memory: a mail that was not delivered when the process ends is lost, and the person asks
-//!   again.
+//! - Whether an address is known must not show in an answer's time or status: every request enqueues alike, and nobody
+//!   waits for a mail server.
+//! - A mail is there if and only if its change is. It is delivered at least once: a node that dies between the server's
+//!   answer and the end of the job leaves it to another, which delivers it again.
+//! - No log line names an address, a link or a code; an SMTP server's answer is not logged either, for it quotes them. At
+//!   rest a message is a sealed payload, and gone when it was delivered or given up.
 
-mod delivery;
 mod mailbox;
 pub mod page;
 mod sign_in;
 mod smtp;
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
-pub use self::delivery::Delivery;
 pub use self::mailbox::{Mailbox, StoredMail};
 pub use self::sign_in::sign_in;
 pub use self::smtp::MailError;
 
-use self::delivery::{Item, Outlet};
 use self::smtp::Smtp;
+use crate::authz::PermissionSet;
 use crate::clock::Clock;
 use crate::config::{Mail, MailTransport};
-
-/// Messages that may wait.
-const QUEUE: usize = 1_000;
+use crate::db::SystemTx;
+use crate::jobs::{Claimed, DeadPayload, Done, EnqueueError, Failure, InCell, Job, Policy, Queue};
 
 /// A message to one person. Its `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// The address.
     pub to: String,
@@ -43,6 +44,9 @@ pub struct Message {
     pub link: Option<String>,
     /// The code in the text, for the mailbox page.
     pub code: Option<String>,
+    /// When it is of no use any more, so that a server that comes back later is not sent it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub useless_at: Option<OffsetDateTime>,
 }
 
 impl fmt::Debug for Message {
@@ -51,42 +55,89 @@ impl fmt::Debug for Message {
     }
 }
 
-/// The way in for mail; a clone shares the queue.
-#[derive(Clone, Debug)]
+/// Where messages go.
+enum Outlet {
+    Mailbox(Mailbox),
+    Smtp(Box<Smtp>),
+}
+
+/// Delivers mail; the job `mail.send`.
+#[derive(Clone)]
 pub struct Mailer {
-    queue: mpsc::Sender<Item>,
-    mailbox: Option<Mailbox>,
+    outlet: Arc<Outlet>,
+    clock: Clock,
 }
 
 impl Mailer {
-    /// Starts the background task in the current runtime. The [`Delivery`] is for its orderly end.
-    ///
     /// # Errors
     /// [`MailError`] when the sender's address or the SMTP server's URL is malformed.
-    pub fn start(mail: &Mail, clock: Clock) -> Result<(Self, Delivery), MailError> {
-        let (outlet, mailbox) = match &mail.transport {
-            MailTransport::Mailbox => {
-                let mailbox = Mailbox::default();
-                (Outlet::Mailbox(mailbox.clone(), clock), Some(mailbox))
-            }
-            MailTransport::Smtp { url } => (Outlet::Smtp(Box::new(Smtp::new(url, &mail.from, clock)?)), None),
+    pub fn new(mail: &Mail, clock: Clock) -> Result<Self, MailError> {
+        let outlet = match &mail.transport {
+            MailTransport::Mailbox => Outlet::Mailbox(Mailbox::default()),
+            MailTransport::Smtp { url } => Outlet::Smtp(Box::new(Smtp::new(url, &mail.from, clock.clone())?)),
         };
-        let (queue, received) = mpsc::channel(QUEUE);
-        let delivery = Delivery::start(outlet, queue.clone(), received);
-        Ok((Self { queue, mailbox }, delivery))
-    }
-
-    /// Hands a message over; it is delivered later, or lost with a log event.
-    pub fn send(&self, message: Message) {
-        if self.queue.try_send(Item::Mail(message)).is_err() {
-            delivery::count("dropped");
-            tracing::error!(event = "mail.dropped", queue = QUEUE, "the mail queue is full or closed");
-        }
+        Ok(Self { outlet: Arc::new(outlet), clock })
     }
 
     /// The development mailbox, when mail goes there.
     #[must_use]
     pub fn mailbox(&self) -> Option<&Mailbox> {
-        self.mailbox.as_ref()
+        match &*self.outlet {
+            Outlet::Mailbox(mailbox) => Some(mailbox),
+            Outlet::Smtp(_) => None,
+        }
     }
+}
+
+impl fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mailer")
+    }
+}
+
+/// Hands a message over in the transaction of what it tells of.
+///
+/// # Errors
+/// See [`EnqueueError`].
+pub async fn send(
+    queue: &Queue,
+    tx: &mut SystemTx,
+    message: &Message,
+    now: OffsetDateTime,
+) -> Result<(), EnqueueError> {
+    queue.enqueue_in_cell::<Mailer>(tx, message, now).await.map(|_| ())
+}
+
+impl Job for Mailer {
+    const KIND: &'static str = "mail.send";
+    /// A server that is away for ten minutes, or asks to come back in five, costs delay alone.
+    const POLICY: Policy = Policy {
+        attempts: 20,
+        first_pause: Duration::from_secs(2),
+        longest_pause: Duration::from_secs(120),
+        per_lane: 4,
+        time_limit: Duration::from_secs(60),
+        dead_payload: DeadPayload::Scrubbed,
+    };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = Message;
+
+    async fn run(&self, claimed: Claimed<Self>, message: Message) -> Result<Done, Failure> {
+        let now = self.clock.now();
+        if message.useless_at.is_some_and(|at| at <= now) {
+            count("expired");
+            return Err(Failure::for_good("expired"));
+        }
+        match &*self.outlet {
+            Outlet::Mailbox(mailbox) => mailbox.store(message, now),
+            Outlet::Smtp(smtp) => smtp.deliver(&message).await.inspect_err(|_| count("failed"))?,
+        }
+        count("delivered");
+        Ok(claimed.done())
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("bailiwick_mail_total", "outcome" => outcome).increment(1);
 }

@@ -12,6 +12,7 @@ use crate::entropy::Entropy;
 use crate::feed::Feed;
 use crate::http::health::Draining;
 use crate::http::{Changes, Edge, Hosts};
+use crate::jobs::Queue;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::mail::Mailer;
 use crate::vault::{LocalSeal, SealError};
@@ -26,6 +27,7 @@ pub struct AppState {
     changes: Changes,
     pub(crate) feed: Feed,
     pub(crate) ledger: Ledger,
+    pub(crate) queue: Queue,
     pub(crate) mailer: Mailer,
     public_url: PublicUrl,
     pub(crate) draining: Draining,
@@ -98,6 +100,7 @@ impl AppState {
             InternalCredentials::new(db.clone(), configured.map(InternalKey::secret), config.internal_networks.clone());
         Ok(Self {
             ledger,
+            queue: Queue::new(seal.clone(), entropy.clone()),
             changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone(), feed: feed.clone() },
             feed,
             db,

@@ -2,7 +2,7 @@
 //!
 //! Both ports are taken before anything else starts, so that a taken one is said at once. Stdout gets one line,
 //! `ready <url>`, when both listeners answer. The database is started again whenever it dies. Ctrl-C ends requests
-//! first, then mail, then the database.
+//! first, then jobs, then the database.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 
 use super::listener::{answering, bind};
 use super::migrate;
-use super::serve::{MAIL_DRAIN, build};
+use super::serve::build;
 use super::shutdown::Shutdown;
 
 const SOURCE: &str = "bailiwickd dev";
@@ -180,7 +180,7 @@ async fn serve(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let data_dir = database.dir().path().to_path_buf();
-    let (app, delivery) = build(config).await?;
+    let app = build(config).await?;
     let Listeners { public, private, listen, private_listen } = listeners;
     let greeted = async {
         answering(listen, private_listen).await?;
@@ -193,12 +193,10 @@ async fn serve(
         )
         .map(|_| ())
     };
-    let served = tokio::select! {
+    tokio::select! {
         served = server => served,
         () = keep_alive(database) => Ok(()),
-    };
-    delivery.drain(MAIL_DRAIN).await;
-    served
+    }
 }
 
 /// Starts the database again whenever it dies. Never resolves.

@@ -102,6 +102,14 @@ pub const SETTINGS: &[Setting] = &[
         secret: false,
         about: "What stands between the server and PostgreSQL: nothing, or PgBouncer in transaction mode.",
     },
+    Setting {
+        key: "jobs.workers",
+        kind: Kind::Number,
+        default: Some("8"),
+        secret: false,
+        about: "Jobs that this node runs at once, 0 to 1000. With 0 it leaves all of them to other nodes, mail among \
+                them; some node has to have workers.",
+    },
     text("mail.from", None, "Sender of all mail, such as `Bailiwick <no-reply@bailiwick.example>`."),
     secret(
         "mail.smtp_url",

@@ -2,6 +2,7 @@
 
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ProjectId, UserId, WorkspaceId};
+use uuid::Uuid;
 
 use crate::context::RequestContext;
 
@@ -49,12 +50,25 @@ pub trait Authority: sealed::Sealed {
     fn actor(&self) -> String;
     /// The request at hand.
     fn context(&self) -> &RequestContext;
+    /// The lease under which a job acts: its transactions commit under that lease or not at all.
+    fn lease(&self) -> Option<Lease> {
+        None
+    }
 }
 
 /// The proof that a person has signed in.
 pub trait AccountAuthority: sealed::Sealed {
     /// The person.
     fn user(&self) -> UserId;
+}
+
+/// A job's row in the queue and the fence that its claim raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job: Uuid,
+    /// The fence: another claim has raised it further.
+    pub fence: i64,
 }
 
 /// The proof that a ledger entry was staged in this transaction; `ledger::stage` alone makes it.
@@ -82,4 +96,6 @@ pub enum Unrecorded {
     Signed,
     /// A node told how far it has followed the feed, or fenced one that is silent.
     Followed,
+    /// Jobs were claimed, ended, put off or announced; what a job changes it records itself.
+    Queued,
 }

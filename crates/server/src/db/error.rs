@@ -18,6 +18,9 @@ pub enum DbError {
     /// The transaction had failed before, so its commit would have been a rollback.
     #[error("the transaction had failed before its commit")]
     Aborted,
+    /// Another claim has taken over the job that this transaction belonged to: nothing was committed.
+    #[error("the lease of the job was lost")]
+    LeaseLost,
     /// Anything else: a fault of ours.
     #[error("a statement failed: {0}")]
     Statement(#[source] sqlx::Error),

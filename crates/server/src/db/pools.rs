@@ -11,12 +11,14 @@ use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::Notify;
 
 use super::authority::{AccountAuthority, Authority};
-use super::{AccountTx, DbError, OperationalPath, SystemTx, Wakes, WorkspaceTx};
+use super::{AccountTx, DbError, Listener, OperationalPath, SystemTx, WorkspaceTx};
 use crate::config::Pooler;
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// One follows, one observes the other nodes, one loads keys.
 const FEED_POOL: u32 = 3;
+/// One for each channel that a node listens on.
+const LISTENERS: u32 = 4;
 
 /// The handle to the database. It lends no connection: see the module's invariants.
 #[derive(Clone)]
@@ -24,9 +26,9 @@ pub struct Db {
     runtime: PgPool,
     system: PgPool,
     feed: PgPool,
-    /// Where a connection for waking calls goes; nowhere through a pooler, which hands out another with each transaction.
-    wakes: Option<PgConnectOptions>,
     recorded: Arc<Notify>,
+    /// For listeners alone; none where a pooler stands between, through which nobody can listen.
+    listening: Option<PgPool>,
 }
 
 impl Db {
@@ -42,12 +44,14 @@ impl Db {
         pooler: Pooler,
     ) -> Result<Self, DbError> {
         let system = options(system_url, pooler)?;
+        // A pooler hands out another connection with each transaction: nobody can listen through it.
+        let listening = (pooler == Pooler::None).then(|| pool(system.clone(), LISTENERS));
         Ok(Self {
             runtime: pool(options(runtime_url, pooler)?, pool_size),
             feed: pool(system.clone(), FEED_POOL),
-            wakes: (pooler == Pooler::None).then(|| system.clone()),
             system: pool(system, pool_size),
             recorded: Arc::default(),
+            listening,
         })
     }
 
@@ -76,24 +80,27 @@ impl Db {
         SystemTx::open(pool, path, self.recorded.clone()).await
     }
 
-    /// A connection that hears when something was changed that nodes keep in memory; `None` behind a pooler.
-    ///
-    /// # Errors
-    /// [`DbError::Unavailable`].
-    pub async fn wakes(&self) -> Result<Option<Wakes>, DbError> {
-        match &self.wakes {
-            Some(options) => Wakes::connect(options.clone()).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// Resolves when a change was committed with an entry since the last call. One waits at a time: the ledger.
     pub async fn recorded(&self) {
         self.recorded.notified().await;
     }
 
+    /// Listens for notifications of other nodes; `None` where a pooler makes that impossible.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`].
+    pub async fn listen(&self, channel: &str) -> Result<Option<Listener>, DbError> {
+        match &self.listening {
+            Some(pool) => Listener::open(pool, channel).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Closes every connection, waiting for those in use.
     pub async fn close(&self) {
+        if let Some(listening) = &self.listening {
+            listening.close().await;
+        }
         self.runtime.close().await;
         self.system.close().await;
         self.feed.close().await;

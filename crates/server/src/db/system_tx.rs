@@ -11,6 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
 use super::DbError;
+use super::after_commit::AfterCommit;
 use super::authority::{Recorded, Unrecorded};
 use super::tx::{Settings, Tx, Xid};
 
@@ -57,11 +58,17 @@ pub enum OperationalPath {
     AuthenticateService,
     /// The operator makes, lists and revokes the credentials of services.
     ManageServices,
+    /// Jobs are claimed and ended.
+    RunJobs,
+    /// What comes again and again is enqueued when it is time.
+    ScheduleJobs,
+    /// An operator looks at jobs, retries or discards them.
+    ManageJobs,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -82,6 +89,9 @@ impl OperationalPath {
         Self::NoteKeyUses,
         Self::AuthenticateService,
         Self::ManageServices,
+        Self::RunJobs,
+        Self::ScheduleJobs,
+        Self::ManageJobs,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -108,6 +118,9 @@ impl OperationalPath {
             Self::NoteKeyUses => "note_key_uses",
             Self::AuthenticateService => "authenticate_service",
             Self::ManageServices => "manage_services",
+            Self::RunJobs => "run_jobs",
+            Self::ScheduleJobs => "schedule_jobs",
+            Self::ManageJobs => "manage_jobs",
         }
     }
 
@@ -144,6 +157,9 @@ impl OperationalPath {
             Self::NoteKeyUses => "writes down when keys were last used",
             Self::AuthenticateService => "finds the credential of a service of the operator's by its digest",
             Self::ManageServices => "makes, lists and revokes the credentials of the operator's services",
+            Self::RunJobs => "claims jobs of all lanes, renews their leases, ends them, and counts what waits",
+            Self::ScheduleJobs => "enqueues what comes again and again when its time has come, once in the cell",
+            Self::ManageJobs => "shows an operator what waits and what was given up; tries it again or discards it",
         }
     }
 
@@ -151,7 +167,12 @@ impl OperationalPath {
     #[must_use]
     pub const fn reaches(self) -> &'static [(&'static str, &'static [&'static str])] {
         match self {
-            Self::RequestSignIn => &[("cell_ledger_staged", &["INSERT"]), ("sign_in_challenges", &["INSERT"])],
+            Self::RequestSignIn => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("job_payloads", &["INSERT"]),
+                ("jobs_ready", &["INSERT"]),
+                ("sign_in_challenges", &["INSERT"]),
+            ],
             Self::RedeemSignIn => &[
                 ("cell_ledger_staged", &["INSERT"]),
                 ("refresh_tokens", &["INSERT"]),
@@ -226,6 +247,21 @@ impl OperationalPath {
             Self::ManageServices => {
                 &[("cell_ledger_staged", &["INSERT"]), ("internal_credentials", &["INSERT", "SELECT", "UPDATE"])]
             }
+            Self::RunJobs => &[
+                ("job_payloads", &["DELETE", "SELECT"]),
+                ("jobs_dead", &["DELETE", "INSERT", "SELECT"]),
+                ("jobs_ready", &["DELETE", "SELECT", "UPDATE"]),
+            ],
+            Self::ScheduleJobs => {
+                &[("job_schedules", &["INSERT", "SELECT", "UPDATE"]), ("jobs_ready", &["INSERT", "SELECT"])]
+            }
+            Self::ManageJobs => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("job_payloads", &["DELETE", "SELECT"]),
+                ("job_schedules", &["SELECT"]),
+                ("jobs_dead", &["DELETE", "SELECT"]),
+                ("jobs_ready", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
+            ],
         }
     }
 }
@@ -235,13 +271,14 @@ pub struct SystemTx {
     tx: Tx,
     path: OperationalPath,
     wakes: Arc<Notify>,
+    after_commit: AfterCommit,
 }
 
 impl SystemTx {
     pub(super) async fn open(pool: &PgPool, path: OperationalPath, wakes: Arc<Notify>) -> Result<Self, DbError> {
         metrics::counter!("bailiwick_operational_path_total", "path" => path.as_str()).increment(1);
         let settings = Settings { operational_path: path.as_str(), ..Settings::default() };
-        Ok(Self { tx: Tx::open(pool, &settings).await?, path, wakes })
+        Ok(Self { tx: Tx::open(pool, &settings).await?, path, wakes, after_commit: AfterCommit::default() })
     }
 
     /// The path that was named.
@@ -266,6 +303,11 @@ impl SystemTx {
         self.tx.xid().await
     }
 
+    /// Has this called once the transaction has been committed.
+    pub fn after_commit(&mut self, tell: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.push(tell);
+    }
+
     /// Commits a change together with its entry, and wakes the ledger.
     ///
     /// # Errors
@@ -273,6 +315,7 @@ impl SystemTx {
     pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
         self.tx.commit().await?;
         self.wakes.notify_one();
+        self.after_commit.tell();
         Ok(())
     }
 
@@ -281,7 +324,9 @@ impl SystemTx {
     /// # Errors
     /// See [`DbError`].
     pub async fn commit_unrecorded(self, _reason: Unrecorded) -> Result<(), DbError> {
-        self.tx.commit().await
+        self.tx.commit().await?;
+        self.after_commit.tell();
+        Ok(())
     }
 
     /// Ends a transaction that only read. It rolls back, so that nothing is written by this way out.

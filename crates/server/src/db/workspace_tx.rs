@@ -8,8 +8,10 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
 use super::DbError;
-use super::authority::{Authority, ProjectWall, Recorded};
+use super::after_commit::AfterCommit;
+use super::authority::{Authority, Lease, ProjectWall, Recorded};
 use super::closing::{self, KeptAnswer, Place, StagedEntry};
+use super::lease;
 use super::tx::{Settings, Tx, Xid};
 use crate::context::RequestContext;
 
@@ -24,6 +26,8 @@ pub struct WorkspaceTx {
     context: RequestContext,
     wakes: Arc<Notify>,
     entries: Vec<StagedEntry>,
+    lease: Option<Lease>,
+    after_commit: AfterCommit,
 }
 
 impl WorkspaceTx {
@@ -46,6 +50,8 @@ impl WorkspaceTx {
             context: authority.context().clone(),
             wakes,
             entries: Vec::new(),
+            lease: authority.lease(),
+            after_commit: AfterCommit::default(),
         })
     }
 
@@ -98,6 +104,11 @@ impl WorkspaceTx {
         self.entries.push(entry);
     }
 
+    /// Has this called once the transaction has been committed.
+    pub fn after_commit(&mut self, tell: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.push(tell);
+    }
+
     /// The transaction's id, by which a barrier knows the change.
     ///
     /// # Errors
@@ -106,11 +117,12 @@ impl WorkspaceTx {
         self.tx.xid().await
     }
 
-    /// Commits a change together with its ledger entry, and wakes the ledger.
+    /// Commits a change together with its ledger entry, and wakes the ledger. What a job does is committed under its
+    /// lease.
     ///
     /// # Errors
     /// See [`DbError`]; on [`DbError::Unavailable`] nobody knows whether it happened, and an
-    /// idempotency key is what tells.
+    /// idempotency key is what tells. [`DbError::LeaseLost`] when somebody else has the job.
     pub async fn commit(self, recorded: Recorded) -> Result<(), DbError> {
         self.commit_answered(recorded, None).await
     }
@@ -119,7 +131,25 @@ impl WorkspaceTx {
     ///
     /// # Errors
     /// As [`Self::commit`].
-    pub async fn commit_answered(mut self, _recorded: Recorded, answer: Option<KeptAnswer>) -> Result<(), DbError> {
+    pub async fn commit_answered(mut self, recorded: Recorded, answer: Option<KeptAnswer>) -> Result<(), DbError> {
+        if let Some(lease) = self.lease {
+            lease::hold(&mut self.tx, self.workspace, lease).await?;
+        }
+        self.commit_now(recorded, answer).await
+    }
+
+    /// As [`Self::commit`], and the job whose transaction this is ends with it. For `jobs` alone
+    /// (`cargo xtask tidy` holds everybody else off).
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; [`DbError::LeaseLost`] also for a transaction that is no job's.
+    pub(crate) async fn commit_ending_job(mut self, recorded: Recorded) -> Result<(), DbError> {
+        let lease = self.lease.ok_or(DbError::LeaseLost)?;
+        lease::end(&mut self.tx, self.workspace, lease).await?;
+        self.commit_now(recorded, None).await
+    }
+
+    async fn commit_now(mut self, _recorded: Recorded, answer: Option<KeptAnswer>) -> Result<(), DbError> {
         let place = Place {
             workspace: self.workspace,
             environment: self.environment,
@@ -129,6 +159,7 @@ impl WorkspaceTx {
         closing::write(self.tx.connection()?, &place, &self.entries, answer.as_ref()).await?;
         self.tx.commit_after_statement().await?;
         self.wakes.notify_one();
+        self.after_commit.tell();
         Ok(())
     }
 

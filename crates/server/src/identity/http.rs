@@ -6,14 +6,14 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::model::{CHALLENGE_TTL, EmailAddress, SignInRefusal};
-use super::ops::{self, Asked, Proof, SigningIn};
+use super::ops::{self, Asked, Asking, Proof, SigningIn};
 use crate::authn::AccessTokens;
 use crate::authn::cookie::Cookie;
 use crate::config::PublicUrl;
 use crate::context::RequestContext;
 use crate::db::Db;
 use crate::http::{Code, Edge, Json, Problem};
-use crate::mail::{self, Mailer};
+use crate::jobs::Queue;
 use crate::sessions;
 
 /// `{"email": …}`
@@ -48,17 +48,17 @@ pub async fn request(
     context: RequestContext,
     State(db): State<Db>,
     State(edge): State<Edge>,
-    State(mailer): State<Mailer>,
+    State(queue): State<Queue>,
     State(public_url): State<PublicUrl>,
     Json(body): Json<SignInRequest>,
 ) -> Result<Response, Problem> {
-    let asked = ask(&context, &db, &edge, &mailer, &public_url, &body.email).await?;
+    let asked = ask(&context, &db, &edge, &queue, &public_url, &body.email).await?;
     let cookie = edge.cookies.set(Cookie::Challenge, &asked.challenge, CHALLENGE_TTL);
     let body = Json(Challenge { challenge: asked.challenge });
     Ok((StatusCode::ACCEPTED, AppendHeaders([(header::SET_COOKIE, cookie)]), body).into_response())
 }
 
-/// Makes the challenge and hands the mail to the mailer; for the API and the console.
+/// Makes the challenge and enqueues the mail; for the API and the console.
 ///
 /// # Errors
 /// `unavailable`.
@@ -66,14 +66,12 @@ pub async fn ask(
     context: &RequestContext,
     db: &Db,
     edge: &Edge,
-    mailer: &Mailer,
+    queue: &Queue,
     public_url: &PublicUrl,
     email: &EmailAddress,
 ) -> Result<Asked, Problem> {
-    let asked = ops::request(db, &edge.entropy, context, email).await?;
-    let link = public_url.join(&format!("/auth/link?token={}", asked.token));
-    mailer.send(mail::sign_in(email.as_str(), &link, &asked.code));
-    Ok(asked)
+    let with = Asking { db, queue, entropy: &edge.entropy, public_url, context };
+    Ok(ops::request(with, email).await?)
 }
 
 /// Signs in by link or code; answers the tokens and sets the cookies.

@@ -8,23 +8,36 @@ use super::model::{
 };
 use super::sql;
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
+use crate::config::PublicUrl;
 use crate::context::RequestContext;
-use crate::db::{Db, DbError, OperationalPath, SystemTx};
+use crate::db::{Db, OperationalPath, SystemTx};
 use crate::entropy::Entropy;
+use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
+use crate::mail;
 use crate::sessions::{self, TokenPair};
 
 /// Who acts before anybody is known.
 const NOBODY: &str = "anonymous";
 
-/// What a person has in hand after asking: the challenge for the browser, the rest for the mail.
+/// What a person has in hand after asking; the rest is in the mail.
 pub struct Asked {
     /// Opaque; also the browser's cookie.
     pub challenge: String,
-    /// For the mail's link.
-    pub token: String,
-    /// For the mail's text.
-    pub code: String,
+}
+
+/// Everything that asking needs.
+pub struct Asking<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// Takes the mail.
+    pub queue: &'a Queue,
+    /// Makes ids and tokens.
+    pub entropy: &'a Entropy,
+    /// What the mail's link begins with.
+    pub public_url: &'a PublicUrl,
+    /// The request at hand.
+    pub context: &'a RequestContext,
 }
 
 /// What is shown to sign in.
@@ -57,16 +70,12 @@ pub struct SigningIn<'a> {
     pub context: &'a RequestContext,
 }
 
-/// Makes a challenge for an address, whoever it belongs to, if to anybody.
+/// Makes a challenge for an address, whoever it belongs to, if to anybody, and enqueues its mail: both or neither.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn request(
-    db: &Db,
-    entropy: &Entropy,
-    context: &RequestContext,
-    email: &EmailAddress,
-) -> Result<Asked, DbError> {
+/// See [`EnqueueError`].
+pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, EnqueueError> {
+    let Asking { db, queue, entropy, public_url, context } = with;
     let now = context.received_at;
     let row = entropy.uuid_v7(now);
     let challenge = Opaque::new::<CHALLENGE_BYTES>(row, entropy);
@@ -76,10 +85,13 @@ pub async fn request(
         sql::Digests { challenge: challenge.digest(), token: token.digest(), code: code_digest(&challenge, &code) };
     let mut tx = db.system_tx(OperationalPath::RequestSignIn).await?;
     sql::insert_challenge(&mut tx, row, email, &digests, now, now + CHALLENGE_TTL).await?;
+    let link = public_url.join(&format!("/auth/link?token={}", token.text));
+    let message = mail::sign_in(email.as_str(), &link, &code, now + CHALLENGE_TTL);
+    mail::send(queue, &mut tx, &message, now).await?;
     let entry = Entry::about(Action::SignInRequested, row);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
     tx.commit(recorded).await?;
-    Ok(Asked { challenge: challenge.text, token: token.text, code })
+    Ok(Asked { challenge: challenge.text })
 }
 
 /// Signs in whoever shows a good link or code, and makes the person at their first sign-in.

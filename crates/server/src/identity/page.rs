@@ -15,6 +15,7 @@ use crate::console::{Field, Flash, Visit};
 use crate::db::Db;
 use crate::feed::Feed;
 use crate::http::{Edge, Form, Problem, Query};
+use crate::jobs::Queue;
 use crate::mail::Mailer;
 use crate::sessions;
 use crate::sessions::http::Ending;
@@ -107,7 +108,7 @@ pub async fn ask(
     visit: Visit,
     State(db): State<Db>,
     State(edge): State<Edge>,
-    State(mailer): State<Mailer>,
+    State(queue): State<Queue>,
     State(public_url): State<PublicUrl>,
     Form(form): Form<AskForm>,
 ) -> Result<Response, Problem> {
@@ -115,7 +116,7 @@ pub async fn ask(
         let fault = "That is not an e-mail address. It has a name, an @ and a host, as in ada@example.com.";
         return visit.form_again(&SignInPage { email: Field::typed(form.email).with_fault(fault), flash: None });
     };
-    let asked = super::http::ask(visit.context(), &db, &edge, &mailer, &public_url, &email).await?;
+    let asked = super::http::ask(visit.context(), &db, &edge, &queue, &public_url, &email).await?;
     let cookie = visit.cookies().set(Cookie::Challenge, &asked.challenge, CHALLENGE_TTL);
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to("/sign-in/sent")).into_response())
 }

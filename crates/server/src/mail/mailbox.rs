@@ -47,7 +47,7 @@ impl Mailbox {
     }
 
     pub(super) fn store(&self, message: Message, sent_at: OffsetDateTime) {
-        let Message { to, subject, text, link, code } = message;
+        let Message { to, subject, text, link, code, useless_at: _ } = message;
         let mut list = self.list();
         if list.len() >= KEPT {
             list.pop_front();
@@ -70,7 +70,8 @@ mod tests {
         let mailbox = Mailbox::default();
         for number in 0..KEPT + 3 {
             let subject = number.to_string();
-            let message = Message { to: "a@b.example".into(), subject, text: String::new(), link: None, code: None };
+            let to = "a@b.example".into();
+            let message = Message { to, subject, text: String::new(), link: None, code: None, useless_at: None };
             mailbox.store(message, OffsetDateTime::UNIX_EPOCH);
         }
         let kept = mailbox.newest_first();

@@ -1,11 +1,13 @@
 //! The mail that signs a person in.
 
+use time::OffsetDateTime;
+
 use super::Message;
 
 /// Composes it. The link serves the browser that asked, the code any other device; who asked, and from where, is not
 /// said: a mail that described the browser would let an attacker describe himself.
 #[must_use]
-pub fn sign_in(to: &str, link: &str, code: &str) -> Message {
+pub fn sign_in(to: &str, link: &str, code: &str, expires_at: OffsetDateTime) -> Message {
     let text = format!(
         "Somebody, probably you, asked to sign in to Bailiwick with this\n\
          address.\n\
@@ -31,6 +33,7 @@ pub fn sign_in(to: &str, link: &str, code: &str) -> Message {
         text,
         link: Some(link.to_owned()),
         code: Some(code.to_owned()),
+        useless_at: Some(expires_at),
     }
 }
 
@@ -40,7 +43,8 @@ mod tests {
 
     #[test]
     fn the_subject_gives_nothing_away_and_each_secret_stands_alone_on_its_line() {
-        let message = sign_in("a@b.example", "https://c.example/auth/link?token=t", "K7MQ-2WXD");
+        let message =
+            sign_in("a@b.example", "https://c.example/auth/link?token=t", "K7MQ-2WXD", OffsetDateTime::UNIX_EPOCH);
         assert_eq!(message.subject, "Sign in to Bailiwick");
         let lines: Vec<&str> = message.text.lines().collect();
         assert!(lines.contains(&"https://c.example/auth/link?token=t") && lines.contains(&"K7MQ-2WXD"));

@@ -1,4 +1,4 @@
-//! Delivery by SMTP (RFC 5321): three tries with growing pauses, each within a time limit.
+//! Delivery by SMTP (RFC 5321): one try, within a time limit.
 
 use std::time::Duration;
 
@@ -9,13 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Message;
 use crate::clock::Clock;
+use crate::jobs::Failure;
 
 /// For connecting, and for each answer of the server's.
 const ANSWER: Duration = Duration::from_secs(10);
 /// For one try as a whole.
 const TRY: Duration = Duration::from_secs(45);
-/// Before the second and the third try.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
 
 /// Why mail cannot be set up. The text holds neither URL nor address.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +34,6 @@ pub(super) struct Smtp {
     clock: Clock,
 }
 
-/// Why a try failed, in words that may be logged.
-struct Failure {
-    class: &'static str,
-    code: Option<u16>,
-    final_: bool,
-}
-
 impl Smtp {
     pub(super) fn new(url: &SecretString, from: &str, clock: Clock) -> Result<Self, MailError> {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).map_err(MailError::Url)?;
@@ -49,43 +41,25 @@ impl Smtp {
         Ok(Self { transport: builder.timeout(Some(ANSWER)).build(), from, clock })
     }
 
-    /// Whether the server took the message.
-    pub(super) async fn deliver(&self, message: &Message) -> bool {
-        let Some(mail) = self.compose(message) else {
-            tracing::error!(event = "mail.malformed");
-            return false;
-        };
-        let mut pauses = PAUSES.iter();
-        let mut tries = 1_u32;
-        loop {
-            let Err(failure) = self.attempt(mail.clone()).await else { return true };
-            let pause = pauses.next().filter(|_| !failure.final_);
-            let Failure { class, code, .. } = failure;
-            let Some(pause) = pause else {
-                tracing::error!(event = "mail.failed", tries, class, code);
-                return false;
-            };
-            tracing::warn!(event = "mail.retry", tries, class, code);
-            tokio::time::sleep(*pause).await;
-            tries += 1;
-        }
-    }
-
-    async fn attempt(&self, mail: lettre::Message) -> Result<(), Failure> {
-        let sent = tokio::time::timeout(TRY, self.transport.send(mail)).await;
-        match sent {
+    /// Gives the message to the server, once: another try is the queue's.
+    ///
+    /// # Errors
+    /// What became of it, in words that may be kept: a class and the server's code, never its text.
+    pub(super) async fn deliver(&self, message: &Message) -> Result<(), Failure> {
+        let mail = self.compose(message).ok_or(Failure::for_good("malformed"))?;
+        match tokio::time::timeout(TRY, self.transport.send(mail)).await {
             Ok(Ok(_)) => Ok(()),
-            Err(_) => Err(Failure { class: "timeout", code: None, final_: false }),
+            Err(_) => Err(Failure::again("timeout")),
             Ok(Err(error)) => {
-                let class = match &error {
-                    error if error.is_permanent() => "permanent",
-                    error if error.is_transient() => "transient",
-                    error if error.is_timeout() => "timeout",
-                    error if error.is_tls() => "tls",
-                    error if error.is_client() => "client",
-                    _ => "connection",
+                let failure = match &error {
+                    error if error.is_permanent() => Failure::for_good("permanent"),
+                    error if error.is_transient() => Failure::again("transient"),
+                    error if error.is_timeout() => Failure::again("timeout"),
+                    error if error.is_tls() => Failure::again("tls"),
+                    error if error.is_client() => Failure::again("client"),
+                    _ => Failure::again("connection"),
                 };
-                Err(Failure { class, code: error.status().map(u16::from), final_: error.is_permanent() })
+                Err(failure.with_code(error.status().map(u16::from)))
             }
         }
     }

@@ -20,6 +20,7 @@ mod harness;
 mod idempotency;
 mod internal;
 mod isolation;
+mod jobs;
 mod ledger_durability;
 mod ledger_tamper;
 mod mail;

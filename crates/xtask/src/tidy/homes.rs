@@ -7,9 +7,11 @@ use super::tree::{Finding, Tree};
 const SERVER: &str = "crates/server/src/";
 
 /// The text of a call, the paths below `src` that may hold it, and what it would mean elsewhere.
-const HOMES: [(&str, &[&str], &str); 6] = [
-    ("Sealed for ", &["authz/", "authz.rs"], "an authority that nobody granted"),
-    ("Authority for ", &["authz/", "authz.rs"], "an authority that nobody granted"),
+const HOMES: [(&str, &[&str], &str); 8] = [
+    ("Sealed for ", &["authz/", "authz.rs", "jobs/"], "an authority that nobody granted"),
+    ("Authority for ", &["authz/", "authz.rs", "jobs/"], "an authority that nobody granted"),
+    ("Claimed::of", &["jobs/"], "a job that nobody claimed"),
+    ("commit_ending_job", &["jobs/", "db/workspace_tx.rs"], "the end of a job that is not at hand"),
     ("Recorded::staged", &["ledger.rs", "ledger/"], "a change whose ledger entry was never staged"),
     ("StagedEntry {", &["ledger.rs", "ledger/", "db/closing.rs"], "a ledger entry that was not worded by the ledger"),
     ("SignedIn::attested", &["authn/", "authn.rs"], "a person whose session nobody checked"),

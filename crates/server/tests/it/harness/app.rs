@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 use bailiwick_server::app::{App, Parts};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{
-    Config, Database, InternalKey, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, SealingKey, Secrets,
-    TokenKey,
+    Config, Database, InternalKey, Jobs, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, SealingKey,
+    Secrets, TokenKey,
 };
 use bailiwick_server::db::Db;
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::internal_credentials::{self, NewCredential};
-use bailiwick_server::mail::{Delivery, Mailer, StoredMail};
+use bailiwick_server::mail::{Mailer, StoredMail};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use reqwest::{Method, StatusCode};
@@ -41,7 +41,6 @@ pub struct TestApp {
     ahead_seconds: Arc<AtomicI64>,
     secrets: Secrets,
     client: reqwest::Client,
-    _delivery: Delivery,
 }
 
 /// A person's tokens.
@@ -85,15 +84,16 @@ impl TestApp {
             sealing_key: SealingKey::parse(&SealingKey::make_for_dev(&Entropy::system())).unwrap(),
             internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).ok(),
         };
-        Self::with(database, pool_size, secrets).await
+        Self::with(database, pool_size, secrets, None).await
     }
 
-    /// Another node of the same cell: its database, its anchor store and its secrets, as after a restart.
+    /// Another node of the same cell: its database, its anchor store and its secrets, as after a restart. Mail that it
+    /// delivers lies in the same mailbox.
     pub async fn another_node(&self) -> Self {
-        Self::with(self.database.clone(), 10, self.secrets.clone()).await
+        Self::with(self.database.clone(), 10, self.secrets.clone(), Some(self.mailer.clone())).await
     }
 
-    async fn with(database: TestDatabase, pool_size: u32, secrets: Secrets) -> Self {
+    async fn with(database: TestDatabase, pool_size: u32, secrets: Secrets, mailer: Option<Mailer>) -> Self {
         logs::install();
         let public = TcpListener::bind("127.0.0.1:0").unwrap();
         let private = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -102,7 +102,7 @@ impl TestApp {
         let config = config(&url, &database, private.local_addr().unwrap(), pool_size, secrets.clone());
         let ahead_seconds = Arc::new(AtomicI64::new(0));
         let clock = clock(ahead_seconds.clone());
-        let (mailer, delivery) = Mailer::start(&config.mail, clock.clone()).unwrap();
+        let mailer = mailer.unwrap_or_else(|| Mailer::new(&config.mail, clock.clone()).unwrap());
         let internal_key = config.secrets.internal_key.as_ref().unwrap().secret().expose_secret().to_owned();
         super::secrets::record(&internal_key);
         let parts = Parts { mailer: mailer.clone(), clock, entropy: Entropy::system(), metrics: metrics() };
@@ -110,18 +110,7 @@ impl TestApp {
         let db = app.db().clone();
         tokio::spawn(app.serve(public, private, std::future::pending()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self {
-            url,
-            private_url,
-            database,
-            db,
-            internal_key,
-            mailer,
-            ahead_seconds,
-            secrets,
-            client,
-            _delivery: delivery,
-        }
+        Self { url, private_url, database, db, internal_key, mailer, ahead_seconds, secrets, client }
     }
 
     /// The secrets that the server runs with.
@@ -375,6 +364,7 @@ fn config(
             pool_size,
             pooler: Pooler::None,
         },
+        jobs: Jobs { workers: 4 },
         anchor_dir: database.anchor_dir.clone(),
         log_name: None,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },

@@ -3,9 +3,10 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 9] = [
+const CELL_TABLES: [(&str, &str); 10] = [
     ("cell_facts", "what was fixed when the cell was made"),
     ("feed_nodes", "a node serves all workspaces"),
+    ("job_schedules", "what the server does again and again, for nobody in particular"),
     ("users", "a person, who may belong to several workspaces"),
     ("sessions", "a person's"),
     ("refresh_tokens", "a person's"),
@@ -32,8 +33,9 @@ const WITHOUT_PROJECT: [(&str, &str); 5] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 14] = [
+const READABLE_SECRETS: [(&str, &str); 15] = [
     ("bailiwick_system ledger_keys.seed_sealed", "signs checkpoints"),
+    ("bailiwick_system job_payloads.payload_sealed", "runs jobs"),
     ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),
     ("bailiwick_runtime idempotency_records.request_digest", "tells another request under the same key"),
     ("bailiwick_runtime idempotency_records.reply_sealed", "replays the answer"),

@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 23] = [
+const MAKERS: [(&str, &str); 27] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -122,6 +122,20 @@ const MAKERS: [(&str, &str); 23] = [
         "api_key_uses",
         "workspace_id :workspace; environment :environment; project_id :project; key_id :id; last_used_at now()",
     ),
+    (
+        "jobs_ready",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; kind 'test.job'; due_at now()",
+    ),
+    (
+        "job_payloads",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; payload_sealed 'sealed'",
+    ),
+    (
+        "jobs_dead",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; kind 'test.job'; attempts 1;
+         error 'failed'; died_at now()",
+    ),
+    ("job_schedules", "kind :id; next_run_at now()"),
     (
         "idempotency_records",
         "workspace_id :workspace; environment :environment; principal_id :person; key_digest sha256(:id);

@@ -16,7 +16,7 @@ const UNSEEN: &[&str] = &["0"];
 const REFUSED: &[&str] = &[WALL];
 
 /// What a tenant does with its own rows of a table, where that is not everything.
-const USES: [(&str, Use); 9] = [
+const USES: [(&str, Use); 10] = [
     ("feed_changes", Use { reads: false, adds: true }),
     ("api_key_uses", Use { reads: true, adds: false }),
     ("ledger_staged", Use { reads: false, adds: true }),
@@ -26,6 +26,7 @@ const USES: [(&str, Use); 9] = [
     ("ledger_hashes", Use { reads: true, adds: false }),
     ("ledger_checkpoints", Use { reads: true, adds: false }),
     ("ledger_keys", Use { reads: false, adds: false }),
+    ("jobs_dead", Use { reads: false, adds: false }),
 ];
 
 #[derive(Clone, Copy)]
@@ -36,6 +37,10 @@ struct Use {
 
 impl Use {
     fn of(table: &Table) -> Self {
+        // A partition is reached by its parent alone.
+        if table.is_partition {
+            return Self { reads: false, adds: false };
+        }
         let known = USES.iter().find(|(name, _)| *name == table.name);
         known.map_or(Self { reads: true, adds: true }, |(_, use_of_it)| *use_of_it)
     }
@@ -88,7 +93,7 @@ pub async fn hindrances(ground: &Ground<'_>) -> Vec<String> {
         let all = places(table).into_iter().filter(|place| own.reach(table, *place)).count().to_string();
         let newcomer = if table.name == "workspaces" { NEW } else { ADA };
         let place = Place { workspace: newcomer, environment: "live", project: None };
-        let fresh = row(&table.name, place, Which::Fresh);
+        let fresh = row(&table.root, place, Which::Fresh);
         let cases = [
             ("SELECT", reads, format!("SELECT FROM {}", table.name), own.clone(), all.clone()),
             // A locking read without a policy for UPDATE returns nothing, and says nothing.
@@ -198,7 +203,7 @@ pub async fn account_breaches(ground: &Ground<'_>) -> Vec<String> {
 /// Everything that is tried at a place out of sight; `own` is a place in sight, if there is one.
 fn attempts(ground: &Ground<'_>, table: &Table, settings: &Settings, place: Place, own: Option<Place>) -> Vec<Attempt> {
     let (name, there) = (&table.name, at(table, place));
-    let (seeded, fresh) = (row(name, place, Which::Seeded), row(name, place, Which::Fresh));
+    let (seeded, fresh) = (row(&table.root, place, Which::Seeded), row(&table.root, place, Which::Fresh));
     let claimant = own.map_or(ADA, |own| own.workspace);
     let attempt = |name, statement, refusals| Attempt { name, statement, refusals };
     let mut attempts = vec![
@@ -236,9 +241,9 @@ fn attempts_with_own(
     let mut attempts = vec![Attempt { name: "UPDATE of an own row to there", statement: move_away, refusals }];
     let keyed_by_environment = table.key_columns.iter().any(|column| column == "environment");
     if own.workspace == place.workspace && !keyed_by_environment {
-        let taken = row(name, place, Which::Seeded);
+        let taken = row(&table.root, place, Which::Seeded);
         let is_key = |column: &str| column != "workspace_id" && table.key_columns.iter().any(|key| key == column);
-        let mut onto = row(name, own, Which::Fresh);
+        let mut onto = row(&table.root, own, Which::Fresh);
         for ((column, value), (_, taken)) in onto.iter_mut().zip(taken) {
             if is_key(column) {
                 *value = taken;

@@ -1,0 +1,1 @@
+//! What an operator does with jobs: look, try again, discard.

@@ -1,0 +1,172 @@
+//! The way into the queue: in the caller's transaction, or not at all.
+
+use bailiwick_proof::id::{Id, JobId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::kind::{InCell, InWorkspace, Job};
+use super::sql::{self, New};
+use super::wake::{Lane, SharedWake};
+use crate::db::{DbError, SystemTx, WorkspaceTx};
+use crate::entropy::Entropy;
+use crate::http::Problem;
+use crate::vault::{LocalSeal, SealError};
+
+const SEAL_LABEL: &str = "job-payload/v1";
+/// How a payload without content reads: it is not stored.
+const NO_CONTENT: &[u8] = b"null";
+
+/// Takes jobs. A clone wakes the same workers.
+#[derive(Clone)]
+pub struct Queue {
+    seal: LocalSeal,
+    entropy: Entropy,
+    wake: SharedWake,
+}
+
+/// Why a job could not be enqueued. The caller's transaction is of no use then.
+#[derive(Debug, thiserror::Error)]
+pub enum EnqueueError {
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The payload is beyond what can be sealed.
+    #[error("a payload does not seal: {0}")]
+    Seal(#[from] SealError),
+    /// The payload has no JSON.
+    #[error("a payload does not serialize")]
+    Payload,
+}
+
+impl From<EnqueueError> for Problem {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Db(error) => error.into(),
+            error => Self::internal("enqueue", &error),
+        }
+    }
+}
+
+impl Queue {
+    /// A queue of its own workers' wake-up.
+    #[must_use]
+    pub fn new(seal: LocalSeal, entropy: Entropy) -> Self {
+        Self { seal, entropy, wake: SharedWake::default() }
+    }
+
+    /// Adds a job to the workspace's lane, due at once. It acts behind the walls of this very transaction: its
+    /// environment, and its project if one confines.
+    ///
+    /// # Errors
+    /// See [`EnqueueError`].
+    pub async fn enqueue<J: Job<Place = InWorkspace>>(
+        &self,
+        tx: &mut WorkspaceTx,
+        payload: &J::Payload,
+    ) -> Result<JobId, EnqueueError> {
+        let due_at = tx.context().received_at;
+        let added = self.enqueue_all::<J>(tx, std::slice::from_ref(payload), due_at).await?;
+        added.into_iter().next().ok_or(EnqueueError::Payload)
+    }
+
+    /// As [`Self::enqueue`], many at once in one statement, due at that time.
+    ///
+    /// # Errors
+    /// See [`EnqueueError`].
+    pub async fn enqueue_all<J: Job<Place = InWorkspace>>(
+        &self,
+        tx: &mut WorkspaceTx,
+        payloads: &[J::Payload],
+        due_at: OffsetDateTime,
+    ) -> Result<Vec<JobId>, EnqueueError> {
+        let (workspace, now) = (tx.workspace().uuid(), tx.context().received_at);
+        let jobs =
+            payloads.iter().map(|payload| self.new_job::<J>(workspace, payload, now)).collect::<Result<Vec<_>, _>>()?;
+        let ids = jobs.iter().map(|job| Id::from_uuid(job.id)).collect();
+        sql::enqueue(tx, J::KIND, due_at, jobs).await?;
+        if due_at <= now {
+            let wake = self.wake.clone();
+            let lane = Lane { workspace, kind: J::KIND, retrying: false };
+            tx.after_commit(move || wake.enqueued(lane, due_at));
+        }
+        Ok(ids)
+    }
+
+    /// Adds a job of the server's own, due at once.
+    ///
+    /// # Errors
+    /// See [`EnqueueError`].
+    pub async fn enqueue_in_cell<J: Job<Place = InCell>>(
+        &self,
+        tx: &mut SystemTx,
+        payload: &J::Payload,
+        now: OffsetDateTime,
+    ) -> Result<JobId, EnqueueError> {
+        let job = self.new_job::<J>(Uuid::nil(), payload, now)?;
+        self.add_to_cell(tx, J::KIND, job, now).await
+    }
+
+    /// Adds a job of the server's own that is about nothing but itself.
+    pub(super) async fn enqueue_scheduled(
+        &self,
+        tx: &mut SystemTx,
+        kind: &'static str,
+        now: OffsetDateTime,
+    ) -> Result<JobId, EnqueueError> {
+        let job = New { id: self.entropy.uuid_v7(now), payload_sealed: None };
+        self.add_to_cell(tx, kind, job, now).await
+    }
+
+    async fn add_to_cell(
+        &self,
+        tx: &mut SystemTx,
+        kind: &'static str,
+        job: New,
+        now: OffsetDateTime,
+    ) -> Result<JobId, EnqueueError> {
+        let id = Id::from_uuid(job.id);
+        sql::enqueue_in_cell(tx, kind, now, job).await?;
+        let wake = self.wake.clone();
+        tx.after_commit(move || wake.enqueued(Lane { workspace: Uuid::nil(), kind, retrying: false }, now));
+        Ok(id)
+    }
+
+    fn new_job<J: Job>(&self, workspace: Uuid, payload: &J::Payload, now: OffsetDateTime) -> Result<New, EnqueueError> {
+        let id = self.entropy.uuid_v7(now);
+        let content = Zeroizing::new(serde_json::to_vec(payload).map_err(|_| EnqueueError::Payload)?);
+        let payload_sealed = match content.as_slice() {
+            NO_CONTENT => None,
+            content => Some(self.seal.seal(SEAL_LABEL, &seal_place(workspace, id), content)?),
+        };
+        Ok(New { id, payload_sealed })
+    }
+
+    /// What was enqueued.
+    pub(super) fn open(
+        &self,
+        workspace: Uuid,
+        id: Uuid,
+        sealed: Option<&[u8]>,
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        match sealed {
+            Some(sealed) => self.seal.open(SEAL_LABEL, &seal_place(workspace, id), sealed),
+            None => Ok(Zeroizing::new(NO_CONTENT.to_vec())),
+        }
+    }
+
+    pub(super) const fn wake(&self) -> &SharedWake {
+        &self.wake
+    }
+
+    pub(super) const fn entropy(&self) -> &Entropy {
+        &self.entropy
+    }
+}
+
+/// A payload opens for its own job alone.
+fn seal_place(workspace: Uuid, id: Uuid) -> [u8; 32] {
+    let mut place = [0; 32];
+    place.iter_mut().zip(workspace.as_bytes().iter().chain(id.as_bytes())).for_each(|(to, from)| *to = *from);
+    place
+}
