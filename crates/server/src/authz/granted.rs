@@ -25,6 +25,7 @@ pub struct Granted<P> {
 }
 
 /// What is asked for, apart from the permission.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The workspace as the path names it.
     pub workspace: &'a str,

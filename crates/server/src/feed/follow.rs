@@ -231,7 +231,7 @@ impl Feed {
                 let page = sql::keys_after(&self.0.db, after, PAGE).await?;
                 let Some(last) = page.last() else { break true };
                 after = (last.facts.workspace.uuid(), last.facts.id.uuid());
-                if !page.into_iter().fold(true, |all, row| keys.keep(begun, row) && all) {
+                if !page.into_iter().all(|row| keys.keep(begun, row)) {
                     break false;
                 }
             };

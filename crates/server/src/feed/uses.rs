@@ -18,7 +18,7 @@ const WRITTEN_EVERY: Duration = Duration::from_secs(2);
 const BATCH: usize = 5_000;
 
 /// A key's last use.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct Use {
     pub(super) key: ApiKeyId,
     pub(super) workspace: uuid::Uuid,
@@ -78,7 +78,7 @@ impl Uses {
 
     fn put(&self, noted: Use) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = pending.entry(noted.key).or_insert_with(|| noted.clone());
+        let known = pending.entry(noted.key).or_insert(noted);
         known.at = known.at.max(noted.at);
     }
 
@@ -109,7 +109,7 @@ impl Feed {
         let mut batches = uses.chunks(BATCH);
         for batch in batches.by_ref() {
             if let Err(error) = sql::write_uses(&self.0.db, batch).await {
-                batch.iter().chain(batches.flatten()).for_each(|used| self.0.uses.put(used.clone()));
+                batch.iter().chain(batches.flatten()).for_each(|used| self.0.uses.put(*used));
                 return Err(error);
             }
         }

@@ -18,7 +18,6 @@ use crate::http::{Edge, Form, Problem, Query};
 use crate::jobs::Queue;
 use crate::mail::Mailer;
 use crate::sessions;
-use crate::sessions::http::Ending;
 
 /// `/sign-in`.
 #[derive(Template)]
@@ -214,7 +213,7 @@ pub async fn sign_out(
     State(feed): State<Feed>,
     State(edge): State<Edge>,
 ) -> Result<Response, Problem> {
-    let with = Ending { db: &db, tokens: &tokens, feed: &feed, edge: &edge };
+    let with = sessions::http::Ending { db: &db, tokens: &tokens, feed: &feed, edge: &edge };
     sessions::http::end_session(with, visit.context(), visit.headers()).await?;
     Ok((sessions::http::clear_cookies(visit.cookies()), visit.done("/sign-in", Flash::SignedOut)).into_response())
 }

@@ -12,8 +12,7 @@ use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::context::RequestContext;
 use crate::db::Db;
 use crate::feed::Feed;
-use crate::http::{Code, Edge, Json, NoBody, Problem, bearer};
-use crate::vault::LocalSeal;
+use crate::http::{Changes, Code, Edge, Json, NoBody, Problem, bearer};
 
 /// `{"refresh_token": …}`
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -28,16 +27,12 @@ pub struct RefreshRequest {
 /// `refresh_token_invalid`.
 pub async fn refresh(
     context: RequestContext,
-    State(db): State<Db>,
+    State(changes): State<Changes>,
     State(tokens): State<AccessTokens>,
-    State(seal): State<LocalSeal>,
-    State(feed): State<Feed>,
     State(edge): State<Edge>,
     Json(body): Json<RefreshRequest>,
 ) -> Result<Response, Problem> {
-    let with =
-        Refreshing { db: &db, tokens: &tokens, seal: &seal, feed: &feed, entropy: &edge.entropy, context: &context };
-    let pair = ops::refresh(with, &body.refresh_token).await?;
+    let pair = ops::refresh(Refreshing::new(&changes, &tokens, &context), &body.refresh_token).await?;
     Ok((set_cookies(edge.cookies, &pair), Json(pair)).into_response())
 }
 

@@ -11,18 +11,13 @@ use super::ops::{self, Refreshing};
 use crate::authn::AccessTokens;
 use crate::authn::cookie::Cookie;
 use crate::context::RequestContext;
-use crate::db::Db;
-use crate::feed::Feed;
-use crate::http::{Edge, Problem};
-use crate::vault::LocalSeal;
+use crate::http::{Changes, Edge, Problem};
 
 /// Refreshes a session whose access token is gone or over, before the page asks who is there. Pages that
 /// do so at once get the same successor.
 pub async fn keep_alive(
-    State(db): State<Db>,
+    State(changes): State<Changes>,
     State(tokens): State<AccessTokens>,
-    State(seal): State<LocalSeal>,
-    State(feed): State<Feed>,
     State(edge): State<Edge>,
     context: RequestContext,
     mut request: Request,
@@ -34,8 +29,7 @@ pub async fn keep_alive(
     };
     let good = access.is_some_and(|token| tokens.is_good(&token, context.received_at));
     let Some(refresh) = refresh.filter(|_| !good) else { return next.run(request).await };
-    let with =
-        Refreshing { db: &db, tokens: &tokens, seal: &seal, feed: &feed, entropy: &edge.entropy, context: &context };
+    let with = Refreshing::new(&changes, &tokens, &context);
     match ops::refresh(with, &refresh).await {
         Ok(pair) => {
             edge.cookies.replace(request.headers_mut(), Cookie::Access, &pair.access_token);

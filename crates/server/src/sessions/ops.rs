@@ -12,9 +12,8 @@ use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
-use crate::feed::Feed;
+use crate::http::Changes;
 use crate::ledger::{self, Action, Entry};
-use crate::vault::LocalSeal;
 
 const SEAL_LABEL: &str = "refresh-successor/v1";
 
@@ -37,18 +36,17 @@ pub async fn open(
 
 /// Everything that a refresh needs.
 pub struct Refreshing<'a> {
-    /// The database.
-    pub db: &'a Db,
-    /// Signs the access token.
-    pub tokens: &'a AccessTokens,
-    /// Keeps the successor for losers of a parallel refresh.
-    pub seal: &'a LocalSeal,
-    /// Knows when the end of sessions has reached every node.
-    pub feed: &'a Feed,
-    /// Makes the successor.
-    pub entropy: &'a Entropy,
-    /// The request at hand.
-    pub context: &'a RequestContext,
+    changes: &'a Changes,
+    tokens: &'a AccessTokens,
+    context: &'a RequestContext,
+}
+
+impl<'a> Refreshing<'a> {
+    /// In the request at hand, with an access token by `tokens`; losers of a parallel refresh get a sealed successor.
+    #[must_use]
+    pub const fn new(changes: &'a Changes, tokens: &'a AccessTokens, context: &'a RequestContext) -> Self {
+        Self { changes, tokens, context }
+    }
 }
 
 /// Exchanges a refresh token for its successor and an access token.
@@ -56,7 +54,7 @@ pub struct Refreshing<'a> {
 /// # Errors
 /// See [`RefreshRefusal`].
 pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, RefreshRefusal> {
-    let Refreshing { db, tokens, seal, feed, entropy, context } = with;
+    let Refreshing { changes: Changes { db, entropy, seal, feed }, tokens, context } = with;
     let (now, digest_of_used) = (context.received_at, digest(token));
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
     let Some(row) = sql::lock_refresh(&mut tx, &digest_of_used).await? else { return Err(RefreshRefusal::Invalid) };
