@@ -7,6 +7,7 @@
 mod bare_insert_with_entry;
 mod change_with_entry;
 mod harness;
+mod verify_in_process;
 mod verify_over_http;
 mod with_entry;
 
@@ -17,10 +18,12 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 3] = [
+const ALL: [Named; 5] = [
     (change_with_entry::NAME, change_with_entry::run),
     (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
     (verify_over_http::NAME, verify_over_http::run),
+    (verify_in_process::THOUSAND, verify_in_process::thousand),
+    (verify_in_process::MILLION, verify_in_process::million),
 ];
 
 fn main() -> ExitCode {

@@ -108,6 +108,12 @@ impl Feed {
         self.0.age.is_fresh(Instant::now())
     }
 
+    /// Whether every key of the cell is in memory, so that the database is asked about none.
+    #[must_use]
+    pub fn has_all_keys(&self) -> bool {
+        self.is_fresh() && self.0.keys.are_complete()
+    }
+
     /// Puts the moment's figures into the metrics.
     pub fn measure(&self) {
         // A node that has never polled is as old as can be.

@@ -13,9 +13,12 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_server::api_keys::CreatedApiKey;
+use bailiwick_server::config::Pooler;
+use bailiwick_server::db::Db;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::RequestBuilder;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -155,6 +158,23 @@ impl Server {
     /// When the database refuses.
     pub(crate) async fn connect_runtime(&self) -> anyhow::Result<PgConnection> {
         self.connect("bailiwick_runtime", "runtime_password").await
+    }
+
+    /// The database, as a server's process has it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn db(&self) -> anyhow::Result<Db> {
+        let url = |role: &str, file: &str| {
+            let mut url =
+                reqwest::Url::parse(std::fs::read_to_string(self.home.data.join("postgres.url"))?.trim_end())?;
+            let password = std::fs::read_to_string(self.home.data.join("secrets").join(file))?;
+            url.set_username(role).and_then(|()| url.set_password(Some(password.trim_end()))).ok().context("no URL")?;
+            anyhow::Ok(SecretString::from(url.to_string()))
+        };
+        let (runtime, system) =
+            (url("bailiwick_runtime", "runtime_password")?, url("bailiwick_system", "system_password")?);
+        Ok(Db::connect(&runtime, &system, 8, Pooler::None)?)
     }
 
     async fn connect(&self, role: &str, password_file: &str) -> anyhow::Result<PgConnection> {

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bailiwick_proof::id::Id;
+use metrics::Label;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
@@ -80,7 +81,7 @@ async fn identify(State(edge): State<Edge>, mut request: Request, next: Next) ->
     let started = Instant::now();
     let context = context_of(&request, &edge);
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let route: Arc<str> = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).into();
     request.extensions_mut().insert(context.clone());
 
     // Whatever is logged on the way, a fault's cause too, is found by the id that the answer carries.
@@ -90,24 +91,42 @@ async fn identify(State(edge): State<Edge>, mut request: Request, next: Next) ->
 
     let (status, duration) = (response.status().as_u16(), started.elapsed());
     let code = response.extensions().get::<Problem>().map_or("", |problem| problem.code().as_str());
-    tracing::info!(
-        event = "request",
-        request_id = %context.id,
-        trace_id = context.trace_id,
-        external_request_id = context.external_id,
-        method = %method,
-        route,
-        status,
-        code,
-        duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-    );
-    // A method that nobody knows must not make a series of its own.
-    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-    let method = if known.contains(&method) { method.to_string() } else { "other".to_owned() };
-    let labels = [("method", method), ("route", route), ("status", status.to_string())];
-    metrics::counter!("bailiwick_http_requests_total", &labels).increment(1);
-    metrics::histogram!("bailiwick_http_request_seconds", &labels).record(duration.as_secs_f64());
+    // What services ask the whole day long is counted; only what goes wrong there is worth a line.
+    if edge.for_browsers || status >= 400 {
+        tracing::info!(
+            event = "request",
+            request_id = %context.id,
+            trace_id = context.trace_id,
+            external_request_id = context.external_id,
+            method = %method,
+            route = &*route,
+            status,
+            code,
+            duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        );
+    }
+    let labels = [
+        Label::from_static_parts("method", label_of(&method)),
+        Label::new("route", route),
+        Label::new("status", status.to_string()),
+    ];
+    metrics::counter!("bailiwick_http_requests_total", labels.iter()).increment(1);
+    metrics::histogram!("bailiwick_http_request_seconds", labels.iter()).record(duration.as_secs_f64());
     response
+}
+
+/// A method that nobody knows must not make a series of its own.
+fn label_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// Renders the problem once more with the request's id; makes one of an error that a library answered.
@@ -138,9 +157,12 @@ fn finish_headers(headers: &mut HeaderMap, edge: &Edge, context: &RequestContext
             headers.insert(name, value);
         }
     }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !edge.for_browsers {
+        return;
+    }
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // Not `no-referrer`: under that, a form's own POST would carry `Origin: null`.
         (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
