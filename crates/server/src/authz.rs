@@ -98,7 +98,13 @@ mod tests {
         for role in Role::ALL {
             assert!(Role::Owner.permissions().includes(role.permissions()), "{role:?}");
         }
-        for permission in [Permission::CreateKey, Permission::RevokeKey, Permission::CreateProject] {
+        for permission in [
+            Permission::CreateKey,
+            Permission::RevokeKey,
+            Permission::UpdateKey,
+            Permission::RotateKey,
+            Permission::CreateProject,
+        ] {
             assert!(!Role::Viewer.permissions().contains(permission));
             assert!(!PermissionSet::WITHIN_PROJECT.contains(permission));
         }
