@@ -22,7 +22,7 @@ pub use audience::{Audience, Audiences, InvalidAudience, MAX_AUDIENCES};
 pub use founding::Founding;
 pub use granted::{Denied, Granted, Request, grant};
 pub use permission::{Permission, PermissionSet, UnknownPermission};
-pub use principal::{KeyFacts, KeyHolder, Principal, SignedIn, Unusable};
+pub use principal::{KeyFacts, KeyHolder, KeyLapse, Principal, SignedIn};
 pub use role::{Role, UnknownRole};
 pub use scope::{Scope, ScopeSet, UnknownScope};
 pub use workspace_ref::{InvalidSlug, Slug, WorkspaceRef};

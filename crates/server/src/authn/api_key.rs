@@ -6,7 +6,7 @@ use bailiwick_proof::api_key::PlainApiKey;
 use time::{Duration, OffsetDateTime};
 
 use super::{TokenDigest, sql};
-use crate::authz::{KeyHolder, Unusable};
+use crate::authz::{KeyHolder, KeyLapse};
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 
 /// `last_used_at` is kept to the minute, so that a busy key writes once a minute.
@@ -35,11 +35,11 @@ pub enum KeyRefusal {
     Db(#[from] DbError),
 }
 
-impl From<Unusable> for KeyRefusal {
-    fn from(why: Unusable) -> Self {
+impl From<KeyLapse> for KeyRefusal {
+    fn from(why: KeyLapse) -> Self {
         match why {
-            Unusable::Expired => Self::Expired,
-            Unusable::Address => Self::Address,
+            KeyLapse::Expired => Self::Expired,
+            KeyLapse::Address => Self::Address,
         }
     }
 }
@@ -65,7 +65,7 @@ pub async fn authenticate_key(
     if found.revoked_at.is_some() {
         return Err(KeyRefusal::Revoked);
     }
-    found.facts.usable(now, from)?;
+    found.facts.at_use(now, from)?;
     if found.last_used_at.is_none_or(|at| at + LAST_USED_GRAIN <= now) {
         sql::touch_key(&mut tx, &found.facts, now).await?;
         tx.commit_unrecorded(Unrecorded::LastUsed).await?;

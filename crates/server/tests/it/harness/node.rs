@@ -21,11 +21,17 @@ pub struct Node {
 impl Node {
     /// On the database, the anchor store and the secrets of a server of this process.
     pub async fn beside(app: &TestApp) -> Self {
+        Self::with(app, &[]).await
+    }
+
+    /// The same with further settings, as environment variables.
+    pub async fn with(app: &TestApp, settings: &[(&str, &str)]) -> Self {
         let (port, private_port) = (free_port(), free_port());
         let mut command = command(app);
         command
             .env("BAILIWICK_LISTEN", format!("127.0.0.1:{port}"))
             .env("BAILIWICK_PRIVATE_LISTEN", format!("127.0.0.1:{private_port}"))
+            .envs(settings.iter().copied())
             .env("BAILIWICK_ALLOWED_HOSTS", format!("127.0.0.1:{port}"));
         let (url, private_url) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{private_port}"));
         let process = command.stderr(log_file()).kill_on_drop(true).spawn().unwrap();
