@@ -1,24 +1,20 @@
 //! The grammar: every command, option and help text, and nothing that acts on them.
 
 mod audit;
-
-use std::path::PathBuf;
+mod keys;
 
 use bailiwick_proof::environment::Environment;
-use bailiwick_proof::id::{ApiKeyId, ProjectId};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use serde::Serialize;
-use time::OffsetDateTime;
 
 use crate::access::WorkspaceRef;
-use crate::lifetime::{self, Lifetime};
 use crate::once;
 use crate::profile::ProfileName;
 use crate::server_url::ServerUrl;
 
 pub(crate) use audit::{Audit, Checkpoint, KeySource, List, Receipt, Verify};
+pub(crate) use keys::{CreateKey, KeyList, Keys, RotateKey, Scope, UpdateKey};
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -39,14 +35,6 @@ you alone.
 Examples:
   bailiwick login --token-stdin --server https://bailiwick.example.com < token
   pass show bailiwick/prod | bailiwick login --token-stdin --profile prod";
-
-const CREATE_KEY_HELP: &str = "\
-The key is shown once, on standard output. With --secret-file it goes into that file instead and
-appears nowhere else; `-o id` needs it, or the key would be lost.
-
-Examples:
-  bailiwick keys create importer --scope read --scope write --expires-in 30d
-  bailiwick keys create ci --scope read -o id --secret-file ci.key";
 
 /// A client for Bailiwick: workspaces, members, projects, API keys and the audit log.
 #[derive(Debug, Parser)]
@@ -178,73 +166,6 @@ pub(crate) enum Workspaces {
         #[arg(value_name = "ID|SLUG")]
         workspace: WorkspaceRef,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Keys {
-    /// Make a key and show it once
-    #[command(after_help = CREATE_KEY_HELP)]
-    Create(CreateKey),
-    /// List the keys of the workspace and environment
-    List(Page),
-    /// Show one key, without its secret
-    Get {
-        /// The key's id
-        #[arg(value_name = "KEY_ID")]
-        id: ApiKeyId,
-    },
-    /// Revoke a key: it stops working everywhere at once, for good
-    Revoke {
-        /// The key's id
-        #[arg(value_name = "KEY_ID")]
-        id: ApiKeyId,
-        /// Do not ask; required where nobody can answer
-        #[arg(short, long)]
-        yes: bool,
-        #[command(flatten)]
-        repeat: Repeat,
-    },
-    /// Show what the key that you are using may do
-    #[command(name = "self")]
-    Itself,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CreateKey {
-    /// What the key is for
-    pub(crate) name: String,
-    /// What the key may do; repeat for several
-    #[arg(long = "scope", required = true, value_enum, value_delimiter = ',', value_name = "SCOPE")]
-    pub(crate) scopes: Vec<Scope>,
-    /// Confine the key to one project
-    #[arg(long, value_name = "PROJECT_ID")]
-    pub(crate) project: Option<ProjectId>,
-    /// When the key stops working, from now: a number and s, m, h, d or w
-    #[arg(long, value_name = "LIFETIME", conflicts_with = "expires_at")]
-    pub(crate) expires_in: Option<Lifetime>,
-    /// When the key stops working, as an RFC 3339 time
-    #[arg(long, value_name = "TIME", value_parser = lifetime::parse_moment)]
-    pub(crate) expires_at: Option<OffsetDateTime>,
-    /// Write the key into this new file, readable by you alone, and nowhere else
-    #[arg(long, value_name = "FILE", required_if_eq("output", "id"))]
-    pub(crate) secret_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) repeat: Repeat,
-}
-
-/// What a key may do, as the API spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Scope {
-    /// Read what is published
-    Read,
-    /// Read drafts as well
-    ReadDraft,
-    /// Change content
-    Write,
-    /// Manage projects and keys
-    Management,
 }
 
 #[derive(Debug, Subcommand)]

@@ -191,10 +191,21 @@ impl Client {
     /// # Errors
     /// As for [`Self::get`]; when it is not known whether the change was made, it says how to find out.
     pub(crate) async fn post(&self, path: &[&str], body: &impl Serialize, once: &Once) -> Result<Value, Failure> {
+        self.send(Method::POST, path, body, once).await
+    }
+
+    /// Changes parts of something.
+    ///
+    /// # Errors
+    /// As for [`Self::post`].
+    pub(crate) async fn patch(&self, path: &[&str], body: &impl Serialize, once: &Once) -> Result<Value, Failure> {
+        self.send(Method::PATCH, path, body, once).await
+    }
+
+    async fn send(&self, method: Method, path: &[&str], body: &impl Serialize, once: &Once) -> Result<Value, Failure> {
         let url = self.server.join(path.iter().copied());
         let body = serde_json::to_value(body).map_err(|err| Failure::local("the request is no JSON", &err))?;
-        let answer =
-            self.call(&Call { method: Method::POST, body: Some(body), once: Some(once), ..Call::get(url) }).await?;
+        let answer = self.call(&Call { method, body: Some(body), once: Some(once), ..Call::get(url) }).await?;
         answer.json(&self.server).map_err(|failure| failure.hint(once.advice()))
     }
 

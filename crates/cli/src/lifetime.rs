@@ -14,6 +14,11 @@ impl Lifetime {
     pub(crate) fn after(self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         now.checked_add(self.0)
     }
+
+    /// Whole seconds.
+    pub(crate) const fn seconds(self) -> i64 {
+        self.0.whole_seconds()
+    }
 }
 
 impl FromStr for Lifetime {

@@ -24,7 +24,7 @@ pub use founding::Founding;
 pub use granted::{Denied, Granted, Request, grant};
 pub use membership::Memberships;
 pub use permission::{Permission, PermissionSet, UnknownPermission};
-pub use principal::{KeyFacts, KeyHolder, Principal, SignedIn, Unusable};
+pub use principal::{KeyFacts, KeyHolder, KeyLapse, Principal, SignedIn};
 pub use role::{Role, UnknownRole};
 pub use scope::{Scope, ScopeSet, UnknownScope};
 pub use workspace_ref::{InvalidSlug, SharedSlug, Slug, WorkspaceRef};
@@ -100,7 +100,13 @@ mod tests {
         for role in Role::ALL {
             assert!(Role::Owner.permissions().includes(role.permissions()), "{role:?}");
         }
-        for permission in [Permission::CreateKey, Permission::RevokeKey, Permission::CreateProject] {
+        for permission in [
+            Permission::CreateKey,
+            Permission::RevokeKey,
+            Permission::UpdateKey,
+            Permission::RotateKey,
+            Permission::CreateProject,
+        ] {
             assert!(!Role::Viewer.permissions().contains(permission));
             assert!(!PermissionSet::WITHIN_PROJECT.contains(permission));
         }

@@ -69,9 +69,10 @@ impl<'de> Deserialize<'de> for Network {
 }
 
 /// From where something may be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Networks {
     /// Anywhere.
+    #[default]
     Anywhere,
     /// From these alone; perhaps from none.
     Within(Vec<Network>),
@@ -132,6 +133,23 @@ impl Networks {
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         self.named().iter().map(ToString::to_string).collect()
+    }
+}
+
+impl Serialize for Networks {
+    /// The list of networks.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.named().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Networks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let networks = Self::of(Vec::deserialize(deserializer)?);
+        if networks.named().len() > MAX_NETWORKS {
+            return Err(serde::de::Error::custom(format!("at most {MAX_NETWORKS} networks")));
+        }
+        Ok(networks)
     }
 }
 

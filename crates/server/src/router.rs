@@ -8,7 +8,7 @@ use axum::{Extension, Router};
 use serde_json::Value;
 
 use crate::api_keys::verify::{Verdict, Verdicts, VerifyKey, VerifyKeys};
-use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey};
+use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey, RotateApiKey, UpdateApiKey};
 use crate::audit::{AuditEvent, AuditEventDetail, RecordEvent, RecordedEvent};
 use crate::authz::Permission as P;
 use crate::http::Access::{AnyKey, Anyone, ForwardedRequest, InternalCredential, Permission, SignedIn};
@@ -29,6 +29,7 @@ const KEY_PAGING: &[(&str, &str)] = &[
     ("limit", "1 to 100; 50 if nothing is said."),
     ("cursor", "The next_cursor of the page before."),
     ("status", "active, expired or revoked."),
+    ("label", "name:value; keys with this label alone. Several times: with all of them."),
 ];
 const FORWARD_AUTH: &[(&str, &str)] = &[
     ("audience", "The service that is asked for; the credential's own if it has one alone."),
@@ -78,6 +79,12 @@ fn api() -> Routes<AppState> {
             .answers::<Page<ApiKey>>(200).query(KEY_PAGING), api_keys::http::list)
         .operation(Operation::get("/v1/workspaces/{workspace}/api-keys/{id}", "getApiKey", Permission(P::ReadKeys), "Get an API key, without its secret")
             .answers::<ApiKey>(200), api_keys::http::get)
+        .operation(Operation::patch("/v1/workspaces/{workspace}/api-keys/{id}", "updateApiKey", Permission(P::UpdateKey), "Change name, labels, expiry or networks of an API key")
+            .takes::<UpdateApiKey>().answers::<ApiKey>(200)
+            .problems(&[Code::BeyondOwnAuthority, Code::KeyNotActive, Code::KeyAlreadyRotated]), api_keys::http::update)
+        .operation(Operation::post("/v1/workspaces/{workspace}/api-keys/{id}/rotate", "rotateApiKey", Permission(P::RotateKey), "Give an API key a successor; shows that once")
+            .takes::<RotateApiKey>().answers::<CreatedApiKey>(201)
+            .problems(&[Code::BeyondOwnAuthority, Code::KeyNotActive, Code::KeyAlreadyRotated]), api_keys::http::rotate)
         .operation(Operation::delete("/v1/workspaces/{workspace}/api-keys/{id}", "revokeApiKey", Permission(P::RevokeKey), "Revoke an API key")
             .answers_nothing(204), api_keys::http::revoke)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events", "listAuditEvents", Permission(P::ReadAudit), "List events, the newest first")
@@ -150,6 +157,10 @@ fn console() -> Routes<AppState> {
         .page(&GET, "/w/{workspace}/{environment}/keys/{id}", Permission(P::ReadKeys), api_keys::page::show)
         .page(&GET, "/w/{workspace}/{environment}/keys/{id}/created", Permission(P::CreateKey), api_keys::page::created)
         .page(&POST, "/w/{workspace}/{environment}/keys/{id}/created", Permission(P::CreateKey), api_keys::page::stored)
+        .page(&GET, "/w/{workspace}/{environment}/keys/{id}/edit", Permission(P::UpdateKey), api_keys::page::edit)
+        .page(&POST, "/w/{workspace}/{environment}/keys/{id}/edit", Permission(P::UpdateKey), api_keys::page::update)
+        .page(&GET, "/w/{workspace}/{environment}/keys/{id}/rotate", Permission(P::RotateKey), api_keys::page::ask_rotate)
+        .page(&POST, "/w/{workspace}/{environment}/keys/{id}/rotate", Permission(P::RotateKey), api_keys::page::rotate)
         .page(&GET, "/w/{workspace}/{environment}/keys/{id}/revoke", Permission(P::RevokeKey), api_keys::page::confirm)
         .page(&POST, "/w/{workspace}/{environment}/keys/{id}/revoke", Permission(P::RevokeKey), api_keys::page::revoke)
 }

@@ -1,20 +1,22 @@
-//! `keys`: make, list, show and revoke API keys, and ask what one's own may do.
+//! `keys`: make, list, show, change, rotate and revoke API keys, and ask what one's own may do.
 //!
 //! # Invariants
 //! A key is never made unless there is somewhere to put its secret, and a secret that could not be
 //! put there can be had again: the same idempotency key gives the same answer.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use bailiwick_proof::id::{ApiKeyId, ProjectId};
 use serde::Serialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::access::{Access, WorkspaceRef};
-use crate::args::{CreateKey, Global, Keys as Command, Page, Repeat, Scope};
+use crate::args::{CreateKey, Global, KeyList, Keys as Command, Repeat, RotateKey, Scope, UpdateKey};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
-use crate::lifetime;
+use crate::lifetime::{self, Lifetime};
 use crate::once::Once;
 use crate::output::{Answer, Listing, printable};
 use crate::secret_file::SecretFile;
@@ -31,8 +33,10 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
     let access = Access::open(global)?;
     match command {
         Command::Create(wanted) => Keys::of(access).await?.create(wanted).await,
-        Command::List(page) => Keys::of(access).await?.list(page).await,
+        Command::List(wanted) => Keys::of(access).await?.list(wanted).await,
         Command::Get { id } => Ok(Answer::one(Keys::of(access).await?.get(id).await?)),
+        Command::Update(wanted) => Keys::of(access).await?.update(wanted).await,
+        Command::Rotate(wanted) => Keys::of(access).await?.rotate(wanted).await,
         Command::Revoke { id, yes, repeat } => Keys::of(access).await?.revoke(id, yes, repeat).await,
         Command::Itself => Ok(Answer::one(access.client.get(&["v1", "key"]).await?)),
     }
@@ -54,8 +58,10 @@ impl Keys {
         ["v1", "workspaces", self.workspace.as_str(), "api-keys"]
     }
 
-    async fn list(&self, page: Page) -> Result<Answer, Failure> {
-        Ok(Answer::many(self.client.list(&self.path(), page.limit).await?, &LISTING))
+    async fn list(&self, wanted: KeyList) -> Result<Answer, Failure> {
+        let labels = wanted.labels.iter().map(|(name, value)| ("label", format!("{name}:{value}")));
+        let labels: Vec<_> = labels.collect();
+        Ok(Answer::many(self.client.search(&self.path(), &labels, wanted.page.limit).await?, &LISTING))
     }
 
     async fn get(&self, id: ApiKeyId) -> Result<Value, Failure> {
@@ -66,8 +72,28 @@ impl Keys {
         // Before the key: a name that is taken or a folder that is read-only must not cost one.
         let secret_file = wanted.secret_file.take().map(SecretFile::create).transpose()?;
         let (body, once) = request(&wanted)?;
-        let mut made = self.client.post(&self.path(), &body, &once).await?;
+        let made = self.client.post(&self.path(), &body, &once).await?;
+        Self::hand_over(made, secret_file, &once)
+    }
 
+    async fn update(&self, wanted: UpdateKey) -> Result<Answer, Failure> {
+        let (body, once) = changes(&wanted)?;
+        let path = wanted.id.to_string();
+        Ok(Answer::one(self.client.patch(&[&self.path()[..], &[&path]].concat(), &body, &once).await?))
+    }
+
+    async fn rotate(&self, mut wanted: RotateKey) -> Result<Answer, Failure> {
+        let secret_file = wanted.secret_file.take().map(SecretFile::create).transpose()?;
+        let once = Once::new(wanted.repeat.idempotency_key.clone())?;
+        let overlap = if wanted.at_once { Some(0) } else { wanted.overlap.map(Lifetime::seconds) };
+        let body = RotateRequest { overlap_seconds: overlap };
+        let path = wanted.id.to_string();
+        let made = self.client.post(&[&self.path()[..], &[&path, "rotate"]].concat(), &body, &once).await?;
+        Self::hand_over(made, secret_file, &once)
+    }
+
+    /// The secret goes into the file, if there is one; else it stands in the answer.
+    fn hand_over(mut made: Value, secret_file: Option<SecretFile>, once: &Once) -> Result<Answer, Failure> {
         let advice = once.regain(made.get("id").and_then(Value::as_str).unwrap_or("the key"));
         let Some(file) = secret_file else {
             return Ok(Answer::one(made).note("store the key now: it is not shown again").if_lost(advice));
@@ -115,21 +141,83 @@ struct CreateRequest<'a> {
     project_id: Option<ProjectId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    audiences: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    allowed_networks: &'a [String],
 }
 
-/// The body, and its idempotency with all that a repetition needs to be the same.
-fn request(wanted: &CreateKey) -> Result<(CreateRequest<'_>, Once), Failure> {
+/// `PATCH …/api-keys/{id}`; what is left out stays.
+#[derive(Serialize)]
+struct UpdateRequest<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<BTreeMap<&'a str, &'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_networks: Option<&'a [String]>,
+    /// Null for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Option<String>>,
+}
+
+/// `POST …/api-keys/{id}/rotate`.
+#[derive(Serialize)]
+struct RotateRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overlap_seconds: Option<i64>,
+}
+
+/// When a key stops working, and its idempotency with all that a repetition needs to be the same.
+fn expiry(
+    expires_in: Option<Lifetime>,
+    expires_at: Option<OffsetDateTime>,
+    repeat: &Repeat,
+) -> Result<(Option<String>, Once), Failure> {
     let out_of_range = || Failure::usage("the key would expire outside the years 0 to 9999");
-    let moment = match wanted.expires_in {
+    let moment = match expires_in {
         Some(lifetime) => Some(lifetime.after(surroundings::now()).ok_or_else(out_of_range)?),
-        None => wanted.expires_at,
+        None => expires_at,
     };
     let expires_at = moment.map(|moment| lifetime::format_moment(moment).ok_or_else(out_of_range)).transpose()?;
-    let once = Once::new(wanted.repeat.idempotency_key.clone())?;
+    let once = Once::new(repeat.idempotency_key.clone())?;
     let once = match &expires_at {
-        Some(moment) if wanted.expires_in.is_some() => once.with_option("--expires-at", moment),
+        Some(moment) if expires_in.is_some() => once.with_option("--expires-at", moment),
         _ => once,
     };
-    let body = CreateRequest { name: &wanted.name, scopes: &wanted.scopes, project_id: wanted.project, expires_at };
+    Ok((expires_at, once))
+}
+
+fn request(wanted: &CreateKey) -> Result<(CreateRequest<'_>, Once), Failure> {
+    let (expires_at, once) = expiry(wanted.expires_in, wanted.expires_at, &wanted.repeat)?;
+    let body = CreateRequest {
+        name: &wanted.name,
+        scopes: &wanted.scopes,
+        project_id: wanted.project,
+        expires_at,
+        labels: labels(&wanted.told.labels)?,
+        audiences: &wanted.audiences,
+        allowed_networks: &wanted.told.networks,
+    };
     Ok((body, once))
+}
+
+fn changes(wanted: &UpdateKey) -> Result<(UpdateRequest<'_>, Once), Failure> {
+    let (expires_at, once) = expiry(wanted.expires_in, wanted.expires_at, &wanted.repeat)?;
+    let labels = labels(&wanted.told.labels)?;
+    let networks = wanted.told.networks.as_slice();
+    let body = UpdateRequest {
+        name: wanted.name.as_deref(),
+        labels: (wanted.no_labels || !labels.is_empty()).then_some(labels),
+        allowed_networks: (wanted.anywhere || !networks.is_empty()).then_some(networks),
+        expires_at: if wanted.never_expires { Some(None) } else { expires_at.map(Some) },
+    };
+    Ok((body, once))
+}
+
+fn labels(given: &[(String, String)]) -> Result<BTreeMap<&str, &str>, Failure> {
+    let labels: BTreeMap<_, _> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    if labels.len() == given.len() { Ok(labels) } else { Err(Failure::usage("a label was given twice")) }
 }

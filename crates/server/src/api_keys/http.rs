@@ -4,11 +4,13 @@ use axum::extract::State;
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, ProjectId, WorkspaceId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use time::OffsetDateTime;
 
-use super::model::{ApiKey, CreateApiKey, CreatedApiKey, Status};
-use super::ops::{self, CreateError, Revoked};
-use super::sql;
+use super::model::{ApiKey, CreateApiKey, CreatedApiKey, RotateApiKey, Status, UpdateApiKey};
+use super::ops::{self, ChangeError, Revoked};
+use super::rotation;
+use super::sql::{self, KeyFilter};
 use crate::authz::{Granted, KeyHolder, Scope, may};
 use crate::db::{Authority as _, Db};
 use crate::http::{
@@ -17,14 +19,19 @@ use crate::http::{
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 4;
+/// Labels that a list is asked for by.
+const LABELS: usize = 16;
 
-/// `?limit=&cursor=&status=`
+/// `?limit=&cursor=&status=&label=`
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyQuery {
     limit: Option<u16>,
     cursor: Option<String>,
     status: Option<Status>,
+    /// `name:value`, each of which must be there.
+    #[serde(default)]
+    label: Vec<String>,
 }
 
 /// What a key can know of itself.
@@ -101,11 +108,14 @@ pub async fn list(
 /// # Errors
 /// As [`list`].
 pub async fn page(granted: &Granted<may::ReadKeys>, db: &Db, query: KeyQuery) -> Result<Page<ApiKey>, Problem> {
-    let KeyQuery { limit, cursor, status } = query;
+    let KeyQuery { limit, cursor, status, label } = query;
+    let labels: Option<Vec<_>> = label.iter().map(|label| label.split_once(':')).collect();
+    let labels = labels.filter(|labels| labels.len() <= LABELS).ok_or(Problem::new(Code::InvalidParameter))?;
+    let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let list = ListQuery::new(limit, cursor);
     let (limit, after) = (list.limit()?, list.after(LIST)?);
     let mut tx = db.workspace_tx(granted).await?;
-    let rows = sql::list(&mut tx, after, limit, status).await?;
+    let rows = sql::list(&mut tx, after, limit, &KeyFilter { status, labels }).await?;
     tx.finish_reading().await?;
     Ok(Page::cut(rows, limit, LIST, |row| row.id.uuid()))
 }
@@ -126,11 +136,88 @@ pub async fn get(
 ///
 /// # Errors
 /// `not_found`.
-pub async fn find(granted: &Granted<may::ReadKeys>, db: &Db, key: ApiKeyId) -> Result<ApiKey, Problem> {
+pub async fn find<P>(granted: &Granted<P>, db: &Db, key: ApiKeyId) -> Result<ApiKey, Problem> {
     let mut tx = db.workspace_tx(granted).await?;
     let found = sql::get(&mut tx, key).await?;
     tx.finish_reading().await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Changes a key.
+///
+/// # Errors
+/// `not_found`, `key_not_active`, `key_already_rotated`, `beyond_own_authority`, `invalid_body`, `revocation_unconfirmed`.
+pub async fn update(
+    granted: Granted<may::UpdateKey>,
+    State(changes): State<Changes>,
+    PathId(key): PathId<ApiKeyId>,
+    request: Mutation<UpdateApiKey>,
+) -> Result<Reply, Problem> {
+    change(&granted, &changes, key, request.body, request.idempotency).await
+}
+
+/// Changes a key; for the API and the console.
+///
+/// # Errors
+/// As [`update`].
+pub async fn change(
+    granted: &Granted<may::UpdateKey>,
+    changes: &Changes,
+    key: ApiKeyId,
+    new: UpdateApiKey,
+    idempotency: Idempotency,
+) -> Result<Reply, Problem> {
+    let (reply, changed) = match changes.begin(granted, idempotency).await? {
+        Begun::Replay(reply) => (reply, None),
+        Begun::Fresh(mut change) => {
+            let updated = ops::update(&mut change.tx, granted, &changes.entropy, key, new).await?;
+            let (api_key, recorded) = updated.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let changed = change.tx.xid().await?;
+            (change.commit(recorded, Reply::ok(&api_key)?).await?, Some(changed))
+        }
+    };
+    // It may end sooner now, or work from fewer networks.
+    changes.feed.barrier(changed).await?;
+    Ok(reply)
+}
+
+/// Gives a key a successor, and shows that once.
+///
+/// # Errors
+/// `not_found`, `key_not_active`, `key_already_rotated`, `beyond_own_authority`, `invalid_body`, `revocation_unconfirmed`.
+pub async fn rotate(
+    granted: Granted<may::RotateKey>,
+    State(changes): State<Changes>,
+    PathId(key): PathId<ApiKeyId>,
+    request: Mutation<RotateApiKey>,
+) -> Result<Reply, Problem> {
+    succeed(&granted, &changes, key, &request.body, request.idempotency).await
+}
+
+/// Gives a key a successor once, however often it is asked for under one key; for the API and the console.
+///
+/// # Errors
+/// As [`rotate`].
+pub async fn succeed(
+    granted: &Granted<may::RotateKey>,
+    changes: &Changes,
+    key: ApiKeyId,
+    how: &RotateApiKey,
+    idempotency: Idempotency,
+) -> Result<Reply, Problem> {
+    let (reply, changed) = match changes.begin(granted, idempotency).await? {
+        Begun::Replay(reply) => (reply, None),
+        Begun::Fresh(mut change) => {
+            let rotated = rotation::rotate(&mut change.tx, granted, &changes.entropy, key, how).await?;
+            let (created, recorded) = rotated.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let changed = change.tx.xid().await?;
+            let reply = Reply::created(location(granted.workspace(), &created), &created)?;
+            (change.commit(recorded, reply).await?, Some(changed))
+        }
+    };
+    // Its old half ends with the overlap, on every node.
+    changes.feed.barrier(changed).await?;
+    Ok(reply)
 }
 
 /// Revokes a key, and answers when no node takes it any more. Again is no error and changes nothing.
@@ -187,19 +274,32 @@ pub async fn own(holder: KeyHolder) -> Json<OwnKey> {
     })
 }
 
-impl From<CreateError> for Problem {
-    fn from(error: CreateError) -> Self {
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
         match error {
-            CreateError::NoScope => Self::field("/scopes", "empty", "Choose at least one scope."),
-            CreateError::AlreadyExpired => {
+            ChangeError::NoScope => Self::field("/scopes", "empty", "Choose at least one scope."),
+            ChangeError::AlreadyExpired => {
                 Self::field("/expires_at", "in_the_past", "Choose a time in the future, or none.")
             }
-            CreateError::UnknownProject => {
+            ChangeError::UnknownProject => {
                 Self::field("/project_id", "unknown", "This environment has no such project.")
             }
-            CreateError::BeyondMaker => Self::new(Code::BeyondOwnAuthority),
-            CreateError::Denied(denied) => denied.into(),
-            CreateError::Db(error) => error.into(),
+            ChangeError::BeyondMaker => Self::new(Code::BeyondOwnAuthority),
+            ChangeError::NotActive => Self::new(Code::KeyNotActive),
+            ChangeError::AlreadyRotated(successor) => {
+                Self::new(Code::KeyAlreadyRotated).member("successor_id", json!(successor.to_string()))
+            }
+            ChangeError::Nothing => Self::field("", "empty", "Name something that is to be changed."),
+            ChangeError::OverlapTooLong => {
+                Self::field("/overlap_seconds", "too_long", "Choose 2592000 seconds (30 days) or less.")
+            }
+            ChangeError::OverlapTooShort => Self::field(
+                "/overlap_seconds",
+                "too_short",
+                "A key that rotates itself goes on for 60 seconds or more, to ask again if the answer is lost.",
+            ),
+            ChangeError::Denied(denied) => denied.into(),
+            ChangeError::Db(error) => error.into(),
         }
     }
 }

@@ -7,8 +7,10 @@ use bailiwick_proof::id::{ApiKeyId, ProjectId};
 use serde::{Deserialize, Deserializer, Serialize};
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::authz::Scope;
+use super::labels::Labels;
+use crate::authz::{Audiences, Scope};
 use crate::name::Name;
+use crate::networks::Networks;
 
 /// What makes a key.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -27,6 +29,58 @@ pub struct CreateApiKey {
     #[serde(default, deserialize_with = "moment")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<OffsetDateTime>,
+    /// Words of the maker's own: up to 16, name and value.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub labels: Labels,
+    /// The services that it is for; all, if none is named. Bailiwick's own API is `bailiwick`.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 16)]
+    pub audiences: Audiences,
+    /// Where it may be used from, as addresses or CIDR networks; anywhere, if none is named.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 32)]
+    pub allowed_networks: Networks,
+}
+
+/// What is changed of a key; what is left out stays.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateApiKey {
+    /// As in its making.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 80)]
+    pub name: Option<Name>,
+    /// All of them; those that are left out are gone.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
+    pub labels: Option<Labels>,
+    /// When it stops working; null for never.
+    #[serde(default, deserialize_with = "moment_or_never")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Option<OffsetDateTime>>,
+    /// All of them; none for anywhere.
+    #[schema(value_type = Option<Vec<String>>, max_items = 32)]
+    pub allowed_networks: Option<Networks>,
+}
+
+impl UpdateApiKey {
+    /// Is everything left out?
+    #[must_use]
+    pub const fn changes_nothing(&self) -> bool {
+        self.name.is_none() && self.labels.is_none() && self.expires_at.is_none() && self.allowed_networks.is_none()
+    }
+}
+
+/// How a key gets its successor.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateApiKey {
+    /// So long the old key goes on working: a day if nothing is said, 30 days at most, 0 for not at all.
+    #[schema(maximum = 2_592_000, minimum = 0)]
+    pub overlap_seconds: Option<u32>,
+}
+
+fn moment_or_never<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<OffsetDateTime>>, D::Error> {
+    moment(deserializer).map(Some)
 }
 
 /// A moment in UTC. One whose offset takes it out of the years that we can tell is refused.
@@ -118,6 +172,21 @@ pub struct ApiKey {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<OffsetDateTime>,
+    /// Words of the maker's own.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub labels: Labels,
+    /// The services that it is for; all, if none is named.
+    #[schema(value_type = Vec<String>)]
+    pub audiences: Audiences,
+    /// Where it may be used from; anywhere, if none is named.
+    #[schema(value_type = Vec<String>)]
+    pub allowed_networks: Networks,
+    /// The key whose successor it is, if it is one.
+    #[schema(value_type = Option<String>)]
+    pub rotated_from: Option<ApiKeyId>,
+    /// Its own successor, if it has one; it ends when the overlap does.
+    #[schema(value_type = Option<String>)]
+    pub successor_id: Option<ApiKeyId>,
 }
 
 /// A key with its secret: the one answer that has it.

@@ -1,20 +1,21 @@
-//! Make and revoke.
+//! Make, change and revoke.
 
 use bailiwick_proof::api_key::PlainApiKey;
 use bailiwick_proof::id::{ApiKeyId, Id};
 use serde_json::json;
 
-use super::model::{ApiKey, CreateApiKey, CreatedApiKey, Status};
+use super::model::{ApiKey, CreateApiKey, CreatedApiKey, Status, UpdateApiKey};
 use super::sql;
 use crate::authn::TokenDigest;
-use crate::authz::{Denied, Granted, Principal, ScopeSet, may};
+use crate::authz::{Audiences, Denied, Granted, Principal, ScopeSet, may};
 use crate::db::{DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::ledger::{self, Action, Entry};
+use crate::networks::Networks;
 
-/// Why no key was made.
+/// Why no key was made or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum CreateError {
+pub enum ChangeError {
     /// No scope was chosen.
     #[error("a key needs a scope")]
     NoScope,
@@ -27,6 +28,21 @@ pub enum CreateError {
     /// The maker has less than the key would.
     #[error("the maker has less than the key would")]
     BeyondMaker,
+    /// The key does not work any more.
+    #[error("the key does not work any more")]
+    NotActive,
+    /// The key has a successor, which settled when it ends.
+    #[error("the key has a successor")]
+    AlreadyRotated(ApiKeyId),
+    /// Nothing was to be changed.
+    #[error("nothing was to be changed")]
+    Nothing,
+    /// The overlap is longer than one can be.
+    #[error("the overlap is too long")]
+    OverlapTooLong,
+    /// A key that rotates itself must be able to ask again.
+    #[error("the overlap is too short for a key that rotates itself")]
+    OverlapTooShort,
     /// The maker lost the right meanwhile, or the lookup failed.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -35,7 +51,7 @@ pub enum CreateError {
     Db(DbError),
 }
 
-impl From<DbError> for CreateError {
+impl From<DbError> for ChangeError {
     fn from(error: DbError) -> Self {
         if error.constraint() == Some("api_keys_project") { Self::UnknownProject } else { Self::Db(error) }
     }
@@ -44,25 +60,22 @@ impl From<DbError> for CreateError {
 /// Makes a key in the transaction's environment, within what its maker has at this moment.
 ///
 /// # Errors
-/// See [`CreateError`].
+/// See [`ChangeError`].
 pub async fn create(
     tx: &mut WorkspaceTx,
     granted: &Granted<may::CreateKey>,
     entropy: &Entropy,
     new: &CreateApiKey,
-) -> Result<(CreatedApiKey, Recorded), CreateError> {
+) -> Result<(CreatedApiKey, Recorded), ChangeError> {
     let now = tx.context().received_at;
     let scopes = ScopeSet::of(&new.scopes);
     if new.scopes.is_empty() {
-        return Err(CreateError::NoScope);
+        return Err(ChangeError::NoScope);
     }
     if new.expires_at.is_some_and(|at| at <= now) {
-        return Err(CreateError::AlreadyExpired);
+        return Err(ChangeError::AlreadyExpired);
     }
-    let (permissions, own_scopes) = granted.ceiling(tx).await?;
-    if !own_scopes.includes(scopes) || !permissions.includes(scopes.permissions()) {
-        return Err(CreateError::BeyondMaker);
-    }
+    demand_within(tx, granted, scopes, &new.audiences, &new.allowed_networks).await?;
     let plain = draw(tx, entropy);
     let api_key = ApiKey {
         id: Id::from_uuid(entropy.uuid_v7(now)),
@@ -72,14 +85,16 @@ pub async fn create(
         project_id: new.project_id,
         lookup: plain.lookup().to_owned(),
         status: Status::Active,
-        created_by: match granted.principal() {
-            Principal::Session(person) => person.user().to_string(),
-            Principal::Key(holder) => holder.key().id.to_string(),
-        },
+        created_by: granted.principal().actor(),
         created_at: now,
         expires_at: new.expires_at,
         revoked_at: None,
         last_used_at: None,
+        labels: new.labels.clone(),
+        audiences: new.audiences.clone(),
+        allowed_networks: new.allowed_networks.clone(),
+        rotated_from: None,
+        successor_id: None,
     };
     let digest = TokenDigest::of(plain.reveal().as_bytes());
     sql::insert(tx, &api_key, &digest, granted.principal()).await?;
@@ -90,7 +105,81 @@ pub async fn create(
     Ok((CreatedApiKey { key: plain.reveal().to_owned(), api_key }, recorded))
 }
 
-fn draw(tx: &WorkspaceTx, entropy: &Entropy) -> PlainApiKey {
+/// Nobody hands out more than they have: scopes with their permissions, audiences, networks.
+pub(super) async fn demand_within<P>(
+    tx: &mut WorkspaceTx,
+    granted: &Granted<P>,
+    scopes: ScopeSet,
+    audiences: &Audiences,
+    networks: &Networks,
+) -> Result<(), ChangeError> {
+    let (permissions, own_scopes) = granted.ceiling(tx).await?;
+    let confined = match granted.principal() {
+        Principal::Session(_) => true,
+        Principal::Key(maker) => maker.key().audiences.include(audiences) && maker.key().allowed.include(networks),
+    };
+    if confined && own_scopes.includes(scopes) && permissions.includes(scopes.permissions()) {
+        Ok(())
+    } else {
+        Err(ChangeError::BeyondMaker)
+    }
+}
+
+/// Changes a key that works; `None` if there is none with this id.
+///
+/// # Errors
+/// See [`ChangeError`]. Whoever changes how long or from where a key works has all that the key has.
+pub async fn update(
+    tx: &mut WorkspaceTx,
+    granted: &Granted<may::UpdateKey>,
+    entropy: &Entropy,
+    key: ApiKeyId,
+    new: UpdateApiKey,
+) -> Result<Option<(ApiKey, Recorded)>, ChangeError> {
+    let now = tx.context().received_at;
+    if new.changes_nothing() {
+        return Err(ChangeError::Nothing);
+    }
+    let Some(mut changed) = sql::lock(tx, key).await? else { return Ok(None) };
+    if changed.status != Status::Active {
+        return Err(ChangeError::NotActive);
+    }
+    let UpdateApiKey { name, labels, expires_at, allowed_networks } = new;
+    let reach = expires_at.is_some() || allowed_networks.is_some();
+    let mut fields = Vec::new();
+    if let Some(name) = name {
+        changed.name = name.to_string();
+        fields.push("name");
+    }
+    if let Some(labels) = labels {
+        changed.labels = labels;
+        fields.push("labels");
+    }
+    if let Some(expires_at) = expires_at {
+        if let Some(successor) = changed.successor_id {
+            return Err(ChangeError::AlreadyRotated(successor));
+        }
+        if expires_at.is_some_and(|at| at <= now) {
+            return Err(ChangeError::AlreadyExpired);
+        }
+        changed.expires_at = expires_at;
+        fields.push("expires_at");
+    }
+    if let Some(networks) = allowed_networks {
+        changed.allowed_networks = networks;
+        fields.push("allowed_networks");
+    }
+    if reach {
+        let scopes = ScopeSet::of(&changed.scopes);
+        demand_within(tx, granted, scopes, &changed.audiences, &changed.allowed_networks).await?;
+    }
+    sql::update(tx, &changed).await?;
+    let entry = Entry::about(Action::ApiKeyUpdated, key).with(json!({"changed": fields})).within(changed.project_id);
+    let recorded = ledger::stage(tx, entropy, &entry).await?;
+    Ok(Some((changed, recorded)))
+}
+
+pub(super) fn draw(tx: &WorkspaceTx, entropy: &Entropy) -> PlainApiKey {
     loop {
         if let Some(key) = PlainApiKey::from_entropy(tx.environment(), &entropy.bytes()) {
             return key;

@@ -1,7 +1,10 @@
 //! Keys in the console: the list, one key, the making of one and its only showing, its end.
 
+mod confinement;
 mod create;
+mod edit;
 mod revoke;
+mod rotate;
 
 use std::collections::HashMap;
 
@@ -13,8 +16,11 @@ use bailiwick_proof::id::{ApiKeyId, ProjectId};
 use serde::Deserialize;
 
 pub use self::create::{KeyInput, create, created, new, stored};
+pub use self::edit::{EditInput, edit, update};
 use self::revoke::RevokeForm;
 pub use self::revoke::{RevokeInput, confirm, revoke};
+use self::rotate::RotateForm;
+pub use self::rotate::{RotateInput, ask as ask_rotate, rotate};
 use super::http::{self, KeyQuery};
 use super::model::{ApiKey, Status};
 use crate::authz::{Granted, Permission, PermissionSet, Scope, ScopeSet, may};
@@ -133,6 +139,15 @@ struct ShowPage {
     call: CodeLine,
     /// Present for who may revoke, while there is something to revoke.
     revoke: Option<RevokeForm>,
+    /// Present for who may rotate, while there is no successor.
+    rotate: Option<RotateForm>,
+    /// Where it is changed, for who may.
+    edit: Option<String>,
+    labels: Vec<String>,
+    audiences: Vec<String>,
+    networks: Vec<String>,
+    successor: Option<IdChip>,
+    predecessor: Option<IdChip>,
 }
 
 /// `GET /w/{workspace}/{environment}/keys/{id}`.
@@ -149,7 +164,17 @@ pub async fn show(
     let key = http::find(&granted, &db, id).await?;
     let names = Names::look_up(&granted, &db).await?;
     let revocable = key.status != Status::Revoked && desk.may(Permission::RevokeKey);
+    let active = key.status == Status::Active;
+    let chip = |id: ApiKeyId| IdChip::new(id, key_path(&desk, id));
     visit.page(&ShowPage {
+        rotate: (active && key.successor_id.is_none() && desk.may(Permission::RotateKey))
+            .then(|| RotateForm::new(&desk, &visit, &key)),
+        edit: (active && desk.may(Permission::UpdateKey)).then(|| format!("{}/edit", key_path(&desk, key.id))),
+        labels: key.labels.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        audiences: key.audiences.words(),
+        networks: key.allowed_networks.words(),
+        successor: key.successor_id.map(chip),
+        predecessor: key.rotated_from.map(chip),
         id: IdChip::new(key.id, key_path(&desk, key.id)),
         scopes: key.scopes.iter().map(|scope| scope.as_str()).collect(),
         allows: match key.status {

@@ -4,10 +4,12 @@ use bailiwick_proof::id::{ApiKeyId, Id, ProjectId, UserId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::labels::Labels;
 use super::model::{ApiKey, Status};
 use crate::authn::TokenDigest;
-use crate::authz::{Principal, ScopeSet};
+use crate::authz::{Audiences, Principal, ScopeSet};
 use crate::db::{DbError, WorkspaceTx};
+use crate::networks::Networks;
 
 struct Row {
     id: Uuid,
@@ -21,6 +23,11 @@ struct Row {
     expires_at: Option<OffsetDateTime>,
     revoked_at: Option<OffsetDateTime>,
     last_used_at: Option<OffsetDateTime>,
+    labels: serde_json::Value,
+    audiences: Vec<String>,
+    allowed_networks: Vec<String>,
+    rotated_from: Option<Uuid>,
+    successor_id: Option<Uuid>,
 }
 
 impl Row {
@@ -40,8 +47,17 @@ impl Row {
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
             last_used_at: self.last_used_at,
+            labels: serde_json::from_value(self.labels).unwrap_or_default(),
+            audiences: Audiences::from_words(&self.audiences),
+            allowed_networks: Networks::from_words(&self.allowed_networks),
+            rotated_from: self.rotated_from.map(Id::from_uuid),
+            successor_id: self.successor_id.map(Id::from_uuid),
         }
     }
+}
+
+fn as_json(labels: &Labels) -> serde_json::Value {
+    labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect::<serde_json::Map<_, _>>().into()
 }
 
 pub(super) async fn insert(
@@ -58,8 +74,8 @@ pub(super) async fn insert(
     };
     sqlx::query!(
         "INSERT INTO api_keys (workspace_id, environment, project_id, id, name, lookup, digest, scopes,
-             created_by_user, created_by_key, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             created_by_user, created_by_key, created_at, expires_at, labels, audiences, allowed_networks, rotated_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         workspace,
         key.environment.as_str(),
         key.project_id.map(Id::uuid),
@@ -71,14 +87,27 @@ pub(super) async fn insert(
         by_user,
         by_key,
         key.created_at,
-        key.expires_at
+        key.expires_at,
+        as_json(&key.labels),
+        &key.audiences.words(),
+        &key.allowed_networks.words(),
+        key.rotated_from.map(Id::uuid)
     )
     .execute(tx.connection()?)
     .await?;
     Ok(())
 }
 
-/// Keys from the newest, one more than `limit`; those with this status, if one is named.
+/// Which keys are asked for.
+#[derive(Default)]
+pub struct KeyFilter {
+    /// Of this status.
+    pub status: Option<Status>,
+    /// With each of these labels: name and value.
+    pub labels: Vec<(String, String)>,
+}
+
+/// Keys from the newest, one more than `limit`.
 ///
 /// # Errors
 /// [`DbError`].
@@ -86,24 +115,31 @@ pub async fn list(
     tx: &mut WorkspaceTx,
     after: Option<Uuid>,
     limit: u16,
-    status: Option<Status>,
+    filter: &KeyFilter,
 ) -> Result<Vec<ApiKey>, DbError> {
+    let (names, values): (Vec<String>, Vec<String>) = filter.labels.iter().cloned().unzip();
     let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT k.id, k.name, k.lookup, k.scopes, k.project_id, k.created_by_user, k.created_by_key, k.created_at,
-             k.expires_at, k.revoked_at, u.last_used_at AS "last_used_at?"
+             k.expires_at, k.revoked_at, u.last_used_at AS "last_used_at?", k.labels, k.audiences, k.allowed_networks,
+             k.rotated_from,
+             (SELECT s.id FROM api_keys s WHERE s.workspace_id = k.workspace_id AND s.rotated_from = k.id) AS "successor_id?"
          FROM api_keys k LEFT JOIN api_key_uses u ON u.workspace_id = k.workspace_id AND u.key_id = k.id
          WHERE k.workspace_id = $1 AND k.environment = $2 AND ($3::uuid IS NULL OR k.id < $3)
            AND ($5::text IS NULL OR $5 = CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'
                 WHEN k.expires_at <= $6 THEN 'expired' ELSE 'active' END)
+           AND NOT EXISTS (SELECT FROM unnest($7::text[], $8::text[]) AS wanted (name, value)
+                WHERE k.labels ->> wanted.name IS DISTINCT FROM wanted.value)
          ORDER BY k.id DESC LIMIT $4"#,
         workspace,
         environment,
         after,
         i64::from(limit) + 1,
-        status.map(Status::as_str),
-        now
+        filter.status.map(Status::as_str),
+        now,
+        &names,
+        &values
     )
     .fetch_all(tx.connection()?)
     .await?;
@@ -119,7 +155,9 @@ pub async fn get(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, 
     let row = sqlx::query_as!(
         Row,
         r#"SELECT k.id, k.name, k.lookup, k.scopes, k.project_id, k.created_by_user, k.created_by_key, k.created_at,
-             k.expires_at, k.revoked_at, u.last_used_at AS "last_used_at?"
+             k.expires_at, k.revoked_at, u.last_used_at AS "last_used_at?", k.labels, k.audiences, k.allowed_networks,
+             k.rotated_from,
+             (SELECT s.id FROM api_keys s WHERE s.workspace_id = k.workspace_id AND s.rotated_from = k.id) AS "successor_id?"
          FROM api_keys k LEFT JOIN api_key_uses u ON u.workspace_id = k.workspace_id AND u.key_id = k.id
          WHERE k.workspace_id = $1 AND k.environment = $2 AND k.id = $3"#,
         workspace,
@@ -129,6 +167,40 @@ pub async fn get(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, 
     .fetch_optional(tx.connection()?)
     .await?;
     Ok(row.map(|row| row.into_key(tx)))
+}
+
+/// One key, which nobody else changes until the transaction ends.
+pub(super) async fn lock(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, DbError> {
+    let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
+    sqlx::query!(
+        "SELECT FROM api_keys WHERE workspace_id = $1 AND environment = $2 AND id = $3 FOR NO KEY UPDATE",
+        workspace,
+        environment,
+        key.uuid()
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    // Read after the lock: what a rotation that held it has made is seen.
+    get(tx, key).await
+}
+
+/// Writes what can be changed of a key.
+pub(super) async fn update(tx: &mut WorkspaceTx, key: &ApiKey) -> Result<(), DbError> {
+    let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
+    sqlx::query!(
+        "UPDATE api_keys SET name = $4, labels = $5, expires_at = $6, allowed_networks = $7
+         WHERE workspace_id = $1 AND environment = $2 AND id = $3",
+        workspace,
+        environment,
+        key.id.uuid(),
+        key.name,
+        as_json(&key.labels),
+        key.expires_at,
+        &key.allowed_networks.words()
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
 }
 
 /// Revokes a key that works, and answers its project, if it has one; `None` when there is no such key to revoke.

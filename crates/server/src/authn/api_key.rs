@@ -6,7 +6,7 @@ use bailiwick_proof::api_key::PlainApiKey;
 use time::OffsetDateTime;
 
 use super::TokenDigest;
-use crate::authz::{KeyHolder, Unusable};
+use crate::authz::{KeyHolder, KeyLapse};
 use crate::db::DbError;
 use crate::feed::{Feed, KeyState};
 
@@ -33,11 +33,11 @@ pub enum KeyRefusal {
     Db(#[from] DbError),
 }
 
-impl From<Unusable> for KeyRefusal {
-    fn from(why: Unusable) -> Self {
+impl From<KeyLapse> for KeyRefusal {
+    fn from(why: KeyLapse) -> Self {
         match why {
-            Unusable::Expired => Self::Expired,
-            Unusable::Address => Self::Address,
+            KeyLapse::Expired => Self::Expired,
+            KeyLapse::Address => Self::Address,
         }
     }
 }
@@ -60,6 +60,6 @@ pub async fn authenticate_key(
         KeyState::Revoked => return Err(KeyRefusal::Revoked),
         KeyState::Unknown => return Err(KeyRefusal::Unknown),
     };
-    facts.usable(now, from)?;
+    facts.at_use(now, from)?;
     Ok(KeyHolder::attested(facts))
 }

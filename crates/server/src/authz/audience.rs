@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The most audiences of one key or credential.
 pub const MAX_AUDIENCES: usize = 16;
@@ -64,9 +64,10 @@ impl<'de> Deserialize<'de> for Audience {
 }
 
 /// Which services something is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Audiences {
     /// All of them, also those that have no name yet.
+    #[default]
     All,
     /// These alone; perhaps none.
     Only(Vec<Audience>),
@@ -125,6 +126,23 @@ impl Audiences {
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         self.named().iter().map(ToString::to_string).collect()
+    }
+}
+
+impl Serialize for Audiences {
+    /// The list of names.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.named().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Audiences {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let audiences = Self::of(Vec::deserialize(deserializer)?);
+        if audiences.named().len() > MAX_AUDIENCES {
+            return Err(serde::de::Error::custom(format!("at most {MAX_AUDIENCES} audiences")));
+        }
+        Ok(audiences)
     }
 }
 

@@ -22,6 +22,10 @@ pub enum ReadKeys {}
 pub enum CreateKey {}
 /// See [`Permission::RevokeKey`].
 pub enum RevokeKey {}
+/// See [`Permission::UpdateKey`].
+pub enum UpdateKey {}
+/// See [`Permission::RotateKey`].
+pub enum RotateKey {}
 /// See [`Permission::ReadAudit`].
 pub enum ReadAudit {}
 /// See [`Permission::RecordEvent`].
@@ -44,6 +48,12 @@ impl Needs for ReadKeys {
 }
 impl Needs for CreateKey {
     const PERMISSION: Permission = Permission::CreateKey;
+}
+impl Needs for UpdateKey {
+    const PERMISSION: Permission = Permission::UpdateKey;
+}
+impl Needs for RotateKey {
+    const PERMISSION: Permission = Permission::RotateKey;
 }
 impl Needs for RevokeKey {
     const PERMISSION: Permission = Permission::RevokeKey;

@@ -21,6 +21,10 @@ pub enum Permission {
     CreateKey,
     /// Revoke API keys.
     RevokeKey,
+    /// Change what is told of API keys, where they may be used from and how long.
+    UpdateKey,
+    /// Give API keys successors.
+    RotateKey,
     /// Read the audit log, and take its proofs.
     ReadAudit,
     /// Record events of one's own in the audit log.
@@ -29,7 +33,7 @@ pub enum Permission {
 
 impl Permission {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ReadWorkspace,
         Self::ReadMembers,
         Self::ReadProjects,
@@ -37,6 +41,8 @@ impl Permission {
         Self::ReadKeys,
         Self::CreateKey,
         Self::RevokeKey,
+        Self::UpdateKey,
+        Self::RotateKey,
         Self::ReadAudit,
         Self::RecordEvent,
     ];
@@ -52,6 +58,8 @@ impl Permission {
             Self::ReadKeys => "keys.read",
             Self::CreateKey => "keys.create",
             Self::RevokeKey => "keys.revoke",
+            Self::UpdateKey => "keys.update",
+            Self::RotateKey => "keys.rotate",
             Self::ReadAudit => "audit.read",
             Self::RecordEvent => "audit.record",
         }

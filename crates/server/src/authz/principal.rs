@@ -81,7 +81,7 @@ pub struct KeyFacts {
 
 /// Why a key that is known and not revoked does not work here and now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
+pub enum KeyLapse {
     /// Its time is over.
     Expired,
     /// It is not for use from this address.
@@ -89,15 +89,15 @@ pub enum Unusable {
 }
 
 impl KeyFacts {
-    /// Whether it works at this moment, used from this address: all that depends on the single use.
+    /// All that is asked of a key at each of its uses: of the moment, and of the address that it is used from.
     ///
     /// # Errors
-    /// See [`Unusable`].
-    pub fn usable(&self, now: OffsetDateTime, from: Option<IpAddr>) -> Result<(), Unusable> {
+    /// See [`KeyLapse`].
+    pub fn at_use(&self, now: OffsetDateTime, from: Option<IpAddr>) -> Result<(), KeyLapse> {
         if self.expires_at.is_some_and(|at| at <= now) {
-            return Err(Unusable::Expired);
+            return Err(KeyLapse::Expired);
         }
-        if self.allowed.admit(from) { Ok(()) } else { Err(Unusable::Address) }
+        if self.allowed.admit(from) { Ok(()) } else { Err(KeyLapse::Address) }
     }
 }
 

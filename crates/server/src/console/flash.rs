@@ -24,10 +24,11 @@ pub(crate) enum Flash {
     ProjectCreated,
     KeyStored,
     KeyRevoked,
+    KeyChanged,
 }
 
 impl Flash {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::SignedIn,
         Self::SignedOut,
         Self::SessionOver,
@@ -36,6 +37,7 @@ impl Flash {
         Self::ProjectCreated,
         Self::KeyStored,
         Self::KeyRevoked,
+        Self::KeyChanged,
     ];
 
     /// `Set-Cookie` for the next page.
@@ -53,6 +55,7 @@ impl Flash {
             Self::ProjectCreated => "project-created",
             Self::KeyStored => "key-stored",
             Self::KeyRevoked => "key-revoked",
+            Self::KeyChanged => "key-changed",
         }
     }
 
@@ -73,6 +76,7 @@ impl Flash {
             Self::ProjectCreated => "The project is made.",
             Self::KeyStored => "The key is active. It is not shown again.",
             Self::KeyRevoked => "The key is revoked. It no longer works.",
+            Self::KeyChanged => "The key is changed. It counts from the next request on.",
         }
     }
 

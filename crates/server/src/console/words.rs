@@ -14,6 +14,8 @@ pub(crate) const fn in_words(permission: Permission) -> &'static str {
         Permission::ReadAudit => "read the audit log and take its proofs",
         Permission::RecordEvent => "record events in the audit log",
         Permission::RevokeKey => "revoke keys",
+        Permission::UpdateKey => "change keys",
+        Permission::RotateKey => "give keys successors",
     }
 }
 

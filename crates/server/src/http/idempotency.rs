@@ -148,6 +148,15 @@ impl Reply {
         Ok(Self { status: 201, location: Some(location), body, replayed: false })
     }
 
+    /// 200 with this body.
+    ///
+    /// # Errors
+    /// As [`Self::created`].
+    pub fn ok<T: Serialize>(body: &T) -> Result<Self, Problem> {
+        let body = serde_json::to_string(body).map_err(|error| Problem::internal("reply", &error))?;
+        Ok(Self { status: 200, location: None, body, replayed: false })
+    }
+
     /// 204.
     #[must_use]
     pub fn no_content() -> Self {

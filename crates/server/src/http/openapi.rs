@@ -218,6 +218,7 @@ fn problem_schema() -> Value {
             }},
             "permission": text,
             "scope": text,
+            "successor_id": text,
             "workspaces": {"type": "array", "items": text},
             "seq": {"type": "integer"},
             "receipt": text,

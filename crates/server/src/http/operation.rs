@@ -101,6 +101,12 @@ impl Operation {
         Self::new(Method::POST, path, id, access, summary)
     }
 
+    /// An operation that changes parts of a thing.
+    #[must_use]
+    pub fn patch(path: &'static str, id: &'static str, access: Access, summary: &'static str) -> Self {
+        Self::new(Method::PATCH, path, id, access, summary)
+    }
+
     /// A removing operation.
     #[must_use]
     pub fn delete(path: &'static str, id: &'static str, access: Access, summary: &'static str) -> Self {
@@ -229,6 +235,7 @@ where
 {
     let filter = match *method {
         Method::POST => MethodFilter::POST,
+        Method::PATCH => MethodFilter::PATCH,
         Method::DELETE => MethodFilter::DELETE,
         _ => MethodFilter::GET,
     };

@@ -23,6 +23,10 @@ pub enum Action {
     ApiKeyCreated,
     /// An API key was revoked.
     ApiKeyRevoked,
+    /// What is told of an API key was changed, or where and how long it may be used.
+    ApiKeyUpdated,
+    /// An API key got a successor.
+    ApiKeyRotated,
     /// A service of the operator's got a credential.
     InternalCredentialCreated,
     /// A service's credential was revoked.
@@ -84,7 +88,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -95,6 +99,8 @@ impl Action {
         Self::ProjectCreated,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
+        Self::ApiKeyUpdated,
+        Self::ApiKeyRotated,
         Self::InternalCredentialCreated,
         Self::InternalCredentialRevoked,
         Self::CellEstablished,
@@ -116,6 +122,8 @@ impl Action {
             Self::ProjectCreated => "project.created",
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyRevoked => "api_key.revoked",
+            Self::ApiKeyUpdated => "api_key.updated",
+            Self::ApiKeyRotated => "api_key.rotated",
             Self::InternalCredentialCreated => "operator.credential_created",
             Self::InternalCredentialRevoked => "operator.credential_revoked",
             Self::CellEstablished => "cell.established",

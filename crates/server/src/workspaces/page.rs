@@ -312,7 +312,7 @@ impl Inventory {
             seen.people = Some(members::list(tx, None, COUNTED).await?.len());
         }
         if desk.may(Permission::ReadKeys) {
-            seen.keys = Some(api_keys::list(tx, None, COUNTED, None).await?);
+            seen.keys = Some(api_keys::list(tx, None, COUNTED, &api_keys::KeyFilter::default()).await?);
         }
         if desk.may(Permission::ReadProjects) {
             seen.projects = Some(projects::list(tx, None, COUNTED).await?.len());

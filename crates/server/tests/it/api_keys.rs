@@ -1,4 +1,8 @@
-//! API keys: made, used, confined, verified, revoked.
+//! API keys: made, used, confined, verified, changed, rotated, revoked.
+
+mod changes;
+mod confinement;
+mod rotation;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -77,6 +77,23 @@ async fn a_newcomer_signs_in_makes_a_workspace_and_a_key_uses_it_and_revokes_it(
     assert_eq!(own.send().await.unwrap().status(), 200);
 
     let page = created.trim_end_matches("/created").to_owned();
+    tab.go(&format!("{page}/edit")).await;
+    tab.look("key-edit").await;
+    tab.fill("#labels", "Team").await;
+    tab.click("main form button").await;
+    tab.find("#labels-fault").await;
+    tab.look("key-edit-refused").await;
+    tab.go(&format!("{page}/rotate")).await;
+    tab.look("key-rotate").await;
+    tab.click("main form button").await;
+    tab.find("#secret-value").await;
+    secrets::record(&tab.text("#secret-value").await);
+    tab.look("key-successor").await;
+    tab.click("#secret-stored").await;
+    tab.find("#flash").await;
+    tab.look("key-with-predecessor").await;
+    tab.go(&page).await;
+    tab.look("key-with-successor").await;
     tab.go(&format!("{page}/revoke")).await;
     tab.look("key-revoke").await;
     tab.fill("#confirm", "deploi").await;

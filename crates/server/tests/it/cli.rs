@@ -192,6 +192,40 @@ async fn from_signing_in_to_a_revoked_key() {
     let own = desk.run(&["keys", "self", "-o", "json"]).await.json();
     assert_eq!((text(&own, "id"), &own["workspace_id"]), (id, &acme["id"]));
 
+    let update = ["keys", "update", id, "--profile", "me", "-o", "json"];
+    let told = [
+        "--name",
+        "import",
+        "--label",
+        "team=core",
+        "--label",
+        "env=prod",
+        "--network",
+        "127.0.0.1",
+        "--network",
+        "::1",
+    ];
+    let changed = desk.run(&[&update[..], &told, &["--never-expires"]].concat()).await.json();
+    assert_eq!((text(&changed, "name"), &changed["expires_at"]), ("import", &Value::Null));
+    assert_eq!(changed["labels"], json!({"env": "prod", "team": "core"}));
+    assert_eq!(changed["allowed_networks"], json!(["127.0.0.1/32", "::1/128"]));
+    let by_label = async |label: &str| {
+        ids(&desk.run(&["keys", "list", "--label", label, "--profile", "me", "-o", "json"]).await.json()).len()
+    };
+    assert_eq!((by_label("team=core").await, by_label("team=shop").await), (1, 0));
+    let changed = desk.run(&[&update[..], &["--no-labels", "--anywhere"]].concat()).await.json();
+    assert_eq!((&changed["labels"], &changed["allowed_networks"]), (&json!({}), &json!([])));
+    for wrong in
+        [&["--label", "team"][..], &["--label", "a=1", "--label", "a=2"], &["--no-labels", "--label", "a=1"], &[]]
+    {
+        assert_eq!(desk.run(&[&update[..], wrong].concat()).await.code, 2, "{wrong:?}");
+    }
+    let next = ["keys", "rotate", id, "--profile", "me", "--overlap", "2h", "-o", "json"];
+    let successor = desk.run(&next).await.json();
+    secrets::record(text(&successor, "key"));
+    assert_eq!(text(&successor, "rotated_from"), id);
+    desk.run(&next).await.refused(5, "key_already_rotated");
+
     let unasked = desk.run(&["keys", "revoke", id, "--profile", "me"]).await;
     assert_eq!(unasked.code, 2, "{}", unasked.stderr);
     let revoked = desk.run(&["keys", "revoke", id, "--yes", "--profile", "me", "-o", "json"]).await.json();

@@ -79,6 +79,54 @@ async fn a_doubled_form_makes_one_key_and_shows_it_until_it_is_stored() {
     assert_eq!(look(&app, &other, location(&first)).await.status, 303);
 }
 
+#[tokio::test]
+async fn a_key_is_changed_and_rotated_and_its_successor_shown_until_it_is_stored() {
+    let app = TestApp::start().await;
+    let (ada, workspace) = app.founder("ada@example.com", "acme").await;
+    let made = app.api_key(&ada, &workspace, &json!({"name": "deploy", "scopes": ["read"]})).await;
+    let page = format!("/w/acme/live/keys/{}", made["id"].as_str().unwrap());
+    let fields = |labels: &'static str, networks: &'static str| {
+        [
+            ("idempotency_key", "0193b3d6-0000-7000-8000-000000000003"),
+            ("name", "deploy"),
+            ("labels", labels),
+            ("allowed_networks", networks),
+            ("expiry", "keep"),
+            ("expires_on", ""),
+        ]
+    };
+    let wrong = submit(&app, &ada, &format!("{page}/edit"), &fields("Team", "example.com")).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text.contains("labels-fault") && wrong.text.contains("allowed_networks-fault"));
+    assert!(wrong.text.contains("example.com"), "what was typed stays");
+    let good = fields("team=core\r\nenv=prod", "192.0.2.0/24\r\n127.0.0.1 ::1");
+    let changed = submit(&app, &ada, &format!("{page}/edit"), &good).await;
+    assert_eq!(location(&changed), page);
+    let shown = look(&app, &ada, &page).await.text;
+    for part in ["env=prod", "team=core", "192.0.2.0/24", "127.0.0.1/32", "::1/128", "Rotate"] {
+        assert!(shown.contains(part), "{part}");
+    }
+
+    let fields = [("idempotency_key", "0193b3d6-0000-7000-8000-000000000004"), ("overlap_seconds", "3600")];
+    let first = submit(&app, &ada, &format!("{page}/rotate"), &fields).await;
+    let again = submit(&app, &ada, &format!("{page}/rotate"), &fields).await;
+    assert_eq!(location(&first), location(&again));
+    assert_eq!(count(&app, "api_keys").await, 2);
+    let carrying = Person { cookies: format!("{}; {}", ada.cookies, first.cookies()), ..ada.clone() };
+    let secret = secret_on(&look(&app, &carrying, location(&first)).await.text).expect("the page shows the successor");
+    secrets::record(&secret);
+    assert_eq!(app.get("/v1/key").bearer(&secret).send().await.status, 200);
+    let shown = look(&app, &ada, &page).await.text;
+    assert!(shown.contains("Successor") && !shown.contains("/rotate"), "it has one");
+    let once_more = [("idempotency_key", "0193b3d6-0000-7000-8000-000000000005"), ("overlap_seconds", "3600")];
+    let refused = submit(&app, &ada, &format!("{page}/rotate"), &once_more).await;
+    assert!(refused.status == 422 && refused.text.contains("has a successor"), "{}", refused.status);
+    let viewer = app.join(&workspace, "dev@example.com", "developer").await;
+    let shown = look(&app, &viewer, &page).await;
+    assert!(shown.status == 200 && !shown.text.contains("/edit"), "what one may not do is absent");
+    assert_eq!(look(&app, &viewer, &format!("{page}/rotate")).await.status, 403);
+}
+
 async fn app_workspace(app: &TestApp) -> String {
     let id = sqlx::query_scalar("SELECT workspace_id FROM workspaces").fetch_one(&app.database.owner).await.unwrap();
     bailiwick_proof::id::WorkspaceId::from_uuid(id).to_string()

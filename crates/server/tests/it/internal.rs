@@ -2,5 +2,6 @@
 
 mod credentials;
 mod forward_auth;
+mod listener;
 mod nginx;
 mod verify;

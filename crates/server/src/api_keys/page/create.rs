@@ -16,20 +16,21 @@ use time::{Date, Duration, OffsetDateTime, Time, UtcOffset};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::confinement::{Confinement, ConfinementFields};
 use super::{NAMED, key_path};
 use crate::api_keys::model::{CreateApiKey, CreatedApiKey};
 use crate::api_keys::{http, sql};
-use crate::authz::{Granted, Principal, Scope, may};
+use crate::authz::{Audience, Audiences, Granted, MAX_AUDIENCES, Principal, Scope, may};
 use crate::console::{Area, Choice, CodeLine, Desk, Field, Flash, IdChip, SENT_BEFORE, Visit, all_in_words};
 use crate::db::{Db, DbError};
-use crate::http::{Changes, Code, Form, PathId, Problem};
+use crate::http::{Changes, Code, Form, PathId, Problem, Reply};
 use crate::vault::{LocalSeal, SealError};
 use crate::{projects, workspaces};
 
 const SEAL_LABEL: &str = "new-key-shown-once/v1";
-const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+pub(super) const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 /// The choice of a day of one's own.
-const ON_A_DAY: &str = "date";
+pub(super) const ON_A_DAY: &str = "date";
 /// What the form proposes.
 const USUAL_DAYS: &str = "90";
 
@@ -52,6 +53,8 @@ struct KeyForm {
     /// A number of days, [`ON_A_DAY`], or empty for never.
     expiry: String,
     expires_on: Field,
+    audiences: Field,
+    confined: ConfinementFields,
     /// The first day that may be chosen: today.
     earliest: Date,
 }
@@ -74,6 +77,12 @@ pub struct KeyInput {
     expiry: String,
     #[serde(default)]
     expires_on: String,
+    #[serde(default)]
+    audiences: String,
+    #[serde(default)]
+    allowed_networks: String,
+    #[serde(default)]
+    labels: String,
 }
 
 impl KeyForm {
@@ -96,13 +105,18 @@ impl KeyForm {
             project_fault: None,
             expiry: input.map_or_else(|| USUAL_DAYS.to_owned(), |input| input.expiry.clone()),
             expires_on: input.map(|input| Field::typed(&input.expires_on)).unwrap_or_default(),
+            audiences: input.map(|input| Field::typed(&input.audiences)).unwrap_or_default(),
+            confined: input.map_or_else(ConfinementFields::default, |input| {
+                ConfinementFields::typed(&input.labels, &input.allowed_networks)
+            }),
             earliest: visit.now().date(),
         }
     }
 
     fn has_faults(&self) -> bool {
-        let faults = [&self.name.fault, &self.scopes_fault, &self.project_fault, &self.expires_on.fault];
-        self.fault.is_some() || faults.into_iter().any(Option::is_some)
+        let faults =
+            [&self.name.fault, &self.scopes_fault, &self.project_fault, &self.expires_on.fault, &self.audiences.fault];
+        self.fault.is_some() || self.confined.has_faults() || faults.into_iter().any(Option::is_some)
     }
 
     fn expiries(&self) -> [Choice; 6] {
@@ -119,6 +133,16 @@ impl KeyForm {
             label: label.into(),
             chosen: value == self.expiry,
         })
+    }
+
+    fn read_audiences(&mut self, text: &str) -> Option<Audiences> {
+        let words: Result<Vec<Audience>, _> =
+            text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::parse).collect();
+        let read = words.ok().map(Audiences::of).filter(|audiences| audiences.named().len() <= MAX_AUDIENCES);
+        if read.is_none() {
+            self.audiences.fault = Some("Name up to 16 services, such as billing-api, parted by commas.".to_owned());
+        }
+        read
     }
 
     /// Reads what was sent; notes beside its field what cannot be.
@@ -143,7 +167,18 @@ impl KeyForm {
         if expires_at.is_none() {
             self.expires_on.fault = Some("Choose a day, today or later, as in 2030-12-31.".to_owned());
         }
-        Some(CreateApiKey { name: name?, scopes: scopes?, project_id: project_id?, expires_at: expires_at? })
+        let confined = self.confined.read(&input.labels, &input.allowed_networks);
+        let audiences = self.read_audiences(&input.audiences);
+        let Confinement { labels, allowed_networks } = confined?;
+        Some(CreateApiKey {
+            name: name?,
+            scopes: scopes?,
+            project_id: project_id?,
+            expires_at: expires_at?,
+            labels,
+            audiences: audiences?,
+            allowed_networks,
+        })
     }
 
     /// Puts what was refused beside its field; what is none of the form's business stays a problem.
@@ -175,7 +210,7 @@ fn mark_chosen(project: Choice, input: Option<&KeyInput>) -> Choice {
 }
 
 /// When the key ends: `Some(None)` for never, `None` for what is no time to come. A day is taken to its end, in UTC.
-fn expiry(choice: &str, day: &str, now: OffsetDateTime) -> Option<Option<OffsetDateTime>> {
+pub(super) fn expiry(choice: &str, day: &str, now: OffsetDateTime) -> Option<Option<OffsetDateTime>> {
     match choice {
         "" => Some(None),
         ON_A_DAY => {
@@ -226,14 +261,25 @@ pub async fn create(
         let once = visit.once(input.idempotency_key, &input)?;
         match http::make(&granted, &changes, &new, once).await {
             Ok(reply) => {
-                let made: CreatedApiKey = reply.read()?;
-                let sealed = Shown::to(&granted, made.api_key.id)?.seal(&changes.seal, made.key)?;
-                return Ok(visit.carry(&format!("{}/created", key_path(&desk, made.api_key.id)), &sealed));
+                return show_once(&granted, &visit, &desk, &changes.seal, &reply);
             }
             Err(problem) => form.refuse(problem)?,
         }
     }
     visit.form_again(&NewPage { desk, form })
+}
+
+/// To the page that shows a new key, which waits for it sealed in the browser.
+pub(super) fn show_once<P>(
+    granted: &Granted<P>,
+    visit: &Visit,
+    desk: &Desk,
+    seal: &LocalSeal,
+    reply: &Reply,
+) -> Result<Response, Problem> {
+    let made: CreatedApiKey = reply.read()?;
+    let sealed = Shown::to(granted, made.api_key.id)?.seal(seal, made.key)?;
+    Ok(visit.carry(&format!("{}/created", key_path(desk, made.api_key.id)), &sealed))
 }
 
 /// How long after its making a key can be shown.
@@ -246,7 +292,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn to(granted: &Granted<may::CreateKey>, key: ApiKeyId) -> Result<Self, Problem> {
+    fn to<P>(granted: &Granted<P>, key: ApiKeyId) -> Result<Self, Problem> {
         match granted.principal() {
             Principal::Session(person) => Ok(Self { person: person.user(), key }),
             Principal::Key(_) => Err(Problem::new(Code::Unauthenticated)),

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::key_path;
+use crate::api_keys::http;
 use crate::api_keys::model::ApiKey;
-use crate::api_keys::{http, sql};
 use crate::authz::{Granted, may};
 use crate::console::{Area, Desk, Field, Flash, Visit};
 use crate::db::Db;
-use crate::http::{Changes, Code, Form, PathId, Problem};
+use crate::http::{Changes, Form, PathId, Problem};
 use crate::workspaces;
 
 /// `…/keys/{id}/revoke`.
@@ -61,7 +61,7 @@ pub async fn confirm(
     PathId(id): PathId<ApiKeyId>,
 ) -> Result<Response, Problem> {
     let desk = workspaces::desk(&visit, &granted, &db, Area::Keys).await?;
-    let key = find(&granted, &db, id).await?;
+    let key = http::find(&granted, &db, id).await?;
     visit.page(&RevokePage { form: RevokeForm::new(&desk, &visit, &key, Field::default()), desk })
 }
 
@@ -78,7 +78,7 @@ pub async fn revoke(
     Form(input): Form<RevokeInput>,
 ) -> Result<Response, Problem> {
     let desk = workspaces::desk(&visit, &granted, &db, Area::Keys).await?;
-    let key = find(&granted, &db, id).await?;
+    let key = http::find(&granted, &db, id).await?;
     if input.confirm.trim() != key.name {
         let fault = format!("That is not its name. Type “{}”, exactly.", key.name);
         let form = RevokeForm::new(&desk, &visit, &key, Field::typed(input.confirm).with_fault(fault));
@@ -86,11 +86,4 @@ pub async fn revoke(
     }
     http::end(&granted, &changes, id, visit.once(input.idempotency_key, &input)?).await?;
     Ok(visit.done(&key_path(&desk, id), Flash::KeyRevoked))
-}
-
-async fn find(granted: &Granted<may::RevokeKey>, db: &Db, id: ApiKeyId) -> Result<ApiKey, Problem> {
-    let mut tx = db.workspace_tx(granted).await?;
-    let found = sql::get(&mut tx, id).await?;
-    tx.finish_reading().await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
 }

@@ -48,7 +48,7 @@ impl Names {
         }
         if desk.may(Permission::ReadKeys) {
             let at = |id: ApiKeyId| desk.path(&format!("/keys/{id}"));
-            let all = api_keys::list(&mut tx, None, NAMED, None).await?;
+            let all = api_keys::list(&mut tx, None, NAMED, &api_keys::KeyFilter::default()).await?;
             names.extend(all.into_iter().map(|one| (one.id.to_string(), (one.name, at(one.id)))));
         }
         if desk.may(Permission::ReadProjects) {

@@ -59,6 +59,10 @@ pub enum Code {
     SlugTaken,
     /// The name is in use here.
     NameTaken,
+    /// The API key does not work any more, so nothing of it can be changed.
+    KeyNotActive,
+    /// The API key has a successor.
+    KeyAlreadyRotated,
     /// No checkpoint was published at the size that was asked for.
     NoCheckpoint,
     /// The log is not what was recorded.
@@ -91,7 +95,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -119,6 +123,8 @@ impl Code {
         Self::AmbiguousSlug,
         Self::SlugTaken,
         Self::NameTaken,
+        Self::KeyNotActive,
+        Self::KeyAlreadyRotated,
         Self::LedgerMismatch,
         Self::IdempotencyInFlight,
         Self::EventTooLarge,
@@ -262,6 +268,18 @@ impl Code {
             }
             Self::SlugTaken => ("slug_taken", 409, "One of your workspaces has this slug", "Choose another slug."),
             Self::NameTaken => ("name_taken", 409, "The name is in use", "Choose another name."),
+            Self::KeyNotActive => (
+                "key_not_active",
+                409,
+                "The API key does not work any more",
+                "Make a new key: this one was revoked, or its time is over.",
+            ),
+            Self::KeyAlreadyRotated => (
+                "key_already_rotated",
+                409,
+                "The API key has a successor",
+                "Go on with the successor that `successor_id` names; when this key ends was settled then.",
+            ),
             Self::IdempotencyInFlight => (
                 "idempotency_in_flight",
                 409,

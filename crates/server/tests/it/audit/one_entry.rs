@@ -75,6 +75,18 @@ impl World {
                 let call = self.app.delete(&self.path(&format!("api-keys/{key}"))).bearer(&self.person.access_token);
                 (call.send().await, &["api_key.created", "api_key.revoked"])
             }
+            "updateApiKey" | "rotateApiKey" => {
+                let body = json!({"name": "k", "scopes": ["read"]});
+                let key = self.post(&self.path("api-keys"), &body).await.text_of("id");
+                if operation == "rotateApiKey" {
+                    let path = self.path(&format!("api-keys/{key}/rotate"));
+                    (self.post(&path, &json!({})).await, &["api_key.created", "api_key.rotated"])
+                } else {
+                    let call = self.app.call(Method::PATCH, &self.path(&format!("api-keys/{key}")));
+                    let call = call.json(&json!({"name": "other"})).bearer(&self.person.access_token);
+                    (call.send().await, &["api_key.created", "api_key.updated"])
+                }
+            }
             "recordAuditEvent" => {
                 let body = json!({"action": "door.opened", "actor": "ada"});
                 (self.post(&self.path("audit/events"), &body).await, &["door.opened"])
@@ -109,6 +121,12 @@ impl World {
                 let path = self.path("api-keys/key_01h455vb4pex5vsknk084sn02q");
                 self.app.delete(&path).bearer(&self.person.access_token).send().await
             }
+            "updateApiKey" => {
+                let path = self.path("api-keys/key_01h455vb4pex5vsknk084sn02q");
+                let call = self.app.call(Method::PATCH, &path).json(&json!({"name": "other"}));
+                call.bearer(&self.person.access_token).send().await
+            }
+            "rotateApiKey" => self.post(&self.path("api-keys/key_01h455vb4pex5vsknk084sn02q/rotate"), &json!({})).await,
             "recordAuditEvent" => {
                 let body = json!({"action": "api_key.created", "actor": "ada"});
                 self.post(&self.path("audit/events"), &body).await

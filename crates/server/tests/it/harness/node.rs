@@ -26,7 +26,7 @@ impl Node {
         Self::with(app, &[]).await
     }
 
-    /// The same with these settings besides.
+    /// The same with further settings, as environment variables.
     pub async fn with(app: &TestApp, settings: &[(&str, &str)]) -> Self {
         let (port, private_port) = (free_port(), free_port());
         let mut command = command(app);

@@ -1,0 +1,79 @@
+//! Rotation: a key gets a successor, and ends when their overlap does.
+//!
+//! Successor and end are one change with one entry: neither is there without the other, and the answer is kept for a retry
+//! like that of any new key. When the old key ends is settled then, and is not put off by anything.
+
+use bailiwick_proof::id::{ApiKeyId, Id};
+use serde_json::json;
+use time::Duration;
+
+use super::model::{ApiKey, CreatedApiKey, RotateApiKey, Status};
+use super::ops::{ChangeError, demand_within, draw};
+use super::sql;
+use crate::authn::TokenDigest;
+use crate::authz::{Granted, Principal, ScopeSet, may};
+use crate::db::{Recorded, WorkspaceTx};
+use crate::entropy::Entropy;
+use crate::ledger::{self, Action, Entry};
+
+/// How long the old key goes on if nothing is said: a day.
+pub(super) const DEFAULT_OVERLAP_SECONDS: u32 = 24 * 60 * 60;
+/// The longest overlap: 30 days.
+const MAX_OVERLAP_SECONDS: u32 = 30 * 24 * 60 * 60;
+/// A key that rotates itself goes on at least so long: if the answer is lost, it is with the old key that one asks again.
+const MIN_OVERLAP_OF_ITSELF_SECONDS: u32 = 60;
+
+/// Gives a key that works a successor with the same scopes, project, labels, audiences and networks; `None` if there is
+/// none with this id. A key that was made to last for some time gets a successor that lasts as long, counted from now.
+///
+/// # Errors
+/// See [`ChangeError`].
+pub async fn rotate(
+    tx: &mut WorkspaceTx,
+    granted: &Granted<may::RotateKey>,
+    entropy: &Entropy,
+    key: ApiKeyId,
+    how: &RotateApiKey,
+) -> Result<Option<(CreatedApiKey, Recorded)>, ChangeError> {
+    let now = tx.context().received_at;
+    let overlap_seconds = how.overlap_seconds.unwrap_or(DEFAULT_OVERLAP_SECONDS);
+    if overlap_seconds > MAX_OVERLAP_SECONDS {
+        return Err(ChangeError::OverlapTooLong);
+    }
+    if overlap_seconds < MIN_OVERLAP_OF_ITSELF_SECONDS && is_itself(granted, key) {
+        return Err(ChangeError::OverlapTooShort);
+    }
+    let Some(mut old) = sql::lock(tx, key).await? else { return Ok(None) };
+    if let Some(successor) = old.successor_id {
+        return Err(ChangeError::AlreadyRotated(successor));
+    }
+    if old.status != Status::Active {
+        return Err(ChangeError::NotActive);
+    }
+    demand_within(tx, granted, ScopeSet::of(&old.scopes), &old.audiences, &old.allowed_networks).await?;
+    let plain = draw(tx, entropy);
+    let successor = ApiKey {
+        id: Id::from_uuid(entropy.uuid_v7(now)),
+        lookup: plain.lookup().to_owned(),
+        created_by: granted.principal().actor(),
+        created_at: now,
+        expires_at: old.expires_at.map(|at| now + (at - old.created_at)),
+        last_used_at: None,
+        rotated_from: Some(old.id),
+        successor_id: None,
+        ..old.clone()
+    };
+    let overlap_ends = now + Duration::seconds(overlap_seconds.into());
+    old.expires_at = Some(old.expires_at.map_or(overlap_ends, |at| at.min(overlap_ends)));
+    sql::update(tx, &old).await?;
+    sql::insert(tx, &successor, &TokenDigest::of(plain.reveal().as_bytes()), granted.principal()).await?;
+    let entry = Entry::about(Action::ApiKeyRotated, old.id)
+        .with(json!({"successor": successor.id.to_string(), "overlap_seconds": overlap_seconds}))
+        .within(old.project_id);
+    let recorded = ledger::stage(tx, entropy, &entry).await?;
+    Ok(Some((CreatedApiKey { key: plain.reveal().to_owned(), api_key: successor }, recorded)))
+}
+
+fn is_itself(granted: &Granted<may::RotateKey>, key: ApiKeyId) -> bool {
+    matches!(granted.principal(), Principal::Key(holder) if holder.key().id == key)
+}
