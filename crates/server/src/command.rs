@@ -2,9 +2,11 @@
 
 mod config_show;
 mod dev;
+mod jobs;
 mod ledger;
 mod listener;
 mod migrate;
+mod place;
 mod reference;
 mod serve;
 mod shutdown;
@@ -39,6 +41,9 @@ enum Command {
     /// Check the ledger, rotate its keys
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Look at the queue of jobs, try one again, discard one
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Print a page of the reference documentation
@@ -109,6 +114,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Migrate(arguments) => migrate::run(arguments, &environment).await,
         Command::Config(ConfigCommand::Show(layers)) => config_show::run(&layers.settings(&environment)),
         Command::Ledger(command) => ledger::run(command, &environment).await,
+        Command::Jobs(command) => jobs::run(command, &environment).await,
         Command::Openapi => print(&bailiwick_server::router::openapi_json()),
         Command::Reference(arguments) => reference::run(arguments),
     }

@@ -1,18 +1,15 @@
 //! `bailiwickd ledger`: checks every log against everything that vouches for it, and rotates keys.
 //!
-//! It works on the database of a running server as well as on that of one that has stopped: with `--data-dir` it starts
-//! the embedded database itself when nobody else has.
+//! It works on the database of a running server as well as on that of one that has stopped.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bailiwick_proof::environment::Environment as LogEnvironment;
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::log::Log;
 use bailiwick_server::clock::Clock;
-use bailiwick_server::config::{Draft, Environment, Faults, Mode, Pooler, SealingKey};
-use bailiwick_server::db::Db;
-use bailiwick_server::db::embedded::{self, DataDir, Embedded, EmbeddedError, Search, Tuning};
+use bailiwick_server::config::{Environment, SealingKey};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{self, Ledger, LogReport, Report};
 use bailiwick_server::vault::LocalSeal;
@@ -20,10 +17,8 @@ use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::dev::anchor_beside;
-use super::{Layers, NotVerified, print};
-
-/// Connections that such a command needs.
-const POOL_SIZE: u32 = 2;
+use super::place::{FoundIn, Opened, Place};
+use super::{NotVerified, print};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -39,7 +34,7 @@ pub(super) struct Verify {
     #[arg(long, required = true)]
     all: bool,
     #[command(flatten)]
-    place: Place,
+    places: Places,
 }
 
 #[derive(Debug, Args)]
@@ -54,66 +49,68 @@ pub(super) struct RotateKey {
     #[arg(long, value_name = "ENVIRONMENT", default_value = "live")]
     environment: LogEnvironment,
     #[command(flatten)]
-    place: Place,
+    places: Places,
 }
 
 /// Where database and anchor store are.
 #[derive(Debug, Args)]
-pub(super) struct Place {
-    /// The directory of a `bailiwickd dev`, running or not; without it the settings of `serve` count
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+pub(super) struct Places {
+    #[command(flatten)]
+    database: Place,
     /// The anchor store [default: the setting anchor_dir, or the folder beside the data directory]
     #[arg(long, value_name = "DIR")]
     anchor_dir: Option<PathBuf>,
-    #[command(flatten)]
-    layers: Layers,
 }
 
 /// What a command works on.
-struct Opened {
-    db: Db,
+struct Found {
+    opened: Opened,
     anchor_dir: PathBuf,
     sealing_key: Option<SealingKey>,
-    /// Started for this command, and stopped after it.
-    database: Option<Embedded>,
 }
 
 /// Runs the command.
 pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::Result<()> {
     match command {
-        Command::Verify(Verify { place, .. }) => {
-            let opened = place.open(environment).await?;
-            let report = ledger::inspect(&opened.db, &opened.anchor_dir).await.context("cannot read the ledger");
-            opened.close().await?;
+        Command::Verify(Verify { places, .. }) => {
+            let found = places.open(environment).await?;
+            let report = ledger::inspect(&found.opened.db, &found.anchor_dir).await.context("cannot read the ledger");
+            found.opened.close().await?;
             tell(&report?)
         }
-        Command::RotateKey(RotateKey { workspace, all, environment: of, place }) => {
+        Command::RotateKey(RotateKey { workspace, all, environment: of, places }) => {
             let log = workspace.map_or(Log::Cell, |workspace| Log::Workspace { workspace, environment: of });
-            let opened = place.open(environment).await?;
-            let rotated = opened.rotate((!all).then_some(log)).await;
-            opened.close().await?;
+            let found = places.open(environment).await?;
+            let rotated = found.rotate((!all).then_some(log)).await;
+            found.opened.close().await?;
             rotated
         }
     }
 }
 
-impl Place {
-    async fn open(self, environment: &Environment) -> anyhow::Result<Opened> {
-        match self.data_dir {
-            Some(data_dir) => of_data_dir(&data_dir, self.anchor_dir, environment).await,
-            None => of_settings(self.layers, self.anchor_dir, environment),
-        }
+impl Places {
+    async fn open(self, environment: &Environment) -> anyhow::Result<Found> {
+        let opened = self.database.open(environment).await?;
+        let (default, sealing_key) = match &opened.found_in {
+            FoundIn::DataDir(data_dir) => {
+                let key = std::fs::read_to_string(data_dir.join("secrets/sealing_key")).map(SecretString::from);
+                let key = key.ok().and_then(|text| SealingKey::parse(text.expose_secret().trim_end()).ok());
+                (Some(anchor_beside(data_dir)), key)
+            }
+            FoundIn::Settings(draft) => (draft.anchor_dir().map(Path::to_path_buf), draft.sealing_key().cloned()),
+        };
+        let anchor_dir = self.anchor_dir.or(default).context("anchor_dir is not set")?;
+        Ok(Found { opened, anchor_dir, sealing_key })
     }
 }
 
-impl Opened {
+impl Found {
     /// One line with the new key for each log.
     async fn rotate(&self, log: Option<Log>) -> anyhow::Result<()> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let key = self.sealing_key.as_ref().context("secrets.sealing_key is not set: it opens the ledger's keys")?;
         let parts = ledger::Parts {
-            db: self.db.clone(),
+            db: self.opened.db.clone(),
             seal: LocalSeal::new(key.bytes(), entropy.clone())?,
             clock,
             entropy,
@@ -134,58 +131,6 @@ impl Opened {
         }
         Ok(())
     }
-
-    async fn close(self) -> anyhow::Result<()> {
-        self.db.close().await;
-        match self.database {
-            Some(database) => database.stop().await.context("cannot stop the database"),
-            None => Ok(()),
-        }
-    }
-}
-
-async fn of_data_dir(
-    data_dir: &Path,
-    anchor_dir: Option<PathBuf>,
-    environment: &Environment,
-) -> anyhow::Result<Opened> {
-    if !data_dir.join("postgres").exists() {
-        bail!("{} is no directory of a bailiwickd dev", data_dir.display());
-    }
-    let data_dir = data_dir.canonicalize().context("cannot resolve the data directory")?;
-    let (urls, database) = match DataDir::open(&data_dir) {
-        Err(EmbeddedError::InUse { .. }) => (embedded::urls_of_running(&data_dir)?, None),
-        Err(error) => return Err(error.into()),
-        Ok(dir) => {
-            let search = Search::new(environment.get("PG_BIN"), environment.get("PATH"));
-            let database = Embedded::start(dir, &search, Tuning::DEV, &Entropy::system()).await?;
-            (database.urls(), Some(database))
-        }
-    };
-    let sealing_key = std::fs::read_to_string(data_dir.join("secrets/sealing_key")).map(SecretString::from);
-    let sealing_key = sealing_key.ok().and_then(|text| SealingKey::parse(text.expose_secret().trim_end()).ok());
-    Ok(Opened {
-        db: Db::connect(&urls.runtime, &urls.system, POOL_SIZE, Pooler::None)?,
-        anchor_dir: anchor_dir.unwrap_or_else(|| anchor_beside(&data_dir)),
-        sealing_key,
-        database,
-    })
-}
-
-fn of_settings(layers: Layers, anchor_dir: Option<PathBuf>, environment: &Environment) -> anyhow::Result<Opened> {
-    let mut faults = Vec::new();
-    let draft = Draft::parse(&layers.settings(environment), Mode::Serve, &mut faults);
-    if !faults.is_empty() {
-        return Err(Faults(faults).into());
-    }
-    let (runtime, system) = draft.databases().context("database.runtime_url and database.system_url are not set")?;
-    let anchor_dir = anchor_dir.or_else(|| draft.anchor_dir().map(Path::to_path_buf));
-    Ok(Opened {
-        db: Db::connect(runtime, system, POOL_SIZE, draft.pooler())?,
-        anchor_dir: anchor_dir.context("anchor_dir is not set")?,
-        sealing_key: draft.sealing_key().cloned(),
-        database: None,
-    })
 }
 
 /// One line for each log on stdout; fails when one is bad.

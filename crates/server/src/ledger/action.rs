@@ -27,6 +27,10 @@ pub enum Action {
     CellEstablished,
     /// A log got another key.
     LedgerKeyRotated,
+    /// An operator had a job tried again.
+    JobRetried,
+    /// An operator discarded a job.
+    JobDiscarded,
     /// A staged row that no entry can be made of: somebody put it there by hand.
     LedgerRowRefused,
 }
@@ -80,7 +84,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -93,6 +97,8 @@ impl Action {
         Self::ApiKeyRevoked,
         Self::CellEstablished,
         Self::LedgerKeyRotated,
+        Self::JobRetried,
+        Self::JobDiscarded,
         Self::LedgerRowRefused,
     ];
 
@@ -112,6 +118,8 @@ impl Action {
             Self::ApiKeyRevoked => "api_key.revoked",
             Self::CellEstablished => "cell.established",
             Self::LedgerKeyRotated => "ledger.key_rotated",
+            Self::JobRetried => "job.retried",
+            Self::JobDiscarded => "job.discarded",
             Self::LedgerRowRefused => "ledger.row_refused",
         }
     }
