@@ -37,7 +37,8 @@ CREATE TABLE job_payloads (
     PRIMARY KEY (workspace_id, id)
 ) PARTITION BY RANGE (id);
 
--- What was given up. The error is one of our own words: it can hold nothing of a payload.
+-- What was given up. The error is one of our own words: it can hold nothing of a payload. The fence is kept, so that a
+-- worker of before stays fenced off when the job is tried again.
 CREATE TABLE jobs_dead (
     workspace_id uuid NOT NULL,
     environment text NOT NULL,
@@ -45,7 +46,9 @@ CREATE TABLE jobs_dead (
     id uuid NOT NULL,
     kind text COLLATE "C" NOT NULL,
     attempts smallint NOT NULL,
+    fence bigint NOT NULL,
     error text NOT NULL,
+    is_scrubbed boolean NOT NULL,
     died_at timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, id)
 );

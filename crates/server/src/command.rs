@@ -3,6 +3,7 @@
 mod config_show;
 mod dev;
 mod internal_key;
+mod jobs;
 mod ledger;
 mod listener;
 mod migrate;
@@ -44,6 +45,9 @@ enum Command {
     /// Make, list and revoke credentials of your own services, which ask at /internal
     #[command(subcommand)]
     InternalKey(internal_key::Command),
+    /// Look at the queue of jobs, try one again, discard one
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Print a page of the reference documentation
@@ -115,6 +119,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Config(ConfigCommand::Show(layers)) => config_show::run(&layers.settings(&environment)),
         Command::Ledger(command) => ledger::run(command, &environment).await,
         Command::InternalKey(command) => internal_key::run(command, &environment).await,
+        Command::Jobs(command) => jobs::run(command, &environment).await,
         Command::Openapi => print(&bailiwick_server::router::openapi_json()),
         Command::Reference(arguments) => reference::run(arguments),
     }

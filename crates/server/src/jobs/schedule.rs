@@ -11,7 +11,7 @@ use std::time::Duration;
 use time::{OffsetDateTime, Time};
 use tokio::time::{Instant, sleep};
 
-pub(super) use self::sql::all;
+pub(super) use self::sql::{ScheduleRow, all};
 
 use super::queue::{EnqueueError, Queue};
 use crate::clock::Clock;

@@ -35,6 +35,10 @@ pub enum Action {
     CellEstablished,
     /// A log got another key.
     LedgerKeyRotated,
+    /// An operator had a job tried again.
+    JobRetried,
+    /// An operator discarded a job.
+    JobDiscarded,
     /// A staged row that no entry can be made of: somebody put it there by hand.
     LedgerRowRefused,
 }
@@ -88,7 +92,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -105,6 +109,8 @@ impl Action {
         Self::InternalCredentialRevoked,
         Self::CellEstablished,
         Self::LedgerKeyRotated,
+        Self::JobRetried,
+        Self::JobDiscarded,
         Self::LedgerRowRefused,
     ];
 
@@ -128,6 +134,8 @@ impl Action {
             Self::InternalCredentialRevoked => "operator.credential_revoked",
             Self::CellEstablished => "cell.established",
             Self::LedgerKeyRotated => "ledger.key_rotated",
+            Self::JobRetried => "job.retried",
+            Self::JobDiscarded => "job.discarded",
             Self::LedgerRowRefused => "ledger.row_refused",
         }
     }

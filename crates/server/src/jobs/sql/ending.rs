@@ -93,12 +93,13 @@ pub(in crate::jobs) async fn bury(
              USING unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::boolean[])
                  AS e (workspace_id, id, fence, error, scrub)
              WHERE r.workspace_id = e.workspace_id AND r.id = e.id AND r.fence = e.fence
-             RETURNING r.workspace_id, r.environment, r.project_id, r.id, r.kind, r.attempts, e.error, e.scrub),
+             RETURNING r.workspace_id, r.environment, r.project_id, r.id, r.kind, r.attempts, r.fence, e.error, e.scrub),
          scrubbed AS (
              DELETE FROM job_payloads p USING ended
              WHERE ended.scrub AND p.workspace_id = ended.workspace_id AND p.id = ended.id)
-         INSERT INTO jobs_dead (workspace_id, environment, project_id, id, kind, attempts, error, died_at)
-         SELECT workspace_id, environment, project_id, id, kind, attempts, error, $6 FROM ended RETURNING id",
+         INSERT INTO jobs_dead (workspace_id, environment, project_id, id, kind, attempts, fence, error, is_scrubbed,
+             died_at)
+         SELECT workspace_id, environment, project_id, id, kind, attempts, fence, error, scrub, $6 FROM ended RETURNING id",
         &workspaces,
         &ids,
         &fences,

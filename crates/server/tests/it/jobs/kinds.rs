@@ -63,6 +63,23 @@ impl Job for Tell {
     }
 }
 
+/// As [`Tell`], but only a few at once: claims are small, and many.
+#[derive(Clone, Default)]
+pub struct Narrow(pub Tell);
+
+impl Job for Narrow {
+    const KIND: &'static str = "test.narrow";
+    const POLICY: Policy = Policy { per_lane: 4, ..AT_ONCE };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InWorkspace;
+    type Payload = String;
+
+    async fn run(&self, claimed: Claimed<Self>, word: String) -> Result<Done, Failure> {
+        self.0.0.lock().unwrap().push(word);
+        Ok(claimed.done())
+    }
+}
+
 /// Ends as its payload says, and keeps it when it is given up.
 pub struct Moody;
 

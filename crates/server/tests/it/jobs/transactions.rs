@@ -42,7 +42,9 @@ async fn what_a_job_does_is_done_in_its_workspace_and_in_its_name() {
     assert_eq!(targets, ["a", "b"], "exactly once each");
     let actors = "SELECT DISTINCT actor FROM ledger_openings WHERE actor LIKE 'job_%' ORDER BY actor";
     let actors: Vec<String> = sqlx::query_scalar(actors).fetch_all(&shop.app.database.owner).await.unwrap();
-    assert_eq!(actors, jobs.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let mut jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+    jobs.sort();
+    assert_eq!(actors, jobs);
 }
 
 #[tokio::test]

@@ -132,8 +132,8 @@ const MAKERS: [(&str, &str); 27] = [
     ),
     (
         "jobs_dead",
-        "workspace_id :workspace; environment :environment; project_id :project; id :id; kind 'test.job'; attempts 1;
-         error 'failed'; died_at now()",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; kind 'test.job'; attempts 1; fence 1;
+         error 'failed'; is_scrubbed false; died_at now()",
     ),
     ("job_schedules", "kind :id; next_run_at now()"),
     (
