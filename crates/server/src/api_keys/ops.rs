@@ -175,7 +175,7 @@ pub async fn update(
     }
     sql::update(tx, &changed).await?;
     let entry = Entry::about(Action::ApiKeyUpdated, key).with(json!({"changed": fields})).within(changed.project_id);
-    let recorded = ledger::stage(tx, entropy, &entry).await?;
+    let recorded = ledger::stage(tx, entropy, entry);
     Ok(Some((changed, recorded)))
 }
 

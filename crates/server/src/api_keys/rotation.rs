@@ -70,7 +70,7 @@ pub async fn rotate(
     let entry = Entry::about(Action::ApiKeyRotated, old.id)
         .with(json!({"successor": successor.id.to_string(), "overlap_seconds": overlap_seconds}))
         .within(old.project_id);
-    let recorded = ledger::stage(tx, entropy, &entry).await?;
+    let recorded = ledger::stage(tx, entropy, entry);
     Ok(Some((CreatedApiKey { key: plain.reveal().to_owned(), api_key: successor }, recorded)))
 }
 
