@@ -114,11 +114,11 @@ pub(super) async fn demand_within<P>(
     networks: &Networks,
 ) -> Result<(), ChangeError> {
     let (permissions, own_scopes) = granted.ceiling(tx).await?;
-    let confined = match granted.principal() {
+    let reaches_there = match granted.principal() {
         Principal::Session(_) => true,
         Principal::Key(maker) => maker.key().audiences.include(audiences) && maker.key().allowed.include(networks),
     };
-    if confined && own_scopes.includes(scopes) && permissions.includes(scopes.permissions()) {
+    if reaches_there && own_scopes.includes(scopes) && permissions.includes(scopes.permissions()) {
         Ok(())
     } else {
         Err(ChangeError::BeyondMaker)

@@ -23,6 +23,7 @@ async fn a_dump_holds_no_usable_key_token_code_or_link() {
         .await;
     let rotated = app.post("/auth/refresh", &json!({"refresh_token": person.refresh_token})).send().await.person();
 
+    let (_, service) = app.service("gateway", &["shop"]).await;
     let dump = Command::new(pg_dump())
         .args(["--inserts", app.database.superuser_url.expose_secret()])
         .stdin(Stdio::null())
@@ -45,6 +46,7 @@ async fn a_dump_holds_no_usable_key_token_code_or_link() {
         rotated.access_token,
         rotated.refresh_token,
         app.internal_key.clone(),
+        service[7..].to_owned(),
         "kept-for-a-retry".to_owned(),
     ];
     for secret in secrets {
