@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::Notify;
 
 use super::authority::{AccountAuthority, Authority};
+use super::tx::Pool;
 use super::{AccountTx, DbError, OperationalPath, SystemTx, Wakes, WorkspaceTx};
 use crate::config::Pooler;
 
@@ -21,9 +22,9 @@ const FEED_POOL: u32 = 3;
 /// The handle to the database. It lends no connection: see the module's invariants.
 #[derive(Clone)]
 pub struct Db {
-    runtime: PgPool,
-    system: PgPool,
-    feed: PgPool,
+    runtime: Pool,
+    system: Pool,
+    feed: Pool,
     /// Where a connection for waking calls goes; nowhere through a pooler, which hands out another with each transaction.
     wakes: Option<PgConnectOptions>,
     recorded: Arc<Notify>,
@@ -43,10 +44,10 @@ impl Db {
     ) -> Result<Self, DbError> {
         let system = options(system_url, pooler)?;
         Ok(Self {
-            runtime: pool(options(runtime_url, pooler)?, pool_size),
-            feed: pool(system.clone(), FEED_POOL),
+            runtime: pool(options(runtime_url, pooler)?, pool_size, pooler),
+            feed: pool(system.clone(), FEED_POOL, pooler),
             wakes: (pooler == Pooler::None).then(|| system.clone()),
-            system: pool(system, pool_size),
+            system: pool(system, pool_size, pooler),
             recorded: Arc::default(),
         })
     }
@@ -94,9 +95,9 @@ impl Db {
 
     /// Closes every connection, waiting for those in use.
     pub async fn close(&self) {
-        self.runtime.close().await;
-        self.system.close().await;
-        self.feed.close().await;
+        for pool in [&self.runtime, &self.system, &self.feed] {
+            pool.connections.close().await;
+        }
     }
 }
 
@@ -117,12 +118,13 @@ fn options(url: &SecretString, pooler: Pooler) -> Result<PgConnectOptions, DbErr
     Ok(options)
 }
 
-fn pool(options: PgConnectOptions, size: u32) -> PgPool {
-    PgPoolOptions::new()
+fn pool(options: PgConnectOptions, size: u32, pooler: Pooler) -> Pool {
+    let connections = PgPoolOptions::new()
         .max_connections(size)
         .min_connections(0)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(Duration::from_secs(300))
         .test_before_acquire(false)
-        .connect_lazy_with(options)
+        .connect_lazy_with(options);
+    Pool { connections, pooler }
 }
