@@ -27,7 +27,7 @@ impl Pooler {
     /// Before this database, with so many connections to it for each role.
     pub async fn before(database: &TestDatabase, connections: usize) -> Self {
         let port = free_port();
-        let logins = [&database.urls.runtime, &database.urls.system].map(|url| Login::of(url));
+        let logins = [&database.urls.runtime, &database.urls.system].map(Login::of);
         let [runtime, system] = &logins;
         let dir = tempfile::tempdir().unwrap();
         let (config, users) = (dir.path().join("pgbouncer.ini"), dir.path().join("users.txt"));
