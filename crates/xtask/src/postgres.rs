@@ -28,6 +28,13 @@ pub(crate) fn find_bin_dir(needed: &[&str]) -> Option<PathBuf> {
     })
 }
 
+/// `$PGBOUNCER`, the one that Debian's package installs for root, or the first on `PATH`.
+pub(crate) fn find_pgbouncer() -> Option<PathBuf> {
+    let named = std::env::var_os("PGBOUNCER").map(PathBuf::from);
+    let known = [Some(PathBuf::from("/usr/sbin/pgbouncer")), process::on_path("pgbouncer")];
+    named.into_iter().chain(known.into_iter().flatten()).find(|file| file.is_file())
+}
+
 fn candidates() -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     dirs.extend(std::env::var_os("PG_BIN").map(PathBuf::from));

@@ -14,6 +14,7 @@ const POSTGRES_TO_TEST: [&str; 6] = ["initdb", "postgres", "pg_ctl", "psql", "pg
 /// Where the tests find what they need.
 pub(crate) struct TestTools {
     pub(crate) pg_bin: PathBuf,
+    pub(crate) pgbouncer: PathBuf,
     pub(crate) chromium: PathBuf,
     pub(crate) axe_core: PathBuf,
     /// A Python that has the packages which check the golden files.
@@ -34,6 +35,7 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
         [] | ["--for", "test"] => {
             let tools = for_test()?;
             eprintln!("xtask: PostgreSQL in {}", tools.pg_bin.display());
+            eprintln!("xtask: PgBouncer is {}", tools.pgbouncer.display());
             eprintln!("xtask: Chromium is {}", tools.chromium.display());
             eprintln!("xtask: axe-core is {}", tools.axe_core.display());
             eprintln!("xtask: Python with pymerkle and joserfc is {}", tools.python.display());
@@ -66,6 +68,9 @@ pub(crate) fn for_test() -> anyhow::Result<TestTools> {
     if postgres::find_bin_dir(&POSTGRES_TO_TEST).is_none() {
         packages.push("postgresql");
     }
+    if postgres::find_pgbouncer().is_none() {
+        packages.push("pgbouncer");
+    }
     if browser::find_chromium().is_none() {
         packages.push("chromium");
     }
@@ -85,6 +90,8 @@ pub(crate) fn for_test() -> anyhow::Result<TestTools> {
     apt::install(&packages)?;
     Ok(TestTools {
         pg_bin: postgres::find_bin_dir(&POSTGRES_TO_TEST).with_context(too_old)?,
+        pgbouncer: postgres::find_pgbouncer()
+            .context("no PgBouncer found; install one, and name it in the variable PGBOUNCER")?,
         chromium: browser::find_chromium()
             .context("no Chromium that starts: install one, and name it in the variable CHROMIUM")?,
         axe_core: browser::AXE_CORE.find_or_install()?,

@@ -93,6 +93,7 @@ impl Run {
         let variables: [(&str, &OsStr); 9] = [
             ("SQLX_OFFLINE", "true".as_ref()),
             ("PG_BIN", self.tools.pg_bin.as_ref()),
+            ("PGBOUNCER", self.tools.pgbouncer.as_ref()),
             ("CHROMIUM", self.tools.chromium.as_ref()),
             ("AXE_CORE_JS", self.tools.axe_core.as_ref()),
             ("CHECK_PYTHON", self.tools.python.as_ref()),

@@ -118,16 +118,21 @@ impl<P> Granted<P> {
     pub const fn role(&self) -> Option<Role> {
         self.role
     }
+}
 
+impl<P: Needs> Granted<P> {
     /// What the principal can do at this moment, read again in the transaction that hands some of it
     /// on: a member's role may have changed since the request was let in.
     ///
     /// # Errors
-    /// [`Denied::NotFound`] when the membership is gone.
+    /// [`Denied::NotFound`] when the membership is gone, [`Denied::Forbidden`] when its role has lost the permission.
     pub async fn ceiling(&self, tx: &mut WorkspaceTx) -> Result<(PermissionSet, ScopeSet), Denied> {
         match &self.principal {
             Principal::Session(person) => {
                 let role = sql::role_for_share(tx, person.user()).await?.ok_or(Denied::NotFound)?;
+                if !role.permissions().contains(P::PERMISSION) {
+                    return Err(Denied::Forbidden(P::PERMISSION));
+                }
                 Ok((role.permissions(), ScopeSet::ALL))
             }
             Principal::Key(holder) => Ok((holder.permissions(), holder.key().scopes)),

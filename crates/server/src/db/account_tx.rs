@@ -1,11 +1,11 @@
 //! A signed-in person's transaction: their own rows, and no workspace's.
 
 use bailiwick_proof::id::UserId;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::DbError;
 use super::authority::AccountAuthority;
-use super::tx::{Settings, Tx};
+use super::tx::{Pool, Settings, Tx};
 
 /// Sees the person, their memberships and the names of their workspaces; writes nothing of a tenant's.
 pub struct AccountTx {
@@ -14,7 +14,7 @@ pub struct AccountTx {
 }
 
 impl AccountTx {
-    pub(super) async fn open(pool: &PgPool, authority: &impl AccountAuthority) -> Result<Self, DbError> {
+    pub(super) async fn open(pool: &Pool, authority: &impl AccountAuthority) -> Result<Self, DbError> {
         let user = authority.user();
         let settings = Settings { user_id: user.uuid().to_string(), ..Settings::default() };
         Ok(Self { tx: Tx::open(pool, &settings).await?, user })

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::Notify;
 
 use super::authority::{AccountAuthority, Authority};
+use super::tx::Pool;
 use super::{AccountTx, DbError, Listener, OperationalPath, SystemTx, WorkspaceTx};
 use crate::config::Pooler;
 
@@ -23,12 +24,12 @@ const LISTENERS: u32 = 4;
 /// The handle to the database. It lends no connection: see the module's invariants.
 #[derive(Clone)]
 pub struct Db {
-    runtime: PgPool,
-    system: PgPool,
-    feed: PgPool,
+    runtime: Pool,
+    system: Pool,
+    feed: Pool,
     recorded: Arc<Notify>,
     /// For listeners alone; none where a pooler stands between, through which nobody can listen.
-    listening: Option<PgPool>,
+    listening: Option<Pool>,
 }
 
 impl Db {
@@ -45,11 +46,11 @@ impl Db {
     ) -> Result<Self, DbError> {
         let system = options(system_url, pooler)?;
         // A pooler hands out another connection with each transaction: nobody can listen through it.
-        let listening = (pooler == Pooler::None).then(|| pool(system.clone(), LISTENERS));
+        let listening = (pooler == Pooler::None).then(|| pool(system.clone(), LISTENERS, pooler));
         Ok(Self {
-            runtime: pool(options(runtime_url, pooler)?, pool_size),
-            feed: pool(system.clone(), FEED_POOL),
-            system: pool(system, pool_size),
+            runtime: pool(options(runtime_url, pooler)?, pool_size, pooler),
+            feed: pool(system.clone(), FEED_POOL, pooler),
+            system: pool(system, pool_size, pooler),
             recorded: Arc::default(),
             listening,
         })
@@ -91,19 +92,17 @@ impl Db {
     /// [`DbError::Unavailable`].
     pub async fn listen(&self, channel: &str) -> Result<Option<Listener>, DbError> {
         match &self.listening {
-            Some(pool) => Listener::open(pool, channel).await.map(Some),
+            Some(pool) => Listener::open(&pool.connections, channel).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// Closes every connection, waiting for those in use.
     pub async fn close(&self) {
-        if let Some(listening) = &self.listening {
-            listening.close().await;
+        let served = [&self.runtime, &self.system, &self.feed].into_iter();
+        for pool in self.listening.iter().chain(served) {
+            pool.connections.close().await;
         }
-        self.runtime.close().await;
-        self.system.close().await;
-        self.feed.close().await;
     }
 }
 
@@ -124,12 +123,13 @@ fn options(url: &SecretString, pooler: Pooler) -> Result<PgConnectOptions, DbErr
     Ok(options)
 }
 
-fn pool(options: PgConnectOptions, size: u32) -> PgPool {
-    PgPoolOptions::new()
+fn pool(options: PgConnectOptions, size: u32, pooler: Pooler) -> Pool {
+    let connections = PgPoolOptions::new()
         .max_connections(size)
         .min_connections(0)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(Duration::from_secs(300))
         .test_before_acquire(false)
-        .connect_lazy_with(options)
+        .connect_lazy_with(options);
+    Pool { connections, pooler }
 }

@@ -7,13 +7,13 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 use super::DbError;
 use super::after_commit::AfterCommit;
 use super::authority::{Recorded, Unrecorded};
-use super::tx::{Settings, Tx, Xid};
+use super::tx::{Pool, Settings, Tx, Xid};
 
 /// A piece of the server's own work that no tenant's authority covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -275,7 +275,7 @@ pub struct SystemTx {
 }
 
 impl SystemTx {
-    pub(super) async fn open(pool: &PgPool, path: OperationalPath, wakes: Arc<Notify>) -> Result<Self, DbError> {
+    pub(super) async fn open(pool: &Pool, path: OperationalPath, wakes: Arc<Notify>) -> Result<Self, DbError> {
         metrics::counter!("bailiwick_operational_path_total", "path" => path.as_str()).increment(1);
         let settings = Settings { operational_path: path.as_str(), ..Settings::default() };
         Ok(Self { tx: Tx::open(pool, &settings).await?, path, wakes, after_commit: AfterCommit::default() })

@@ -14,9 +14,29 @@ use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres};
 
 use super::DbError;
+use crate::config::Pooler;
 
 /// How many dead connections in a row are replaced before the database counts as unavailable.
 const STALE_CONNECTIONS: usize = 32;
+
+/// Connections of one role, and what stands between.
+#[derive(Clone)]
+pub(super) struct Pool {
+    pub(super) connections: PgPool,
+    pub(super) pooler: Pooler,
+}
+
+impl Pool {
+    /// What is said before `BEGIN`, in the same round trip. Behind a pooler the server's connection was another client's a
+    /// moment ago, and sqlx names its prepared statements by numbers, which may stand there already; it does so without a
+    /// cache too.
+    const fn prelude(&self) -> &'static str {
+        match self.pooler {
+            Pooler::None => "",
+            Pooler::Transaction => "DEALLOCATE ALL; ",
+        }
+    }
+}
 
 /// An open transaction with its settings in force. Dropped without a commit, it is rolled back.
 pub(super) struct Tx {
@@ -64,13 +84,13 @@ impl Tx {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when there is no connection to be had.
-    pub(super) async fn open(pool: &PgPool, settings: &Settings) -> Result<Self, DbError> {
-        let begin = settings.begin();
+    pub(super) async fn open(pool: &Pool, settings: &Settings) -> Result<Self, DbError> {
+        let begin = format!("{}{}", pool.prelude(), settings.begin());
         let mut stale = 0;
         loop {
             // Waiting for a connection may be cut off at any time: nothing has been said on it yet.
             #[expect(clippy::disallowed_methods, reason = "the one place that takes connections")]
-            let connection = pool.acquire().await?;
+            let connection = pool.connections.acquire().await?;
             // Connections that died with a restarted database are found out here, at no cost to the others; nothing
             // has happened yet, so the next one may be tried.
             match Self::begin(connection, begin.clone()).await {

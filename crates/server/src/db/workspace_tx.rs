@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{UserId, WorkspaceId};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 use super::DbError;
@@ -12,7 +12,7 @@ use super::after_commit::AfterCommit;
 use super::authority::{Authority, Lease, ProjectWall, Recorded};
 use super::closing::{self, KeptAnswer, Place, StagedEntry};
 use super::lease;
-use super::tx::{Settings, Tx, Xid};
+use super::tx::{Pool, Settings, Tx, Xid};
 use crate::context::RequestContext;
 
 /// Every tenant statement takes a `&mut WorkspaceTx`. Dropped, it rolls back.
@@ -31,7 +31,7 @@ pub struct WorkspaceTx {
 }
 
 impl WorkspaceTx {
-    pub(super) async fn open(pool: &PgPool, authority: &impl Authority, wakes: Arc<Notify>) -> Result<Self, DbError> {
+    pub(super) async fn open(pool: &Pool, authority: &impl Authority, wakes: Arc<Notify>) -> Result<Self, DbError> {
         let project = authority.project();
         let settings = Settings {
             workspace_id: authority.workspace().uuid().to_string(),

@@ -220,3 +220,105 @@ impl Keys {
         self.shard(lookup).write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bailiwick_proof::environment::Environment;
+    use bailiwick_proof::id::Id;
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::authz::{Scope, ScopeSet};
+    use crate::db::ProjectWall;
+
+    const LOOKUP: Lookup = *b"AbCdEfGh";
+
+    fn row(id: u128, digest: u8, version: i64, revoked: bool) -> KeyRow {
+        let facts = KeyFacts {
+            id: Id::from_uuid(Uuid::from_u128(id)),
+            workspace: Id::from_uuid(Uuid::from_u128(1)),
+            workspace_slug: SharedSlug::of("acme"),
+            environment: Environment::Live,
+            project: ProjectWall::Unconfined,
+            name: "deploy".into(),
+            scopes: ScopeSet::of(&[Scope::Read]),
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            expires_at: None,
+        };
+        KeyRow { lookup: LOOKUP, digest: [digest; 32], version, revoked, facts }
+    }
+
+    /// `k` for a key with this digest, `r` for a revoked one, `-` for none.
+    fn says(keys: &Keys, digest: u8) -> char {
+        match keys.find(&LOOKUP, &[digest; 32], 0, 60) {
+            Found::Key(..) => 'k',
+            Found::Revoked => 'r',
+            Found::Nothing => '-',
+        }
+    }
+
+    #[test]
+    fn a_slow_question_puts_nothing_back() {
+        let keys = Keys::default();
+        let slow = keys.begin();
+        keys.keep(keys.begin(), row(1, 7, 2, true));
+        assert_eq!(says(&keys, 7), 'r');
+        assert!(keys.keep(slow, row(1, 7, 1, false)), "it was read in time, and is older");
+        assert_eq!(says(&keys, 7), 'r');
+
+        let slow = keys.begin();
+        keys.vanish(Id::from_uuid(Uuid::from_u128(1)));
+        assert!(!keys.keep(slow, row(1, 7, 3, false)), "no version tells that the row is gone");
+        assert_eq!((says(&keys, 7), keys.count()), ('-', 0));
+        keys.keep(keys.begin(), row(1, 7, 1, false));
+        assert_eq!(says(&keys, 7), 'k', "it is there again, under a lower version");
+    }
+
+    #[test]
+    fn keys_with_one_index_are_told_apart_by_their_digests() {
+        let keys = Keys::default();
+        for (id, revoked) in [(1, false), (2, true), (3, false)] {
+            keys.keep(keys.begin(), row(id, u8::try_from(id).unwrap(), 1, revoked));
+        }
+        assert_eq!([1, 2, 3, 4].map(|digest| says(&keys, digest)), ['k', 'r', 'k', '-']);
+        let Found::Key(third, _) = keys.find(&LOOKUP, &[3; 32], 0, 60) else { panic!("it is there") };
+        assert_eq!(third.id.uuid(), Uuid::from_u128(3));
+    }
+
+    #[test]
+    fn a_use_is_noted_once_in_its_grain() {
+        let keys = Keys::default();
+        keys.keep(keys.begin(), row(1, 7, 1, false));
+        let noted = |now: i64| matches!(keys.find(&LOOKUP, &[7; 32], now, 60), Found::Key(_, true));
+        let times = [1_000, 1_001, 1_059, 1_060, 1_061, 9_000];
+        assert_eq!(times.map(noted), [true, false, false, true, false, true]);
+        keys.keep(keys.begin(), row(1, 7, 2, false));
+        assert!(!noted(9_001), "a change of the key is no use of it");
+    }
+
+    #[test]
+    fn they_are_complete_when_all_was_read_after_the_last_reset() {
+        let keys = Keys::default();
+        assert!(!keys.are_complete());
+        let before = keys.begin_all();
+        keys.reset();
+        keys.completed(before);
+        assert!(!keys.are_complete(), "what was read before the reset is gone");
+        keys.completed(keys.begin_all());
+        assert!(keys.are_complete());
+    }
+
+    #[test]
+    fn a_slug_that_the_feed_told_is_kept_and_shared() {
+        let keys = Keys::default();
+        keys.rename(Id::from_uuid(Uuid::from_u128(1)), "later");
+        keys.keep(keys.begin(), row(1, 7, 1, false));
+        let slug = |slug: &str| {
+            let Found::Key(facts, _) = keys.find(&LOOKUP, &[7; 32], 0, 60) else { panic!("it is there") };
+            facts.workspace_slug.is(&slug.parse().unwrap())
+        };
+        assert!(slug("later") && !slug("acme"));
+        keys.rename(Id::from_uuid(Uuid::from_u128(1)), "latest");
+        assert!(slug("latest"));
+    }
+}

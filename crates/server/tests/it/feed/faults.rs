@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 use super::ground::{Ground, tell};
 use crate::harness::cluster::{TestDatabase, options};
+use crate::harness::pooler::Pooler;
 
 const REVOCATIONS: usize = 20;
 
@@ -39,6 +40,18 @@ async fn holds_back(xid: i64, owner: &PgPool) -> bool {
 async fn without_calls_to_wake_anybody() {
     let ground = Ground::new().await;
     revoke_at_three_nodes(&ground, "nobody listens", &[("BAILIWICK_DATABASE_POOLER", "transaction")]).await;
+}
+
+#[tokio::test]
+async fn through_a_pooler_in_transaction_mode() {
+    let ground = Ground::new().await;
+    let pooler = Pooler::before(&ground.app.database, 8).await;
+    let settings = [
+        ("BAILIWICK_DATABASE_POOLER", "transaction"),
+        ("BAILIWICK_DATABASE_RUNTIME_URL", pooler.runtime_url.as_str()),
+        ("BAILIWICK_DATABASE_SYSTEM_URL", pooler.system_url.as_str()),
+    ];
+    revoke_at_three_nodes(&ground, "through PgBouncer", &settings).await;
 }
 
 #[tokio::test]

@@ -48,10 +48,13 @@ async fn a_stale_node_asks_the_database_for_each_credential_and_heals() {
         .execute(&app.database.owner)
         .await
         .unwrap();
-    ground.none_takes(&[&app.url], &keys[0]).await;
+    // Nobody waited for the node: what it had under way may have made it fresh once more, for a moment.
+    until(async || ground.ask(&app.url, &keys[0]).await.0 == 401).await;
+    assert_eq!(not_ready(app).await.as_deref(), Some("feed"));
 
     let_go(&mut holder).await;
     until(async || not_ready(app).await.is_none()).await;
+    assert_eq!(ground.revoke(&app.url, &keys[0]).await.0, 204, "asked again, by somebody who waits");
     ground.none_takes(&[&app.url], &keys[0]).await;
     ground.all_take(&[&app.url], &keys[1]).await;
 }
