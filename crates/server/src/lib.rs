@@ -2,7 +2,7 @@
 //!
 //! `ARCHITECTURE.md` at the root of the repository is the map; [`router`] lists every route and
 //! [`app`] puts the parts together. Imports go one way (`cargo xtask tidy` checks it):
-//! `clock context entropy name config` <- `db vault anchor authz` <- `feed` <- `authn http` <- `ledger mail` <- features
+//! `clock context entropy name config` <- `db vault anchor authz` <- `feed` <- `authn http` <- `ledger jobs mail` <- features
 //! <- `state` <- `router` <- `app` <- the binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 

@@ -22,6 +22,8 @@ enum Extent {
     Full,
     /// Format, layout and all tests; no lints, no generated documents, no leak scan.
     Quick,
+    /// The crash loop of the job queue alone, with so many rounds.
+    Crashes(u32),
     /// The tests whose name contains this, and nothing else.
     Only(String),
 }
@@ -41,8 +43,12 @@ fn parse(args: &[String]) -> anyhow::Result<Extent> {
     match args {
         [] => Ok(Extent::Full),
         [flag] if flag == "--quick" => Ok(Extent::Quick),
+        [flag, rounds] if flag == "--crash-rounds" => match rounds.parse() {
+            Ok(rounds) => Ok(Extent::Crashes(rounds)),
+            Err(_) => bail!("--crash-rounds wants a number"),
+        },
         [filter] if !filter.starts_with('-') => Ok(Extent::Only(filter.clone())),
-        _ => bail!("usage: cargo xtask test [filter | --quick]"),
+        _ => bail!("usage: cargo xtask test [filter | --quick | --crash-rounds N]"),
     }
 }
 
@@ -57,6 +63,14 @@ impl Run {
     fn all(&mut self, extent: &Extent) -> anyhow::Result<()> {
         if let Extent::Only(filter) = extent {
             return self.cargo("tests", &["test", "--workspace", "--", filter]);
+        }
+        if let Extent::Crashes(rounds) = extent {
+            let filter = "killing_the_worker_again_and_again";
+            return self.step("crash rounds", |run| {
+                let mut cargo = process::cargo();
+                cargo.args(["test", "--workspace", "--", filter]).env("BAILIWICK_CRASH_ROUNDS", rounds.to_string());
+                process::run(run.environment(&mut cargo))
+            });
         }
         let full = *extent == Extent::Full;
         self.cargo("format", &["fmt", "--all", "--check"])?;
@@ -137,6 +151,9 @@ mod tests {
         for (args, extent) in [
             (&[][..], Some(Extent::Full)),
             (&["--quick"], Some(Extent::Quick)),
+            (&["--crash-rounds", "1000"], Some(Extent::Crashes(1000))),
+            (&["--crash-rounds", "many"], None),
+            (&["--crash-rounds"], None),
             (&["isolation"], Some(Extent::Only("isolation".to_owned()))),
             (&["--fast"], None),
             (&["isolation", "--quick"], None),

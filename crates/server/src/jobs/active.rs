@@ -13,14 +13,17 @@ use super::wake::Lane;
 
 /// Lanes that one claim asks at most.
 const AT_ONCE: usize = 64;
+/// Due time and id: where a lane's claims have come to.
+type Position = (OffsetDateTime, Uuid);
+
 /// Before everything.
-const BEGINNING: (OffsetDateTime, Uuid) = (OffsetDateTime::UNIX_EPOCH, Uuid::nil());
+const BEGINNING: Position = (OffsetDateTime::UNIX_EPOCH, Uuid::nil());
 
 /// Lanes in which something may be due.
 #[derive(Debug, Default)]
 pub(super) struct Active {
     line: VecDeque<Lane>,
-    after: HashMap<Lane, (OffsetDateTime, Uuid)>,
+    after: HashMap<Lane, Position>,
     /// Lanes that are being asked.
     asked: HashSet<Lane>,
 }
@@ -80,7 +83,7 @@ impl Active {
     /// What those lanes gave. What was heard of a lane meanwhile counts, too.
     pub(super) fn claimed(&mut self, asks: Vec<Ask>, rows: &[Row]) {
         self.asked.clear();
-        let mut given: HashMap<(Uuid, &str, bool), (usize, (OffsetDateTime, Uuid))> = HashMap::new();
+        let mut given: HashMap<(Uuid, &str, bool), (usize, Position)> = HashMap::new();
         for row in rows {
             let of_lane = given.entry((row.workspace_id, &row.kind, row.retrying)).or_insert((0, BEGINNING));
             *of_lane = (of_lane.0 + 1, of_lane.1.max((row.due_at, row.id)));

@@ -6,6 +6,7 @@
 mod ender;
 mod errand;
 mod floor;
+mod sql;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -12,5 +12,5 @@ pub mod process;
 pub mod programs;
 mod reaper;
 pub mod recorder;
-mod run_dir;
+pub mod run_dir;
 pub mod secrets;

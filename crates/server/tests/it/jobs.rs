@@ -2,8 +2,10 @@
 
 mod ends;
 mod fair;
+mod killed;
 mod kinds;
 mod leases;
+mod operator;
 mod schedules;
 mod shop;
 mod transactions;

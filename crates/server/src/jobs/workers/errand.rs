@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::Inner;
+use super::{Inner, sql as ends};
 use crate::db::{DbError, OperationalPath, Unrecorded};
 use crate::jobs::sql::{self, Ask, DueLane, Ending, Row};
 
@@ -62,7 +62,7 @@ pub(super) async fn renew(inner: Arc<Inner>, jobs: Vec<Ending>) -> Errand {
     let renewed = async {
         let mut tx = inner.db.system_tx(OperationalPath::RunJobs).await?;
         sql::plan_anew(&mut tx).await?;
-        let held = sql::renew(&mut tx, &jobs).await?;
+        let held = ends::renew(&mut tx, &jobs).await?;
         tx.commit_unrecorded(Unrecorded::Queued).await?;
         Ok(held)
     };
@@ -78,7 +78,7 @@ pub(super) async fn give_back(inner: &Inner, jobs: &[Ending]) {
     let given = async {
         let mut tx = inner.db.system_tx(OperationalPath::RunJobs).await?;
         sql::plan_anew(&mut tx).await?;
-        sql::give_back(&mut tx, jobs).await?;
+        ends::give_back(&mut tx, jobs).await?;
         tx.commit_unrecorded(Unrecorded::Queued).await
     };
     let outcome = match given.await {

@@ -185,7 +185,7 @@ impl Floor {
             Errand::Looked(lanes, took) => {
                 self.is_looking = false;
                 self.looks += 1;
-                let is_thorough = self.looks % THOROUGH == 0;
+                let is_thorough = self.looks.is_multiple_of(THOROUGH);
                 // With more to come, the next look follows at once.
                 self.looked_to = lanes.last().filter(|_| lanes.len() >= errand::LANES).cloned();
                 let pause = if self.looked_to.is_some() { took } else { LOOK.max(took * LOOK_SHARE) };

@@ -7,14 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::db::{DbError, LEASE_SECONDS, SystemTx};
-
-/// A claimed job, as every end names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::jobs) struct Ending {
-    pub(in crate::jobs) workspace: Uuid,
-    pub(in crate::jobs) id: Uuid,
-    pub(in crate::jobs) fence: i64,
-}
+use crate::jobs::sql::Ending;
 
 struct Columns {
     workspaces: Vec<Uuid>,
@@ -35,7 +28,7 @@ impl Columns {
 }
 
 /// Their work is done: rows and payloads go.
-pub(in crate::jobs) async fn finish(tx: &mut SystemTx, jobs: &[Ending]) -> Result<HashSet<Uuid>, DbError> {
+pub(super) async fn finish(tx: &mut SystemTx, jobs: &[Ending]) -> Result<HashSet<Uuid>, DbError> {
     let Columns { workspaces, ids, fences } = Columns::of(jobs.iter());
     let ended = sqlx::query_scalar!(
         "WITH ended AS (
@@ -55,7 +48,7 @@ pub(in crate::jobs) async fn finish(tx: &mut SystemTx, jobs: &[Ending]) -> Resul
 }
 
 /// They failed and are tried again later.
-pub(in crate::jobs) async fn put_off(
+pub(super) async fn put_off(
     tx: &mut SystemTx,
     jobs: &[(Ending, OffsetDateTime, String)],
 ) -> Result<HashSet<Uuid>, DbError> {
@@ -79,7 +72,7 @@ pub(in crate::jobs) async fn put_off(
 }
 
 /// They are given up. The payload goes where nobody could use it any more.
-pub(in crate::jobs) async fn bury(
+pub(super) async fn bury(
     tx: &mut SystemTx,
     jobs: &[(Ending, String, bool)],
     now: OffsetDateTime,
@@ -113,7 +106,7 @@ pub(in crate::jobs) async fn bury(
 }
 
 /// They were claimed and never begun: anybody may take them at once, and the try does not count.
-pub(in crate::jobs) async fn give_back(tx: &mut SystemTx, jobs: &[Ending]) -> Result<(), DbError> {
+pub(super) async fn give_back(tx: &mut SystemTx, jobs: &[Ending]) -> Result<(), DbError> {
     let Columns { workspaces, ids, fences } = Columns::of(jobs.iter());
     sqlx::query!(
         "UPDATE jobs_ready r SET leased_until = NULL, attempts = r.attempts - 1
@@ -129,7 +122,7 @@ pub(in crate::jobs) async fn give_back(tx: &mut SystemTx, jobs: &[Ending]) -> Re
 }
 
 /// They are still at hand.
-pub(in crate::jobs) async fn renew(tx: &mut SystemTx, jobs: &[Ending]) -> Result<HashSet<Uuid>, DbError> {
+pub(super) async fn renew(tx: &mut SystemTx, jobs: &[Ending]) -> Result<HashSet<Uuid>, DbError> {
     let Columns { workspaces, ids, fences } = Columns::of(jobs.iter());
     let held = sqlx::query_scalar!(
         "UPDATE jobs_ready r SET leased_until = now() + make_interval(secs => $4)
@@ -143,16 +136,4 @@ pub(in crate::jobs) async fn renew(tx: &mut SystemTx, jobs: &[Ending]) -> Result
     .fetch_all(tx.connection()?)
     .await?;
     Ok(held.into_iter().collect())
-}
-
-/// What was given up before that moment goes, with its payload.
-pub(in crate::jobs) async fn expire_dead(tx: &mut SystemTx, before: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query!(
-        "WITH expired AS (DELETE FROM jobs_dead WHERE died_at < $1 RETURNING workspace_id, id)
-         DELETE FROM job_payloads p USING expired WHERE p.workspace_id = expired.workspace_id AND p.id = expired.id",
-        before
-    )
-    .execute(tx.connection()?)
-    .await?;
-    Ok(())
 }
