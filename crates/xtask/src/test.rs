@@ -104,7 +104,7 @@ impl Run {
         if std::env::var_os("CI").is_some() {
             command.env("CARGO_INCREMENTAL", "0");
         }
-        let variables: [(&str, &OsStr); 9] = [
+        let variables: [(&str, &OsStr); 10] = [
             ("SQLX_OFFLINE", "true".as_ref()),
             ("PG_BIN", self.tools.pg_bin.as_ref()),
             ("PGBOUNCER", self.tools.pgbouncer.as_ref()),

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::model::{ApiKey, CreateApiKey, CreatedApiKey, Status, UpdateApiKey};
 use super::sql;
 use crate::authn::TokenDigest;
+use crate::authz::may::Needs;
 use crate::authz::{Audiences, Denied, Granted, Principal, ScopeSet, may};
 use crate::db::{DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
@@ -106,7 +107,7 @@ pub async fn create(
 }
 
 /// Nobody hands out more than they have: scopes with their permissions, audiences, networks.
-pub(super) async fn demand_within<P>(
+pub(super) async fn demand_within<P: Needs>(
     tx: &mut WorkspaceTx,
     granted: &Granted<P>,
     scopes: ScopeSet,

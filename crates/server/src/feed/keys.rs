@@ -228,8 +228,9 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::authz::{Scope, ScopeSet};
+    use crate::authz::{Audiences, Scope, ScopeSet};
     use crate::db::ProjectWall;
+    use crate::networks::Networks;
 
     const LOOKUP: Lookup = *b"AbCdEfGh";
 
@@ -244,6 +245,8 @@ mod tests {
             scopes: ScopeSet::of(&[Scope::Read]),
             created_at: OffsetDateTime::UNIX_EPOCH,
             expires_at: None,
+            audiences: Audiences::All,
+            allowed: Networks::from_words(&[]),
         };
         KeyRow { lookup: LOOKUP, digest: [digest; 32], version, revoked, facts }
     }
