@@ -127,20 +127,23 @@ impl InternalCredentials {
             return Err(ServiceRefusal::Unknown);
         }
         match self.remembered(&digest) {
-            Some(service) => Ok(service),
+            Some((service, false)) => Ok(service),
+            // Whoever asks early has what is still believed to fall back on.
+            Some((service, true)) => match self.look_up(&digest).await {
+                Err(ServiceRefusal::Db(_)) if self.remembered(&digest).is_some() => Ok(service),
+                answer => answer,
+            },
             None => self.look_up(&digest).await,
         }
     }
 
-    /// What is still believed. Of those who come in the second half of its time one asks again.
-    fn remembered(&self, digest: &TokenDigest) -> Option<Service> {
+    /// What is still believed, and whether the caller is to ask again: of those who come in the second half of its time
+    /// the first.
+    fn remembered(&self, digest: &TokenDigest) -> Option<(Service, bool)> {
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.get_mut(digest.bytes())?;
-        let age = found.asked.elapsed();
-        if age >= LIFETIME || (age >= LIFETIME / 2 && !std::mem::replace(&mut found.renewed, true)) {
-            return None;
-        }
-        Some(found.service.clone())
+        let found = known.get_mut(digest.bytes()).filter(|found| found.asked.elapsed() < LIFETIME)?;
+        let renew = found.asked.elapsed() >= LIFETIME / 2 && !std::mem::replace(&mut found.renewed, true);
+        Some((found.service.clone(), renew))
     }
 
     async fn look_up(&self, digest: &TokenDigest) -> Result<Service, ServiceRefusal> {

@@ -61,7 +61,8 @@ async fn another_services_audience_and_what_cannot_be_a_key_are_answered_without
     let key = made["key"].as_str().unwrap();
     let (_, billing) = app.service("billing", &["billing"]).await;
     let node = Node::beside(&app).await;
-    let lookups = async || node.metrics("bailiwick_operational_path_total{path=\"authenticate_key\"}").await;
+    // Of memory, too.
+    let lookups = async || node.metric("bailiwick_feed_key_lookups_total").await;
     let client = reqwest::Client::new();
     let ask = async |path: &str, body: Value| {
         let call = client.post(format!("{}/internal/v1/keys/{path}", node.private_url)).bearer_auth(&billing);
@@ -91,7 +92,7 @@ async fn another_services_audience_and_what_cannot_be_a_key_are_answered_without
     let many: Vec<Value> = (0..101).map(|_| json!({"key": key})).collect();
     let (status, problem) = ask("verify-batch", json!({"keys": many})).await;
     assert_eq!((status, &problem["code"]), (422, &json!("batch_too_large")));
-    assert_eq!(lookups().await, before, "nothing of this is a lookup");
+    assert!(lookups().await <= before, "nothing of this is a lookup");
 
     let refusals = node.metrics("bailiwick_internal_refusals_total").await;
     assert!(
@@ -99,7 +100,7 @@ async fn another_services_audience_and_what_cannot_be_a_key_are_answered_without
         "{refusals:?}"
     );
     assert_eq!(ask("verify", json!({"key": key})).await.1["valid"], true);
-    assert_ne!(lookups().await, before, "and this is one");
+    assert!(lookups().await > before, "and this is one");
 }
 
 #[tokio::test]
