@@ -37,6 +37,7 @@ impl Hello {
 }
 
 /// Serves until it is killed, if this process was started for that; `None` otherwise.
+#[expect(clippy::disallowed_methods, reason = "a benchmark has no configuration")]
 pub(crate) fn serve_if_asked() -> Option<anyhow::Result<()>> {
     std::env::var_os(TOLD).map(|_| {
         block_on(async {
