@@ -70,7 +70,7 @@ async fn while_the_last_one_is_not_done_no_other_is_added() {
 async fn the_house_is_kept_by_jobs() {
     let shop = Shop::open().await;
     let kept = "SELECT count(*) FROM job_schedules WHERE last_run_at IS NOT NULL AND kind LIKE 'housekeeping.%'";
-    until(async || shop.number(kept).await == 2).await;
+    until(async || shop.number(kept).await == 3).await;
     until(async || shop.number("SELECT count(*) FROM jobs_ready").await == 0).await;
     assert_eq!(shop.number("SELECT count(*) FROM jobs_dead").await, 0);
 }
