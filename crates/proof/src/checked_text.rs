@@ -38,10 +38,31 @@ fn checksum_digits(body: &[u8]) -> [u8; CHECKSUM_CHARS] {
     digits
 }
 
-/// CRC-32/ISO-HDLC, as in zlib and PNG; bitwise, since a key has 55 bytes.
+/// What one byte does to a CRC-32, for each byte.
+const CRC32_OF_BYTE: [u32; 256] = crc32_of_bytes();
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "n stays below 256")]
+const fn crc32_of_bytes() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut n = 0;
+    while n < table.len() {
+        let (mut crc, mut bit) = (n as u32, 0);
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[n] = crc;
+        n += 1;
+    }
+    table
+}
+
+/// CRC-32/ISO-HDLC, as in zlib and PNG; by a table, for every use of a key begins with it.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
+        let [low, ..] = crc.to_le_bytes();
+        let of_byte = CRC32_OF_BYTE.get(usize::from(low ^ byte)).copied().unwrap_or_default();
+        (crc >> 8) ^ of_byte
     })
 }
 
