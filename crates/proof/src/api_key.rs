@@ -84,20 +84,66 @@ impl FromStr for PlainApiKey {
     type Err = MalformedApiKey;
 
     /// # Errors
-    /// [`MalformedApiKey`] for another length, prefix or alphabet, and for a wrong checksum.
+    /// As [`ShownApiKey::read`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ShownApiKey { text, environment } = ShownApiKey::read(text)?;
+        Ok(Self { text: Zeroizing::new(text.to_owned()), environment })
+    }
+}
+
+/// A key that somebody shows, where it stands: what is asked at every use of a key copies nothing.
+#[derive(Clone, Copy)]
+pub struct ShownApiKey<'a> {
+    text: &'a str,
+    environment: Environment,
+}
+
+impl<'a> ShownApiKey<'a> {
+    /// Reads what may be a key.
+    ///
+    /// # Errors
+    /// [`MalformedApiKey`] for another length, prefix or alphabet, and for a wrong checksum.
+    pub fn read(text: &'a str) -> Result<Self, MalformedApiKey> {
         let environment = match text.get(..PREFIX_CHARS) {
             Some("bw_live_") => Environment::Live,
             Some("bw_test_") => Environment::Test,
             _ => return Err(MalformedApiKey),
         };
-        if text.len() != KEY_CHARS || !text.bytes().skip(PREFIX_CHARS).all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(MalformedApiKey);
+        // All of them are looked at, wherever a wrong one stands: that is faster than to look where to stop.
+        let letters = text.bytes().skip(PREFIX_CHARS).fold(true, |all, byte| all & byte.is_ascii_alphanumeric());
+        if text.len() == KEY_CHARS && letters && has_good_checksum(text) {
+            Ok(Self { text, environment })
+        } else {
+            Err(MalformedApiKey)
         }
-        if !has_good_checksum(text) {
-            return Err(MalformedApiKey);
+    }
+
+    /// The environment that the prefix names.
+    #[must_use]
+    pub const fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// The public index.
+    #[must_use]
+    pub fn lookup(&self) -> [u8; LOOKUP_CHARS] {
+        let mut lookup = [0; LOOKUP_CHARS];
+        for (to, from) in lookup.iter_mut().zip(self.text.bytes().skip(PREFIX_CHARS)) {
+            *to = from;
         }
-        Ok(Self { text: Zeroizing::new(text.to_owned()), environment })
+        lookup
+    }
+
+    /// The key itself, to hash.
+    #[must_use]
+    pub const fn reveal(&self) -> &'a str {
+        self.text
+    }
+}
+
+impl fmt::Debug for ShownApiKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShownApiKey([redacted])")
     }
 }
 
@@ -114,6 +160,7 @@ mod tests {
         let key = PlainApiKey::from_entropy(Environment::Live, &entropy).unwrap();
         assert_eq!(key.reveal(), "bw_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcde1dg76K");
         assert_eq!(key.lookup(), "01234567");
+        assert_eq!(&ShownApiKey::read(key.reveal()).unwrap().lookup(), b"01234567");
     }
 
     #[test]
@@ -125,6 +172,7 @@ mod tests {
     fn debug_tells_nothing() {
         let key = PlainApiKey::from_entropy(Environment::Live, &[7; ENTROPY_BYTES]).unwrap();
         assert_eq!(format!("{key:?}"), "PlainApiKey([redacted])");
+        assert_eq!(format!("{:?}", ShownApiKey::read(key.reveal())), "Ok(ShownApiKey([redacted]))");
     }
 
     proptest! {

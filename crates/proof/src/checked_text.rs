@@ -29,7 +29,7 @@ pub(crate) fn has_good_checksum(text: &str) -> bool {
 }
 
 fn checksum_digits(body: &[u8]) -> [u8; CHECKSUM_CHARS] {
-    let mut rest = crc32(body);
+    let mut rest = crc32fast::hash(body);
     let mut digits = [b'0'; CHECKSUM_CHARS];
     for digit in digits.iter_mut().rev() {
         *digit = usize::try_from(rest % 62).ok().and_then(|i| BASE62.get(i)).copied().unwrap_or(b'0');
@@ -38,40 +38,10 @@ fn checksum_digits(body: &[u8]) -> [u8; CHECKSUM_CHARS] {
     digits
 }
 
-/// What one byte does to a CRC-32, for each byte.
-const CRC32_OF_BYTE: [u32; 256] = crc32_of_bytes();
-
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "n stays below 256")]
-const fn crc32_of_bytes() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut n = 0;
-    while n < table.len() {
-        let (mut crc, mut bit) = (n as u32, 0);
-        while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-            bit += 1;
-        }
-        table[n] = crc;
-        n += 1;
-    }
-    table
-}
-
-/// CRC-32/ISO-HDLC, as in zlib and PNG; by a table, for every use of a key begins with it.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        let [low, ..] = crc.to_le_bytes();
-        let of_byte = CRC32_OF_BYTE.get(usize::from(low ^ byte)).copied().unwrap_or_default();
-        (crc >> 8) ^ of_byte
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_checksum_is_the_standard_one() {
-        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+        assert_eq!(crc32fast::hash(b"123456789"), 0xCBF4_3926);
     }
 }

@@ -161,13 +161,14 @@ impl<K> Hash for Id<K> {
 impl<K: Kind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bits = self.0.as_u128();
-        write!(f, "{}_", K::PREFIX)?;
-        for position in (0..SUFFIX_CHARS).rev() {
-            let digit = (bits >> (position * 5)) & 31;
-            let letter = usize::try_from(digit).ok().and_then(|i| ALPHABET.get(i)).copied().unwrap_or(b'0');
-            fmt::Write::write_char(f, char::from(letter))?;
+        let mut suffix = [b'0'; SUFFIX_CHARS];
+        for (position, letter) in suffix.iter_mut().rev().enumerate() {
+            let digit = usize::try_from((bits >> (position * 5)) & 31).ok();
+            *letter = digit.and_then(|digit| ALPHABET.get(digit)).copied().unwrap_or(*letter);
         }
-        Ok(())
+        f.write_str(K::PREFIX)?;
+        f.write_str("_")?;
+        f.write_str(std::str::from_utf8(&suffix).unwrap_or_default())
     }
 }
 

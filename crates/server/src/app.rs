@@ -1,14 +1,19 @@
 //! The composition root: puts the parts together and serves them on two listeners.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use axum::Router;
+use axum::ServiceExt as _;
+use axum::http::Request;
+use axum::response::Response;
 use axum_server::Handle;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tower_service::Service;
 
 use crate::config::Config;
 use crate::db::Db;
@@ -41,7 +46,7 @@ impl App {
 
     /// The database, for start-up checks.
     #[must_use]
-    pub const fn db(&self) -> &Db {
+    pub fn db(&self) -> &Db {
         &self.state.db
     }
 
@@ -59,10 +64,9 @@ impl App {
         let handles = [Handle::new(), Handle::new()];
         let mut listeners = JoinSet::new();
         let (public_cap, private_cap) = ConnectionCap::for_listeners();
-        let routers = [(public, public_cap, router::public(&state)), (private, private_cap, router::private(&state))];
-        for ((listener, cap, router), handle) in routers.into_iter().zip(handles.clone()) {
-            listeners.spawn(listen(listener, cap, router, handle)?);
-        }
+        let [public_handle, private_handle] = handles.clone();
+        listeners.spawn(listen(public, public_cap, router::public(&state), public_handle)?);
+        listeners.spawn(listen(private, private_cap, router::private(&state), private_handle)?);
         let feed = state.feed.clone();
         let following = tokio::spawn(async move { feed.run().await });
         let upkeep = tokio::spawn(housekeeping::tend_metrics(state.metrics.clone()));
@@ -105,16 +109,20 @@ fn workers(state: &AppState, slots: usize) -> Workers {
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })
 }
 
-fn listen(
+fn listen<S>(
     listener: TcpListener,
     cap: ConnectionCap,
-    router: Router,
+    service: S,
     handle: Handle<SocketAddr>,
-) -> std::io::Result<impl Future<Output = std::io::Result<()>> + Send + 'static> {
+) -> std::io::Result<impl Future<Output = std::io::Result<()>> + Send + 'static>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
     listener.set_nonblocking(true)?;
     // HTTP/1 alone: whether a client speaks HTTP/2 without TLS is found out by waiting for its first bytes, and that
     // wait has no deadline. Browsers do not; a proxy that ends TLS need not.
     let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only().acceptor(cap);
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-    Ok(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()))
+    Ok(server.serve(service.into_make_service_with_connect_info::<SocketAddr>()))
 }

@@ -1,7 +1,9 @@
 //! What is known of a request besides who asks and what for: its ids, its moment, its origin.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use bailiwick_proof::entry::TraceId;
 use bailiwick_proof::id::{Id, RequestId};
 use time::OffsetDateTime;
 
@@ -13,10 +15,10 @@ use crate::entropy::Entropy;
 pub struct RequestContext {
     /// Ours, answered in `X-Request-Id`.
     pub id: RequestId,
-    /// 32 lower-case hex characters (W3C Trace Context), the caller's or ours.
-    pub trace_id: String,
+    /// The caller's (W3C Trace Context) or ours.
+    pub trace_id: TraceId,
     /// What the caller sent as `X-Request-Id`, kept beside ours and never in its place.
-    pub external_id: Option<String>,
+    pub external_id: Option<Arc<str>>,
     /// The socket's peer.
     pub client_ip: Option<IpAddr>,
     /// When it arrived: the time of everything that it changes.
@@ -30,7 +32,7 @@ impl RequestContext {
         let received_at = clock.now();
         Self {
             id: Id::from_uuid(entropy.uuid_v7(received_at)),
-            trace_id: format!("{:032x}", u128::from_be_bytes(entropy.bytes())),
+            trace_id: TraceId::new(entropy.bytes()),
             external_id: None,
             client_ip: None,
             received_at,

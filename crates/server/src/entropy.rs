@@ -27,10 +27,25 @@ impl Entropy {
         bytes
     }
 
+    /// A request's id (a `UUIDv7` of that moment), 16 bytes for its trace and 8 for our part in it, by one draw: a
+    /// draw costs more than many an answer.
+    #[must_use]
+    pub fn request_ids(&self, at: OffsetDateTime) -> (Uuid, [u8; 16], [u8; 8]) {
+        let [id @ .., a, b, c, d, e, f, g, h]: [u8; 34] = self.bytes();
+        let (mut uuid, mut trace) = ([0; 10], [0; 16]);
+        uuid.copy_from_slice(&id[..10]);
+        trace.copy_from_slice(&id[10..]);
+        (uuid_v7(at, &uuid), trace, [a, b, c, d, e, f, g, h])
+    }
+
     /// A `UUIDv7` (RFC 9562, section 5.7) of that moment; ids sort by it.
     #[must_use]
     pub fn uuid_v7(&self, at: OffsetDateTime) -> Uuid {
-        let unix_ms = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-        uuid::Builder::from_unix_timestamp_millis(unix_ms, &self.bytes()).into_uuid()
+        uuid_v7(at, &self.bytes())
     }
+}
+
+fn uuid_v7(at: OffsetDateTime, random: &[u8; 10]) -> Uuid {
+    let unix_ms = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid()
 }

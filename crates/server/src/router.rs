@@ -2,9 +2,9 @@
 //!
 //! What is an operation of the API stands in the contract (`api/openapi.json`) by the same line.
 
+use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
-use axum::{Extension, Router};
 use serde_json::Value;
 
 use crate::api_keys::verify::{Verdict, Verdicts, VerifyKey, VerifyKeys};
@@ -13,7 +13,7 @@ use crate::audit::{AuditEvent, AuditEventDetail, RecordEvent, RecordedEvent};
 use crate::authz::Permission as P;
 use crate::http::Access::{AnyKey, Anyone, ForwardedRequest, InternalCredential, Permission, SignedIn};
 use crate::http::health::{self, Health};
-use crate::http::{Code, Operation, Page, Routes, Surface, apply_layers, openapi_document};
+use crate::http::{Code, Gate, Operation, Page, Routes, Surface, openapi_document};
 use crate::identity::http::{Challenge, SignInRequest, VerifyRequest};
 use crate::members::Member;
 use crate::projects::{CreateProject, Project};
@@ -50,7 +50,7 @@ const EVENT_FILTERS: &[(&str, &str)] = &[
 /// The public listener's API.
 #[rustfmt::skip]
 fn api() -> Routes<AppState> {
-    Routes::default()
+    Routes::of(Surface::Api)
         .operation(Operation::post("/auth/request", "requestSignIn", Anyone, "Send a sign-in link and code")
             .takes::<SignInRequest>().answers::<Challenge>(202).without_idempotency(), identity::http::request)
         .operation(Operation::post("/auth/verify", "verifySignIn", Anyone, "Sign in by link or code")
@@ -111,7 +111,7 @@ fn api() -> Routes<AppState> {
 /// The private listener: for the operator alone.
 #[rustfmt::skip]
 fn internal() -> Routes<AppState> {
-    Routes::default()
+    Routes::of(Surface::Api)
         .operation(Operation::post("/internal/v1/keys/verify", "verifyApiKey", InternalCredential, "Is this key good, now?")
             .takes::<VerifyKey>().answers::<Verdict>(200).without_idempotency(), api_keys::verify::verify)
         .operation(Operation::post("/internal/v1/keys/verify-batch", "verifyApiKeys", InternalCredential, "Are these keys good, now? Up to 100, answered in their order")
@@ -130,7 +130,7 @@ fn internal() -> Routes<AppState> {
 fn console() -> Routes<AppState> {
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
-    Routes::default()
+    Routes::of(Surface::Console)
         .page(&GET, "/", Anyone, identity::page::root)
         .page(&GET, "/sign-in", Anyone, identity::page::sign_in)
         .page(&POST, "/sign-in", Anyone, identity::page::ask)
@@ -169,18 +169,16 @@ fn console() -> Routes<AppState> {
 pub fn public(state: &AppState) -> Router {
     let (api, _) = api().into_parts();
     let (console, _) = console().into_parts();
-    let console =
-        console.layer(from_fn_with_state(state.clone(), sessions::keep_alive)).layer(Extension(Surface::Console));
+    let console = console.layer(from_fn_with_state(state.clone(), sessions::keep_alive));
     let (unguarded, _) = unguarded(state).into_parts();
-    let router = api.layer(Extension(Surface::Api)).merge(console).merge(unguarded);
-    apply_layers(router, &state.edge)
-        .layer(from_fn_with_state(state.edge.clone(), console::problems_as_pages))
-        .with_state(state.clone())
+    let routes = api.merge(console).merge(unguarded).with_state(state.clone());
+    let problems_as_pages = from_fn_with_state(state.edge.clone(), console::problems_as_pages);
+    Router::new().fallback_service(Gate::new(state.edge.clone(), routes)).layer(problems_as_pages)
 }
 
 /// What needs no session: static files, and in development the mailbox.
 fn unguarded(state: &AppState) -> Routes<AppState> {
-    let routes = Routes::default().page(&Method::GET, "/static/{*path}", Anyone, console::serve_asset);
+    let routes = Routes::of(Surface::Console).page(&Method::GET, "/static/{*path}", Anyone, console::serve_asset);
     if state.mailer.mailbox().is_some() {
         routes.page(&Method::GET, "/dev/mail", Anyone, mail::page::mailbox)
     } else {
@@ -189,9 +187,9 @@ fn unguarded(state: &AppState) -> Routes<AppState> {
 }
 
 /// The private listener.
-pub fn private(state: &AppState) -> Router {
-    let (router, _) = internal().into_parts();
-    apply_layers(router.layer(Extension(Surface::Api)), &state.private_edge).with_state(state.clone())
+pub fn private(state: &AppState) -> Gate {
+    let (routes, _) = internal().into_parts();
+    Gate::new(state.private_edge.clone(), routes.with_state(state.clone()))
 }
 
 /// The contract of both listeners.

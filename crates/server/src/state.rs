@@ -1,5 +1,8 @@
 //! What handlers share: the parts of the house, put together from the configuration.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
 
@@ -17,9 +20,12 @@ use crate::ledger::{self, Ledger, LedgerError};
 use crate::mail::Mailer;
 use crate::vault::{LocalSeal, SealError};
 
-/// What handlers share. Cheap to clone; each takes the parts that it needs.
-#[derive(Clone, FromRef)]
-pub struct AppState {
+/// What handlers share; each takes the parts that it needs. One handle, for it is cloned with every request.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// The parts.
+pub struct Shared {
     pub(crate) db: Db,
     tokens: AccessTokens,
     internal_credentials: InternalCredentials,
@@ -33,8 +39,42 @@ pub struct AppState {
     pub(crate) draining: Draining,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) edge: Edge,
-    #[from_ref(skip)]
     pub(crate) private_edge: Edge,
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// Lets handlers ask for a part by its type.
+macro_rules! parts {
+    ($($field:ident: $part:ty),+ $(,)?) => {
+        $(impl FromRef<AppState> for $part {
+            fn from_ref(state: &AppState) -> Self {
+                state.0.$field.clone()
+            }
+        })+
+    };
+}
+
+parts! {
+    db: Db,
+    tokens: AccessTokens,
+    internal_credentials: InternalCredentials,
+    seal: LocalSeal,
+    changes: Changes,
+    feed: Feed,
+    ledger: Ledger,
+    queue: Queue,
+    mailer: Mailer,
+    public_url: PublicUrl,
+    draining: Draining,
+    metrics: PrometheusHandle,
+    edge: Edge,
 }
 
 /// What the composition is made of besides the configuration.
@@ -98,7 +138,7 @@ impl AppState {
         let configured = config.secrets.internal_key.as_ref();
         let internal_credentials =
             InternalCredentials::new(db.clone(), configured.map(InternalKey::secret), config.internal_networks.clone());
-        Ok(Self {
+        Ok(Self(Arc::new(Shared {
             ledger,
             queue: Queue::new(seal.clone(), entropy.clone()),
             changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone(), feed: feed.clone() },
@@ -113,7 +153,7 @@ impl AppState {
             private_edge: edge(Hosts::of(private_hosts(config)), false),
             mailer,
             metrics,
-        })
+        })))
     }
 }
 

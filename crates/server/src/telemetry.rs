@@ -5,12 +5,15 @@
 //!   change that: statements and requests are not logged by the libraries either, at any level that it opens.
 //! - Stdout belongs to the command's own output.
 
-use std::io;
+use std::future::Future;
+use std::{fmt, io};
 
+use bailiwick_proof::id::RequestId;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Format, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -18,7 +21,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::config::{Log, LogFormat};
 
 /// Targets that may never speak below `warn`, for their debug lines quote what they carry.
-const SILENCED: [&str; 7] = ["hyper", "hyper_util", "h2", "lettre", "rustls", "sqlx", "tower_http"];
+const SILENCED: [&str; 6] = ["hyper", "hyper_util", "h2", "lettre", "rustls", "sqlx"];
 
 /// Upper bounds of the histograms, which all count seconds.
 const DURATION_BUCKETS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -66,8 +69,55 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
-        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).compact().boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        LogFormat::Text => {
+            let lines = lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+            lines.event_format(Named { format, line: Format::default().compact() }).boxed()
+        }
+        LogFormat::Json => {
+            let line = Format::default().json().flatten_event(true).with_current_span(false).with_span_list(false);
+            lines.json().event_format(Named { format, line }).boxed()
+        }
+    }
+}
+
+tokio::task_local! {
+    static REQUEST: RequestId;
+}
+
+/// Whatever is logged while `work` runs, a fault's cause too, is found by the id that the request's answer carries. A span
+/// would do that as well, at twenty times the cost for every request that has nothing to say.
+pub fn in_request<F: Future>(id: RequestId, work: F) -> impl Future<Output = F::Output> {
+    REQUEST.scope(id, work)
+}
+
+/// A line with the id of the request that it was written for, if there is one.
+struct Named<F> {
+    format: LogFormat,
+    line: F,
+}
+
+impl<S, N, F> FormatEvent<S, N> for Named<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Ok(id) = REQUEST.try_with(|id| *id) else { return self.line.format_event(context, to, event) };
+        match self.format {
+            LogFormat::Text => {
+                write!(to, "{id} ")?;
+                self.line.format_event(context, to, event)
+            }
+            LogFormat::Json => {
+                let mut line = String::new();
+                self.line.format_event(context, Writer::new(&mut line), event)?;
+                match line.trim_end().strip_suffix('}') {
+                    Some(object) => writeln!(to, "{object},\"request_id\":\"{id}\"}}"),
+                    None => to.write_str(&line),
+                }
+            }
+        }
     }
 }
 
@@ -104,6 +154,21 @@ mod tests {
         let object: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((&object["event"], &object["duration_ms"]), (&"server.ready".into(), &7.into()));
         assert_eq!(object["level"], "INFO");
+    }
+
+    #[test]
+    fn a_line_names_the_request_that_it_was_written_for() {
+        let id: RequestId = "req_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        let speak = || {
+            futures_util::future::FutureExt::now_or_never(in_request(id, async { tracing::warn!(event = "asked") }));
+            tracing::warn!(event = "unasked");
+        };
+        let lines = logged(LogFormat::Json, "info", speak);
+        let of: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&of[0]["event"], &of[0]["request_id"]), (&"asked".into(), &id.to_string().into()), "{lines}");
+        assert_eq!((&of[1]["event"], of[1].get("request_id")), (&"unasked".into(), None), "{lines}");
+        let lines = logged(LogFormat::Text, "info", speak);
+        assert!(lines.starts_with(&format!("{id} ")) && lines.matches("req_").count() == 1, "{lines}");
     }
 
     #[test]

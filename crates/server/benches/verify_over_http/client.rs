@@ -1,6 +1,7 @@
 //! HTTP/1.1 with nothing to spare: a request made beforehand, an answer read to its end.
 
 use anyhow::{Context, bail, ensure};
+use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -52,7 +53,8 @@ impl Client {
             ensure!(self.stream.read_buf(&mut self.answer).await? > 0, "the server hung up");
             if let Some(body) = body(&self.answer)? {
                 ensure!(
-                    self.answer.starts_with(b"HTTP/1.1 200 ") && contains(body, asked.expected.as_bytes()),
+                    self.answer.starts_with(b"HTTP/1.1 200 ")
+                        && memmem::find(body, asked.expected.as_bytes()).is_some(),
                     "answered {}",
                     String::from_utf8_lossy(&self.answer)
                 );
@@ -64,18 +66,11 @@ impl Client {
 
 /// The body, once all of it is there.
 fn body(answer: &[u8]) -> anyhow::Result<Option<&[u8]>> {
-    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+    let Some(end) = memmem::find(answer, b"\r\n\r\n") else { return Ok(None) };
     let (head, rest) = answer.split_at(end + 4);
-    for line in head.split(|byte| *byte == b'\n') {
-        let Some((name, value)) = std::str::from_utf8(line)?.split_once(':') else { continue };
-        if name.eq_ignore_ascii_case("content-length") {
-            let length: usize = value.trim().parse()?;
-            return Ok((rest.len() >= length).then_some(rest));
-        }
-    }
-    bail!("an answer without a length")
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+    let name = b"\r\ncontent-length: ";
+    let Some(at) = memmem::find(head, name) else { bail!("an answer without a length") };
+    let digits = head.get(at + name.len()..).unwrap_or_default().iter().map_while(|b| char::from(*b).to_digit(10));
+    let length = digits.fold(0, |length, digit| length * 10 + u64::from(digit));
+    Ok((rest.len() as u64 >= length).then_some(rest))
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use bailiwick_proof::api_key::PlainApiKey;
+use bailiwick_proof::api_key::ShownApiKey;
 use bailiwick_proof::environment::Environment;
 use time::OffsetDateTime;
 
@@ -76,11 +76,11 @@ pub(super) async fn judge(
     demands: &Demands,
     now: OffsetDateTime,
 ) -> Result<Result<KeyHolder, Refusal>, DbError> {
-    let Ok(plain) = key.parse::<PlainApiKey>() else { return Ok(Err(Refusal::Malformed)) };
-    if demands.environment.is_some_and(|wanted| wanted != plain.environment()) {
-        return Ok(Err(Refusal::OtherEnvironment(plain.environment())));
+    let Ok(shown) = ShownApiKey::read(key) else { return Ok(Err(Refusal::Malformed)) };
+    if demands.environment.is_some_and(|wanted| wanted != shown.environment()) {
+        return Ok(Err(Refusal::OtherEnvironment(shown.environment())));
     }
-    let holder = match authn::authenticate_key(feed, key, now, demands.from).await {
+    let holder = match authn::authenticate_shown_key(feed, shown, now, demands.from).await {
         Ok(holder) => holder,
         Err(KeyRefusal::Malformed) => return Ok(Err(Refusal::Malformed)),
         Err(KeyRefusal::Unknown) => return Ok(Err(Refusal::Unknown)),

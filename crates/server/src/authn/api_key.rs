@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use bailiwick_proof::api_key::PlainApiKey;
+use bailiwick_proof::api_key::ShownApiKey;
 use time::OffsetDateTime;
 
 use super::TokenDigest;
@@ -42,18 +42,31 @@ impl From<KeyLapse> for KeyRefusal {
     }
 }
 
-/// Finds the key by its public index and the digest of the whole, and notes that it was used. What cannot be a key is
-/// refused by its checksum before anybody is asked.
+/// What [`authenticate_shown_key`] says of a text; what cannot be a key is refused by its checksum before anybody is
+/// asked.
 ///
 /// # Errors
-/// See [`KeyRefusal`]. Only whoever holds the whole key learns that it was revoked or has expired.
+/// See [`KeyRefusal`].
 pub async fn authenticate_key(
     feed: &Feed,
     text: &str,
     now: OffsetDateTime,
     from: Option<IpAddr>,
 ) -> Result<KeyHolder, KeyRefusal> {
-    let key: PlainApiKey = text.parse().map_err(|_| KeyRefusal::Malformed)?;
+    let key = ShownApiKey::read(text).map_err(|_| KeyRefusal::Malformed)?;
+    authenticate_shown_key(feed, key, now, from).await
+}
+
+/// Finds the key by its public index and the digest of the whole, and notes that it was used.
+///
+/// # Errors
+/// See [`KeyRefusal`]. Only whoever holds the whole key learns that it was revoked or has expired.
+pub async fn authenticate_shown_key(
+    feed: &Feed,
+    key: ShownApiKey<'_>,
+    now: OffsetDateTime,
+    from: Option<IpAddr>,
+) -> Result<KeyHolder, KeyRefusal> {
     let digest = TokenDigest::of(key.reveal().as_bytes());
     let facts = match feed.key(key.lookup(), digest.bytes(), now).await? {
         KeyState::Known(facts) => facts,

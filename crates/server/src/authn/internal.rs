@@ -29,7 +29,7 @@ const CONFIGURED: &str = "configured";
 /// A service of the operator's whose credential was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) audiences: Audiences,
 }
 
@@ -91,7 +91,7 @@ pub struct InternalCredentials(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    configured: Option<TokenDigest>,
+    configured: Option<(TokenDigest, Service)>,
     networks: Networks,
     known: Mutex<HashMap<[u8; 32], Known>>,
 }
@@ -107,7 +107,8 @@ impl InternalCredentials {
     /// With the configured credential, which has every audience, and the networks from which anybody may ask.
     #[must_use]
     pub fn new(db: Db, configured: Option<&SecretString>, networks: Networks) -> Self {
-        let configured = configured.map(|key| TokenDigest::of(key.expose_secret().as_bytes()));
+        let service = || Service { name: CONFIGURED.into(), audiences: Audiences::All };
+        let configured = configured.map(|key| (TokenDigest::of(key.expose_secret().as_bytes()), service()));
         Self(Arc::new(Inner { db, configured, networks, known: Mutex::default() }))
     }
 
@@ -120,8 +121,10 @@ impl InternalCredentials {
             return Err(ServiceRefusal::Address);
         }
         let digest = TokenDigest::of(text.as_bytes());
-        if self.0.configured.as_ref().is_some_and(|configured| configured.matches(digest.bytes())) {
-            return Ok(Service { name: CONFIGURED.to_owned(), audiences: Audiences::All });
+        if let Some((configured, service)) = &self.0.configured
+            && configured.matches(digest.bytes())
+        {
+            return Ok(service.clone());
         }
         if !text.starts_with(INTERNAL_KEY_PREFIX) || text.parse::<PlainInternalKey>().is_err() {
             return Err(ServiceRefusal::Unknown);
@@ -129,11 +132,11 @@ impl InternalCredentials {
         match self.remembered(&digest) {
             Some((service, false)) => Ok(service),
             // Whoever asks early has what is still believed to fall back on.
-            Some((service, true)) => match self.look_up(&digest).await {
+            Some((service, true)) => match Box::pin(self.look_up(&digest)).await {
                 Err(ServiceRefusal::Db(_)) if self.remembered(&digest).is_some() => Ok(service),
                 answer => answer,
             },
-            None => self.look_up(&digest).await,
+            None => Box::pin(self.look_up(&digest)).await,
         }
     }
 
@@ -175,7 +178,7 @@ mod tests {
     #[test]
     fn a_service_asks_for_its_own_audiences_alone() {
         let service = |audiences: &[&str]| Service {
-            name: "gateway".to_owned(),
+            name: "gateway".into(),
             audiences: Audiences::of(audiences.iter().map(|word| word.parse().unwrap()).collect()),
         };
         let billing: Audience = "billing".parse().unwrap();

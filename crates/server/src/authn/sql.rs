@@ -15,5 +15,5 @@ pub(super) async fn service_by_digest(tx: &mut SystemTx, digest: &TokenDigest) -
     .await?;
     // Stored credentials have audiences; a row without is no credential for everything.
     let row = row.filter(|row| !row.audiences.is_empty());
-    Ok(row.map(|row| Service { name: row.service, audiences: Audiences::from_words(&row.audiences) }))
+    Ok(row.map(|row| Service { name: row.service.into(), audiences: Audiences::from_words(&row.audiences) }))
 }

@@ -106,9 +106,9 @@ async fn insert_both(
         entry.target,
         entry.recorded_by,
         entry.meta,
-        context.trace_id,
+        context.trace_id.to_string(),
         context.id.uuid(),
-        context.external_id,
+        context.external_id.as_deref(),
         context.client_ip.map(|ip| ip.to_string())
     )
     .execute(connection)
@@ -131,9 +131,9 @@ async fn insert_entry(connection: &mut PgConnection, place: &Place<'_>, entry: &
         entry.target,
         entry.recorded_by,
         entry.meta,
-        context.trace_id,
+        context.trace_id.to_string(),
         context.id.uuid(),
-        context.external_id,
+        context.external_id.as_deref(),
         context.client_ip.map(|ip| ip.to_string()),
         context.received_at
     )

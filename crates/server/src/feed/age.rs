@@ -2,49 +2,68 @@
 //!
 //! Both marks are moments at which something *began*: whatever the database said is at least as young.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::STALE_AFTER;
 
-/// When the last good poll and the last committed sign of life began.
-#[derive(Default)]
-pub(super) struct Age(Mutex<Marks>);
+/// When the last good poll and the last committed sign of life began. Asked with every use of a key, so without a lock.
+pub(super) struct Age {
+    origin: Instant,
+    polled: Mark,
+    published: Mark,
+}
 
-#[derive(Clone, Copy, Default)]
-struct Marks {
-    polled: Option<Instant>,
-    published: Option<Instant>,
+/// A moment in nanoseconds since the origin, plus one; zero is none.
+#[derive(Default)]
+struct Mark(AtomicU64);
+
+impl Mark {
+    fn set(&self, origin: Instant, at: Instant) {
+        let since = at.saturating_duration_since(origin).as_nanos();
+        self.0.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::SeqCst);
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+
+    fn get(&self) -> Option<u64> {
+        self.0.load(Ordering::SeqCst).checked_sub(1)
+    }
+}
+
+impl Default for Age {
+    fn default() -> Self {
+        Self { origin: Instant::now(), polled: Mark::default(), published: Mark::default() }
+    }
 }
 
 impl Age {
     pub(super) fn polled(&self, began: Instant) {
-        self.marks(|marks| marks.polled = Some(began));
+        self.polled.set(self.origin, began);
     }
 
     pub(super) fn published(&self, began: Instant) {
-        self.marks(|marks| marks.published = Some(began));
+        self.published.set(self.origin, began);
     }
 
     /// From now on memory decides nothing, until it has been read anew.
     pub(super) fn lose(&self) {
-        self.marks(|marks| *marks = Marks::default());
+        self.polled.clear();
+        self.published.clear();
     }
 
     /// `None` when there is nothing to be as old as.
     pub(super) fn at(&self, now: Instant) -> Option<Duration> {
-        let Marks { polled, published } = self.marks(|marks| *marks);
-        Some(now.saturating_duration_since(polled?.min(published?)))
+        let heard = Duration::from_nanos(self.polled.get()?.min(self.published.get()?));
+        Some(now.saturating_duration_since(self.origin).saturating_sub(heard))
     }
 
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
         self.at(now).is_some_and(|age| age < STALE_AFTER)
-    }
-
-    fn marks<T>(&self, with: impl FnOnce(&mut Marks) -> T) -> T {
-        with(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 

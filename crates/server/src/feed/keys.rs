@@ -7,13 +7,15 @@
 //! - Digests are compared in constant time, and all that stand under an index.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use bailiwick_proof::api_key::LOOKUP_CHARS;
 use bailiwick_proof::id::{ApiKeyId, WorkspaceId};
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use foldhash::fast::RandomState;
+use subtle::{Choice, ConditionallySelectable};
 use uuid::Uuid;
 
 use crate::authz::{KeyFacts, SharedSlug};
@@ -64,7 +66,7 @@ struct Stored {
     noted: AtomicI64,
 }
 
-type Shard = HashMap<Lookup, Vec<Stored>>;
+type Shard = HashMap<u64, Vec<Stored>, RandomState>;
 
 /// Every key of the cell, once they are loaded.
 pub(super) struct Keys {
@@ -85,7 +87,7 @@ impl Default for Keys {
     fn default() -> Self {
         Self {
             shards: std::array::from_fn(|_| RwLock::default()),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             slugs: RwLock::default(),
             vanished: AtomicUsize::new(0),
             count: AtomicUsize::new(0),
@@ -124,12 +126,12 @@ impl Keys {
     /// noted more than `grain` ago.
     pub(super) fn find(&self, lookup: &Lookup, digest: &[u8; 32], now: i64, grain: i64) -> Found {
         let shard = self.read(lookup);
-        let Some(candidates) = shard.get(lookup) else { return Found::Nothing };
+        let Some(candidates) = shard.get(&u64::from_le_bytes(*lookup)) else { return Found::Nothing };
         // Which one it is stands in no branch of the loop.
         let mut found = u64::MAX;
         for (n, stored) in (0_u64..).zip(candidates) {
-            let same: Choice = stored.digest.as_slice().ct_eq(digest.as_slice());
-            found.conditional_assign(&n, same);
+            let same = verify_slices_are_equal(&stored.digest, digest).is_ok();
+            found.conditional_assign(&n, Choice::from(u8::from(same)));
         }
         let Some(stored) = usize::try_from(found).ok().and_then(|n| candidates.get(n)) else { return Found::Nothing };
         let Some(facts) = &stored.facts else { return Found::Revoked };
@@ -149,7 +151,7 @@ impl Keys {
             return false;
         }
         facts.workspace_slug = self.slug_of(facts.workspace, facts.workspace_slug);
-        let candidates = shard.entry(lookup).or_default();
+        let candidates = shard.entry(u64::from_le_bytes(lookup)).or_default();
         let facts = (!revoked).then(|| Arc::new(facts));
         match candidates.iter_mut().find(|stored| stored.id == id) {
             Some(stored) if stored.version >= version => {}
@@ -208,7 +210,8 @@ impl Keys {
 
     fn shard(&self, lookup: &Lookup) -> &RwLock<Shard> {
         let [first, ..] = &self.shards;
-        let nth = usize::try_from(self.hasher.hash_one(lookup) % SHARDS as u64).unwrap_or_default();
+        let nth =
+            usize::try_from(self.hasher.hash_one(u64::from_le_bytes(*lookup)) % SHARDS as u64).unwrap_or_default();
         self.shards.get(nth).unwrap_or(first)
     }
 

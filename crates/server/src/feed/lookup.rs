@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bailiwick_proof::api_key::LOOKUP_CHARS;
 use bailiwick_proof::id::{SessionId, UserId};
 use time::OffsetDateTime;
 
@@ -34,17 +35,34 @@ impl Feed {
     ///
     /// # Errors
     /// [`DbError`] when memory cannot tell, and the database neither.
-    pub async fn key(&self, lookup: &str, digest: &[u8; 32], now: OffsetDateTime) -> Result<KeyState, DbError> {
-        let Ok(lookup) = Lookup::try_from(lookup.as_bytes()) else { return Ok(KeyState::Unknown) };
+    pub async fn key(
+        &self,
+        lookup: [u8; LOOKUP_CHARS],
+        digest: &[u8; 32],
+        now: OffsetDateTime,
+    ) -> Result<KeyState, DbError> {
+        let fresh = self.is_fresh();
+        if fresh && let Some(known) = self.remembered(&lookup, digest, now) {
+            self.0.uses.asked.memory();
+            return Ok(known);
+        }
+        // Aside, so that whoever asks carries no room for what is rarely done.
+        Box::pin(self.find_out(fresh, lookup, digest, now)).await
+    }
+
+    /// What memory does not say of a key, or may not.
+    async fn find_out(
+        &self,
+        fresh: bool,
+        lookup: Lookup,
+        digest: &[u8; 32],
+        now: OffsetDateTime,
+    ) -> Result<KeyState, DbError> {
         let keys = &self.0.keys;
-        if !self.is_fresh() {
+        if !fresh {
             let rows = sql::keys_by_lookup(&self.0.db, &lookup).await?;
             self.0.uses.asked.database();
             return Ok(self.among(rows, digest, now));
-        }
-        if let Some(known) = self.remembered(&lookup, digest, now) {
-            self.0.uses.asked.memory();
-            return Ok(known);
         }
         let begun = keys.begin();
         if keys.are_complete() && self.catch_up().await && self.is_fresh() {

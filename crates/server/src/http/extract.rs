@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, header};
 use bailiwick_proof::environment::Environment;
 use serde::de::DeserializeOwned;
 
-use super::layers::Edge;
+use super::edge::Edge;
 use super::operation::Access;
 use super::problem::{Code, Problem};
+use super::route::{Route, Surface};
 use crate::authn::cookie::Cookie;
 use crate::authn::{self, AccessTokens, KeyRefusal, SessionRefusal};
 use crate::authz::may::Needs;
@@ -20,15 +21,6 @@ use crate::context::RequestContext;
 use crate::feed::Feed;
 
 const ENVIRONMENT_HEADER: &str = "bailiwick-environment";
-
-/// Whom a route is for; the router says so for each of its two halves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Surface {
-    /// Programs: the `Authorization` header, JSON.
-    Api,
-    /// People in a browser: the session's cookie, pages.
-    Console,
-}
 
 /// The environment that a request chose, if it did: by header in the API, by the path in the console.
 #[derive(Clone, Copy, Debug)]
@@ -97,12 +89,14 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let (feed, tokens, context) = (Feed::from_ref(state), AccessTokens::from_ref(state), context(parts)?);
-        let credential = match parts.extensions.get::<Surface>() {
-            Some(Surface::Console) => Edge::from_ref(state).cookies.get(&parts.headers, Cookie::Access),
-            _ => bearer(&parts.headers)?,
+        let console = Route::of(parts).is_some_and(|route| route.surface == Surface::Console);
+        let credential = if console {
+            Edge::from_ref(state).cookies.get(&parts.headers, Cookie::Access)
+        } else {
+            bearer(&parts.headers)?
         }
         .ok_or_else(unauthenticated)?;
-        if credential.starts_with("bw_") && parts.extensions.get() != Some(&Surface::Console) {
+        if credential.starts_with("bw_") && !console {
             let key = authn::authenticate_key(&feed, &credential, context.received_at, context.client_ip).await;
             let key = key.map_err(refused_key)?;
             if !key.key().audiences.admit(Some(&Audience::own())) {
@@ -181,10 +175,11 @@ where
 
 /// The route table says what a route needs, and its handler asks for it: they must agree.
 fn demand_declared(parts: &Parts, asked: Access) -> Result<(), Problem> {
-    if parts.extensions.get::<Access>() == Some(&asked) {
+    let declared = Route::of(parts).map(|route| route.access);
+    if declared == Some(asked) {
         return Ok(());
     }
-    tracing::error!(event = "route_declares_another_access", ?asked, declared = ?parts.extensions.get::<Access>());
+    tracing::error!(event = "route_declares_another_access", ?asked, ?declared);
     Err(Problem::new(Code::Internal))
 }
 

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName};
 use super::extract::{bearer, unauthenticated};
 use super::operation::Access;
 use super::problem::{Code, Problem};
+use super::route::Route;
 use crate::authn::{AudienceRefusal, InternalCredentials, Service, ServiceRefusal};
 use crate::authz::Audience;
 use crate::context::RequestContext;
@@ -28,7 +29,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let access = parts.extensions.get::<Access>().copied();
+        let access = Route::of(parts).map(|route| route.access);
         let (access, sent) = match access {
             Some(access @ Access::InternalCredential) => (access, bearer(&parts.headers)?),
             Some(access @ Access::ForwardedRequest) => (access, of_its_own(&parts.headers)),

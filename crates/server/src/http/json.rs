@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
@@ -16,6 +16,8 @@ use super::{Idempotency, strict_json};
 
 /// The most bytes that are read of a body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// What most bodies that we send fit in.
+const USUAL_BODY_BYTES: usize = 512;
 /// How long a whole body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -38,7 +40,15 @@ where
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        ([(header::CACHE_CONTROL, "no-store")], axum::Json(self.0)).into_response()
+        let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
+        if let Err(error) = serde_json::to_writer(&mut body, &self.0) {
+            return Problem::internal("json", &error).into_response();
+        }
+        let mut response = Response::new(body.into());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 }
 
@@ -179,7 +189,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(Problem::new(Code::MalformedJson).detail("The body is not UTF-8."));
     }
-    let value = strict_json::parse(bytes).map_err(|error| {
+    let kind = strict_json::check(bytes).map_err(|error| {
         let why = if error.is_data() {
             error.to_string()
         } else {
@@ -187,14 +197,22 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         };
         Problem::new(Code::MalformedJson).detail(format!("The body is no JSON that is taken here: {why}."))
     })?;
-    if !value.is_object() {
+    if kind != strict_json::Kind::Object {
         // serde would take an array for a struct, by the order of its fields.
         return Err(Problem::field("", "invalid", "The body is a JSON object."));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let pointer = pointer(error.path());
-        Problem::field(pointer, "invalid", error.into_inner().to_string())
-    })
+    match serde_json::from_slice(bytes) {
+        Ok(body) => Ok(body),
+        // Read once more, along a path that names the member that is wrong.
+        Err(error) => {
+            let value: serde_json::Value =
+                serde_json::from_slice(bytes).map_err(|_| Problem::internal("json", &error))?;
+            serde_path_to_error::deserialize(value).map_err(|error| {
+                let pointer = pointer(error.path());
+                Problem::field(pointer, "invalid", error.into_inner().to_string())
+            })
+        }
+    }
 }
 
 /// A JSON pointer (RFC 6901) from serde's path.

@@ -4,17 +4,18 @@
 //! [`Access`] is no option: a route without one does not compile, and a handler that asks for another
 //! than was declared answers nothing (see `extract`).
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{Code, Problem};
+use super::Code;
+use super::route::{Layer, Route, Surface};
+use super::traffic::Traffic;
 use crate::authz::Permission;
 
 /// Who may call a route.
@@ -172,17 +173,18 @@ impl Operation {
 
 /// Routes that enter the router and the contract together.
 pub struct Routes<S> {
+    surface: Surface,
     router: Router<S>,
     operations: Vec<Operation>,
 }
 
-impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
-    fn default() -> Self {
-        Self { router: Router::new(), operations: Vec::new() }
-    }
-}
-
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// None yet; those that come are for this surface.
+    #[must_use]
+    pub fn of(surface: Surface) -> Self {
+        Self { surface, router: Router::new(), operations: Vec::new() }
+    }
+
     /// An operation of the API.
     #[must_use]
     pub fn operation<H, T>(mut self, operation: Operation, handler: H) -> Self
@@ -190,25 +192,26 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         H: Handler<T, S>,
         T: 'static,
     {
-        let route = if operation.any_method {
-            any(handler).layer(axum::Extension(operation.access))
-        } else {
-            method_router(&operation.method, handler, operation.access)
-        };
-        let route = if operation.query.is_empty() { route.layer(from_fn(without_query)) } else { route };
-        self.router = self.router.route(operation.path, route);
+        let handled = if operation.any_method { any(handler) } else { on(filter(&operation.method), handler) };
+        let takes_query = !operation.query.is_empty();
+        self = self.route(operation.path, operation.access, takes_query, handled);
         self.operations.push(operation);
         self
     }
 
     /// A page or asset, which the contract does not describe.
     #[must_use]
-    pub fn page<H, T>(mut self, method: &Method, path: &'static str, access: Access, handler: H) -> Self
+    pub fn page<H, T>(self, method: &Method, path: &'static str, access: Access, handler: H) -> Self
     where
         H: Handler<T, S>,
         T: 'static,
     {
-        self.router = self.router.route(path, method_router(method, handler, access));
+        self.route(path, access, true, on(filter(method), handler))
+    }
+
+    fn route(mut self, path: &'static str, access: Access, takes_query: bool, handled: MethodRouter<S>) -> Self {
+        let route = Route { access, surface: self.surface, takes_query, traffic: Traffic::of(path) };
+        self.router = self.router.route(path, handled.layer(Layer(Arc::new(route))));
         self
     }
 
@@ -218,26 +221,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 }
 
-/// An operation that has no query parameters refuses those that are sent, as others refuse unknown ones.
-async fn without_query(request: Request, next: Next) -> Response {
-    if request.uri().query().is_none_or(str::is_empty) {
-        next.run(request).await
-    } else {
-        Problem::new(Code::InvalidParameter).into_response()
-    }
-}
-
-fn method_router<H, T, S>(method: &Method, handler: H, access: Access) -> MethodRouter<S>
-where
-    H: Handler<T, S>,
-    T: 'static,
-    S: Clone + Send + Sync + 'static,
-{
-    let filter = match *method {
+const fn filter(method: &Method) -> MethodFilter {
+    match *method {
         Method::POST => MethodFilter::POST,
         Method::PATCH => MethodFilter::PATCH,
         Method::DELETE => MethodFilter::DELETE,
         _ => MethodFilter::GET,
-    };
-    on(filter, handler).layer(axum::Extension(access))
+    }
 }

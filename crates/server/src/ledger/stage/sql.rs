@@ -18,9 +18,9 @@ pub(super) async fn insert_in_cell(tx: &mut SystemTx, row: &Row<'_>) -> Result<(
         entry.target,
         *recorded_by,
         entry.meta,
-        context.trace_id,
+        context.trace_id.to_string(),
         context.id.uuid(),
-        context.external_id,
+        context.external_id.as_deref(),
         context.client_ip.map(|ip| ip.to_string()),
         context.received_at
     )
@@ -49,7 +49,7 @@ pub(super) async fn insert_for(
         entry.target,
         *recorded_by,
         entry.meta,
-        context.trace_id,
+        context.trace_id.to_string(),
         context.id.uuid(),
         context.received_at
     )
