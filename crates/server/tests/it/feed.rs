@@ -4,4 +4,5 @@ mod faults;
 mod ground;
 mod memory;
 mod nodes;
+mod restarts;
 mod stale;

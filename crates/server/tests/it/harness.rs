@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod ledger;
 mod logs;
 pub mod node;
+pub mod own_cluster;
 pub mod pooler;
 pub mod process;
 pub mod programs;
