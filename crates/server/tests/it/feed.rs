@@ -5,4 +5,5 @@ mod ground;
 mod memory;
 mod nodes;
 mod restarts;
+mod restored;
 mod stale;

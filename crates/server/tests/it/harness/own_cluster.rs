@@ -1,6 +1,7 @@
-//! A PostgreSQL of a test's own, durable, which the test may stop and start again.
+//! A PostgreSQL of a test's own, durable, which the test may stop, start again, and replace by an older copy of itself.
 
-use std::process::Child;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 
 use bailiwick_server::db::MIGRATOR;
 use bailiwick_server::db::embedded::{DataDir, Embedded, Search, Tuning};
@@ -22,6 +23,7 @@ pub struct OwnCluster {
     /// Its migrated database.
     pub database: TestDatabase,
     embedded: Embedded,
+    root: PathBuf,
     _reaper: Child,
 }
 
@@ -42,17 +44,44 @@ impl OwnCluster {
         let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(options(&urls.owner));
         let database =
             TestDatabase { superuser_url: embedded.superuser_url(&name), owner, anchor_dir: root.join("anchor"), urls };
-        Self { database, embedded, _reaper: reaper }
+        Self { database, embedded, root, _reaper: reaper }
     }
 
     /// Stops it hard, as `pg_ctl stop -m immediate` does: no checkpoint is made, recovery follows.
     pub async fn stop_hard(&mut self) {
-        kill(Pid::from_raw(self.embedded.pid().unwrap()), Signal::SIGQUIT).unwrap();
+        self.stop(Signal::SIGQUIT).await;
+    }
+
+    /// Stops it in good order; connections are cut.
+    pub async fn stop_in_order(&mut self) {
+        self.stop(Signal::SIGINT).await;
+    }
+
+    async fn stop(&mut self, signal: Signal) {
+        kill(Pid::from_raw(self.embedded.pid().unwrap()), signal).unwrap();
         self.embedded.died().await;
     }
 
     /// Starts it again, at the same place.
     pub async fn start_again(&mut self) {
         self.embedded.restart().await.unwrap();
+    }
+
+    /// While it is stopped: a copy of all that it holds.
+    pub fn copy(&self) -> PathBuf {
+        let copy = self.root.join("copy");
+        let copied = Command::new("cp").arg("-a").arg(self.data()).arg(&copy).status().unwrap();
+        assert!(copied.success());
+        copy
+    }
+
+    /// While it is stopped: has it hold what it held when the copy was made.
+    pub fn put_back(&self, copy: &Path) {
+        std::fs::remove_dir_all(self.data()).unwrap();
+        std::fs::rename(copy, self.data()).unwrap();
+    }
+
+    fn data(&self) -> PathBuf {
+        self.root.join("data/postgres/data")
     }
 }
