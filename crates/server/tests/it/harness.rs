@@ -15,3 +15,4 @@ mod reaper;
 pub mod recorder;
 pub mod run_dir;
 pub mod secrets;
+pub mod wire;
