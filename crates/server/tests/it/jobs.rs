@@ -6,6 +6,7 @@ mod killed;
 mod kinds;
 mod leases;
 mod operator;
+mod pooled;
 mod schedules;
 mod shop;
 mod transactions;
