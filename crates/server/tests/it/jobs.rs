@@ -5,6 +5,7 @@ mod fair;
 mod killed;
 mod kinds;
 mod leases;
+mod looks;
 mod operator;
 mod pooled;
 mod schedules;

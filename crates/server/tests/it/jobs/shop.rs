@@ -63,6 +63,11 @@ impl Shop {
         (Self::on(app, way, db, "acme").await, pooler)
     }
 
+    /// Another workspace of the same cell, whose jobs wake nobody.
+    pub async fn beside_without_waking(&self) -> Self {
+        Self::on(self.app.clone(), self.way.clone(), self.db.clone(), "asleep").await
+    }
+
     /// Another workspace of the same cell, whose jobs wake the same workers.
     pub async fn beside(&self, slug: &str) -> Self {
         Self { queue: self.queue.clone(), ..Self::on(self.app.clone(), self.way.clone(), self.db.clone(), slug).await }
