@@ -24,6 +24,8 @@ enum Extent {
     Quick,
     /// The crash loop of the job queue alone, with so many rounds.
     Crashes(u32),
+    /// The verifications at three nodes, one of them cut off, alone: so many.
+    Verifications(u64),
     /// The tests whose name contains this, and nothing else.
     Only(String),
 }
@@ -47,8 +49,12 @@ fn parse(args: &[String]) -> anyhow::Result<Extent> {
             Ok(rounds) => Ok(Extent::Crashes(rounds)),
             Err(_) => bail!("--crash-rounds wants a number"),
         },
+        [flag, count] if flag == "--verifications" => match count.parse() {
+            Ok(count) => Ok(Extent::Verifications(count)),
+            Err(_) => bail!("--verifications wants a number"),
+        },
         [filter] if !filter.starts_with('-') => Ok(Extent::Only(filter.clone())),
-        _ => bail!("usage: cargo xtask test [filter | --quick | --crash-rounds N]"),
+        _ => bail!("usage: cargo xtask test [filter | --quick | --crash-rounds N | --verifications N]"),
     }
 }
 
@@ -66,11 +72,11 @@ impl Run {
         }
         if let Extent::Crashes(rounds) = extent {
             let filter = "killing_the_worker_again_and_again";
-            return self.step("crash rounds", |run| {
-                let mut cargo = process::cargo();
-                cargo.args(["test", "--workspace", "--", filter]).env("BAILIWICK_CRASH_ROUNDS", rounds.to_string());
-                process::run(run.environment(&mut cargo))
-            });
+            return self.counted("crash rounds", filter, ("BAILIWICK_CRASH_ROUNDS", rounds.to_string()));
+        }
+        if let Extent::Verifications(count) = extent {
+            let filter = "no_verification_takes_a_key";
+            return self.counted("verifications", filter, ("BAILIWICK_VERIFICATIONS", count.to_string()));
         }
         let full = *extent == Extent::Full;
         self.cargo("format", &["fmt", "--all", "--check"])?;
@@ -89,6 +95,15 @@ impl Run {
 
     fn cargo(&mut self, name: &'static str, args: &[&str]) -> anyhow::Result<()> {
         self.step(name, |run| process::run(run.environment(process::cargo().args(args))))
+    }
+
+    /// The tests whose name contains `filter`, which read how often from a variable.
+    fn counted(&mut self, name: &'static str, filter: &str, often: (&str, String)) -> anyhow::Result<()> {
+        self.step(name, |run| {
+            let mut cargo = process::cargo();
+            cargo.args(["test", "--workspace", "--", filter]).env(often.0, often.1);
+            process::run(run.environment(&mut cargo))
+        })
     }
 
     fn step(&mut self, name: &'static str, act: impl FnOnce(&Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
@@ -154,6 +169,8 @@ mod tests {
             (&["--crash-rounds", "1000"], Some(Extent::Crashes(1000))),
             (&["--crash-rounds", "many"], None),
             (&["--crash-rounds"], None),
+            (&["--verifications", "1000000"], Some(Extent::Verifications(1_000_000))),
+            (&["--verifications"], None),
             (&["isolation"], Some(Extent::Only("isolation".to_owned()))),
             (&["--fast"], None),
             (&["isolation", "--quick"], None),

@@ -1,8 +1,12 @@
 //! Following what changes: register, poll, apply, publish.
 //!
-//! A poll reads the changes that its snapshot sees and the last applied snapshot does not, from that one's `xmin` on: a
+//! A poll reads the changes that its snapshot sees and the last published snapshot does not, from that one's `xmin` on: a
 //! long writing transaction makes the next poll look at more rows, and hides none. Then the rows concerned are read, which
-//! may be later than the snapshot, and put into memory; then the snapshot counts as applied.
+//! may be later than the snapshot, and put into memory; then the snapshot is published, and counts from then on. What was
+//! not committed when the database crashed, and whose number comes again, is thus read whenever it comes.
+//!
+//! A poll also reads the node's own row, which nobody else writes. When it lacks the last sign of life, the database is
+//! an older copy of the one that memory comes from, whatever the numbers of its transactions are by then.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -45,6 +49,8 @@ pub(super) struct Change {
 pub(super) struct Polled {
     pub(super) incarnation: Incarnation,
     pub(super) snapshot: Snapshot,
+    /// Of the node's row, if it has one.
+    pub(super) beat: Option<i64>,
     pub(super) changes: Vec<Change>,
     /// How long the oldest of the changes had stood there.
     pub(super) lag: Duration,
@@ -53,7 +59,9 @@ pub(super) struct Polled {
 /// How far this node has come.
 struct Position {
     incarnation: Incarnation,
+    /// As the node's row tells it.
     applied: Snapshot,
+    beat: i64,
     published: Instant,
     _loading: Loading,
 }
@@ -129,22 +137,28 @@ impl Feed {
     async fn register(&self) -> Result<Position, Lost> {
         self.0.age.lose();
         let began = Instant::now();
-        let (incarnation, applied) = sql::register(&self.0.db, self.0.node).await?;
+        let (incarnation, applied, beat) = sql::register(&self.0.db, self.0.node).await?;
         self.0.keys.reset();
         self.0.people.reset();
         let feed = self.clone();
         let loading = Loading(tokio::spawn(async move { feed.load_keys().await }).abort_handle());
         self.heard(began);
         self.0.age.published(began);
-        Ok(Position { incarnation, applied, published: began, _loading: loading })
+        Ok(Position { incarnation, applied, beat, published: began, _loading: loading })
     }
 
     async fn advance(&self, position: &mut Position) -> Result<(), Lost> {
         let began = Instant::now();
-        let polled = sql::poll(&self.0.db, &position.applied, MANY + 1).await?;
-        if polled.incarnation != position.incarnation || polled.snapshot.is_before(&position.applied) {
+        let polled = sql::poll(&self.0.db, self.0.node, &position.applied, MANY + 1).await?;
+        let beat = polled.beat.ok_or(Lost::Fenced)?;
+        if polled.incarnation != position.incarnation
+            || polled.snapshot.is_before(&position.applied)
+            || beat < position.beat
+        {
             return Err(Lost::Incarnation);
         }
+        // A higher one is a sign of life of which nobody could tell whether it was committed.
+        position.beat = beat;
         if polled.changes.len() > MANY {
             return Err(Lost::Many);
         }
@@ -154,14 +168,13 @@ impl Feed {
             metrics::counter!("bailiwick_feed_changes_total").increment(polled.changes.len() as u64);
             metrics::histogram!("bailiwick_feed_lag_seconds").record(polled.lag);
         }
-        position.applied = polled.snapshot;
         self.heard(began);
         if changed || position.published.elapsed() >= PUBLISH {
             let began = Instant::now();
-            if !sql::publish(&self.0.db, self.0.node, &position.applied).await? {
+            if !sql::publish(&self.0.db, self.0.node, beat, &polled.snapshot).await? {
                 return Err(Lost::Fenced);
             }
-            position.published = began;
+            (position.applied, position.beat, position.published) = (polled.snapshot, beat + 1, began);
             self.0.age.published(began);
         }
         Ok(())

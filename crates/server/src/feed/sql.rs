@@ -152,14 +152,15 @@ pub(super) async fn live_session(db: &Db, session: SessionId) -> Result<Option<S
     }))
 }
 
-/// Makes the node's row, or takes it again. The answered snapshot is the one from which on changes are to be read.
-pub(super) async fn register(db: &Db, node: Uuid) -> Result<(Incarnation, Snapshot), DbError> {
+/// Makes the node's row, or takes it again. The answered snapshot is the one from which on changes are to be read, and
+/// stands in the row under the answered beat.
+pub(super) async fn register(db: &Db, node: Uuid) -> Result<(Incarnation, Snapshot, i64), DbError> {
     let mut tx = db.system_tx(OperationalPath::FollowFeed).await?;
     let row = sqlx::query!(
         r#"INSERT INTO feed_nodes (node_id, applied) VALUES ($1, pg_current_snapshot())
            ON CONFLICT (node_id) DO UPDATE
                SET applied = excluded.applied, beat = feed_nodes.beat + 1, beat_at = clock_timestamp()
-           RETURNING applied::text AS "applied!",
+           RETURNING applied::text AS "applied!", beat,
                (SELECT system_identifier FROM pg_control_system()) AS "system!",
                ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint AS "timeline!""#,
         node
@@ -167,12 +168,12 @@ pub(super) async fn register(db: &Db, node: Uuid) -> Result<(Incarnation, Snapsh
     .fetch_one(tx.connection()?)
     .await?;
     tx.commit_unrecorded(Unrecorded::Followed).await?;
-    Ok((Incarnation { system: row.system, timeline: row.timeline }, snapshot(&row.applied)?))
+    Ok((Incarnation { system: row.system, timeline: row.timeline }, snapshot(&row.applied)?, row.beat))
 }
 
 /// The changes that are visible now and were not in the snapshot that was applied: all of one statement, and so of one
 /// snapshot. At most `limit` of them.
-pub(super) async fn poll(db: &Db, applied: &Snapshot, limit: usize) -> Result<Polled, DbError> {
+pub(super) async fn poll(db: &Db, node: Uuid, applied: &Snapshot, limit: usize) -> Result<Polled, DbError> {
     let mut tx = db.system_tx(OperationalPath::FollowFeed).await?;
     let rows = sqlx::query!(
         r#"WITH changed AS (
@@ -184,11 +185,13 @@ pub(super) async fn poll(db: &Db, applied: &Snapshot, limit: usize) -> Result<Po
            SELECT pg_current_snapshot()::text AS "snapshot!",
                (SELECT system_identifier FROM pg_control_system()) AS "system!",
                ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint AS "timeline!",
+               (SELECT beat FROM feed_nodes WHERE node_id = $3) AS "beat?",
                entity AS "entity?", workspace_id AS "workspace_id?", entity_id AS "entity_id?", vanished AS "vanished?",
                extract(epoch FROM clock_timestamp() - changed_at)::float8 AS "age?"
            FROM (SELECT) AS once LEFT JOIN changed ON true"#,
         applied.to_string(),
-        i64::try_from(limit).unwrap_or(i64::MAX)
+        i64::try_from(limit).unwrap_or(i64::MAX),
+        node
     )
     .fetch_all(tx.connection()?)
     .await?;
@@ -198,6 +201,7 @@ pub(super) async fn poll(db: &Db, applied: &Snapshot, limit: usize) -> Result<Po
     Ok(Polled {
         incarnation: Incarnation { system: first.system, timeline: first.timeline },
         snapshot: snapshot(&first.snapshot)?,
+        beat: first.beat,
         lag: Duration::try_from_secs_f64(lag).unwrap_or_default(),
         changes: rows
             .into_iter()
@@ -213,14 +217,15 @@ pub(super) async fn poll(db: &Db, applied: &Snapshot, limit: usize) -> Result<Po
     })
 }
 
-/// Tells how far the node has come; false when it has no row any more.
-pub(super) async fn publish(db: &Db, node: Uuid, applied: &Snapshot) -> Result<bool, DbError> {
+/// Tells how far the node has come; false when it has no row any more, or not the one with this beat.
+pub(super) async fn publish(db: &Db, node: Uuid, beat: i64, applied: &Snapshot) -> Result<bool, DbError> {
     let mut tx = db.system_tx(OperationalPath::FollowFeed).await?;
     let done = sqlx::query!(
         "UPDATE feed_nodes SET applied = $2::text::pg_snapshot, beat = beat + 1, beat_at = clock_timestamp()
-         WHERE node_id = $1",
+         WHERE node_id = $1 AND beat = $3",
         node,
-        applied.to_string()
+        applied.to_string(),
+        beat
     )
     .execute(tx.connection()?)
     .await?;

@@ -3,6 +3,7 @@
 mod changes;
 mod confinement;
 mod rotation;
+mod rotation_killed;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 
 mod keys;
 mod one_entry;
+mod reads;
 mod refusals;
 
 use bailiwick_proof::checkpoint::SignedCheckpoint;

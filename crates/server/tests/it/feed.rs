@@ -4,4 +4,7 @@ mod faults;
 mod ground;
 mod memory;
 mod nodes;
+mod partition;
+mod restarts;
+mod restored;
 mod stale;

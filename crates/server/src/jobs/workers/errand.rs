@@ -54,8 +54,10 @@ pub(super) async fn look(inner: Arc<Inner>, after: DueLane) -> Errand {
         tx.finish_reading().await?;
         Ok(lanes)
     };
-    let lanes = succeeded("look", looked.await).await.unwrap_or_default();
-    Errand::Looked(lanes, begun.elapsed())
+    let looked = looked.await;
+    // A look that failed was not a long one: what it waited for says nothing of the next.
+    let took = if looked.is_ok() { begun.elapsed() } else { Duration::ZERO };
+    Errand::Looked(succeeded("look", looked).await.unwrap_or_default(), took)
 }
 
 pub(super) async fn renew(inner: Arc<Inner>, jobs: Vec<Ending>) -> Errand {

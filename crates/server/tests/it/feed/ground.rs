@@ -35,7 +35,11 @@ pub struct Key {
 impl Ground {
     /// On a database of its own.
     pub async fn new() -> Self {
-        let app = TestApp::start().await;
+        Self::with(TestApp::start().await).await
+    }
+
+    /// With this node.
+    pub async fn with(app: TestApp) -> Self {
         let (person, workspace) = app.founder("ada@example.com", "acme").await;
         let body = json!({"name": "manager", "scopes": ["management"]});
         let manager = app.api_key(&person, &workspace, &body).await["key"].as_str().unwrap().to_owned();

@@ -54,6 +54,11 @@ impl Node {
         kill(pid, signal).unwrap();
     }
 
+    /// Whether the process is still there.
+    pub fn is_running(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) {
         self.process.wait().await.unwrap();

@@ -64,15 +64,15 @@ impl Pooler {
 }
 
 /// What a URL of the cluster's says.
-struct Login {
+pub(super) struct Login {
     role: String,
     password: String,
     database: String,
-    socket: String,
+    pub(super) socket: String,
 }
 
 impl Login {
-    fn of(url: &SecretString) -> Self {
+    pub(super) fn of(url: &SecretString) -> Self {
         let parsed = options(url);
         let password = reqwest::Url::parse(url.expose_secret()).unwrap().password().unwrap().to_owned();
         Self {
@@ -83,7 +83,7 @@ impl Login {
         }
     }
 
-    fn url(&self, port: u16) -> String {
+    pub(super) fn url(&self, port: u16) -> String {
         format!("postgres://{}:{}@127.0.0.1:{port}/{}", self.role, self.password, self.database)
     }
 }

@@ -4,6 +4,7 @@
 
 mod careless;
 mod cut;
+mod load;
 mod visit;
 
 use std::sync::Arc;

@@ -7,7 +7,10 @@ use super::shop::Shop;
 
 #[tokio::test]
 async fn a_failure_is_tried_again_and_given_up_after_the_last_try() {
-    let shop = Shop::open().await;
+    tried_again_and_given_up(&Shop::open().await).await;
+}
+
+pub async fn tried_again_and_given_up(shop: &Shop) {
     shop.enqueue::<Moody>(&["once", "never", "refused", "hangs", "panics"].map(str::to_owned)).await;
     shop.work(Registry::default().with(Moody), 4, async || shop.left().await == 0).await;
     let dead: Vec<(String, i16)> = sqlx::query_as("SELECT error, attempts FROM jobs_dead ORDER BY error")

@@ -148,7 +148,8 @@ impl Held {
 
 impl Job for Held {
     const KIND: &'static str = "test.held";
-    const POLICY: Policy = AT_ONCE;
+    // It waits for the test, however little time the machine has.
+    const POLICY: Policy = Policy { time_limit: Duration::from_secs(3_600), ..AT_ONCE };
     const PERMISSIONS: PermissionSet = PermissionSet::of(&[Permission::RecordEvent]);
     type Place = InWorkspace;
     type Payload = String;

@@ -30,7 +30,10 @@ impl Job for Tick {
 
 #[tokio::test]
 async fn several_nodes_run_it_once_and_it_catches_up_once() {
-    let shop = Shop::open().await;
+    run_once_and_caught_up_once(&Shop::open().await).await;
+}
+
+pub async fn run_once_and_caught_up_once(shop: &Shop) {
     let tick = Tick::default();
     let every = Every::Interval(Duration::from_secs(3_600));
     let node = || shop.scheduled(Registry::default().with(tick.clone()), 2, vec![Schedule { kind: Tick::KIND, every }]);

@@ -6,23 +6,38 @@ use bailiwick_proof::id::{JobId, WorkspaceId};
 use bailiwick_server::authn::authenticate_key;
 use bailiwick_server::authz::{Granted, Memberships, Principal, Request, grant, may};
 use bailiwick_server::clock::Clock;
+use bailiwick_server::config;
 use bailiwick_server::context::RequestContext;
-use bailiwick_server::db::WorkspaceTx;
+use bailiwick_server::db::embedded::Urls;
+use bailiwick_server::db::{Db, WorkspaceTx};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::feed::Feed;
 use bailiwick_server::jobs::{self, InWorkspace, Job, Queue, Registry, Schedule, Workers};
 use bailiwick_server::ledger::{self, Entry};
 use bailiwick_server::vault::LocalSeal;
+use secrecy::SecretString;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::harness::app::TestApp;
+use crate::harness::pooler::Pooler;
 use crate::harness::process::until;
+
+/// How jobs get to the database.
+#[derive(Clone)]
+pub struct Way {
+    pub runtime_url: SecretString,
+    pub system_url: SecretString,
+    pub pooler: config::Pooler,
+}
 
 /// A cell with one workspace. The server's own workers do not know the kinds of the tests, and leave them alone.
 pub struct Shop {
     pub app: Arc<TestApp>,
+    pub way: Way,
+    /// By that way.
+    pub db: Db,
     pub queue: Queue,
     pub workspace: Uuid,
     workspace_id: String,
@@ -31,26 +46,45 @@ pub struct Shop {
 
 impl Shop {
     pub async fn open() -> Self {
-        Self::on(Arc::new(TestApp::start().await), "acme").await
+        let app = Arc::new(TestApp::start().await);
+        let Urls { runtime, system, .. } = app.database.urls.clone();
+        let way = Way { runtime_url: runtime, system_url: system, pooler: config::Pooler::None };
+        let db = app.db.clone();
+        Self::on(app, way, db, "acme").await
+    }
+
+    /// What enqueues and what works goes through PgBouncer in transaction mode, and so few connections.
+    pub async fn behind_a_pooler(connections: usize) -> (Self, Pooler) {
+        let app = Arc::new(TestApp::start().await);
+        let pooler = Pooler::before(&app.database, connections).await;
+        let [runtime_url, system_url] = [&pooler.runtime_url, &pooler.system_url].map(|url| url.clone().into());
+        let way = Way { runtime_url, system_url, pooler: config::Pooler::Transaction };
+        let db = Db::connect(&way.runtime_url, &way.system_url, 10, way.pooler).unwrap();
+        (Self::on(app, way, db, "acme").await, pooler)
+    }
+
+    /// Another workspace of the same cell, whose jobs wake nobody.
+    pub async fn beside_without_waking(&self) -> Self {
+        Self::on(self.app.clone(), self.way.clone(), self.db.clone(), "asleep").await
     }
 
     /// Another workspace of the same cell, whose jobs wake the same workers.
     pub async fn beside(&self, slug: &str) -> Self {
-        Self { queue: self.queue.clone(), ..Self::on(self.app.clone(), slug).await }
+        Self { queue: self.queue.clone(), ..Self::on(self.app.clone(), self.way.clone(), self.db.clone(), slug).await }
     }
 
-    async fn on(app: Arc<TestApp>, slug: &str) -> Self {
+    async fn on(app: Arc<TestApp>, way: Way, db: Db, slug: &str) -> Self {
         let (person, workspace_id) = app.founder(&format!("{slug}@example.com"), slug).await;
         let key = app.api_key(&person, &workspace_id, &json!({"name": "k", "scopes": ["management"]})).await;
         let seal = LocalSeal::new(app.secrets().sealing_key.bytes(), Entropy::system()).unwrap();
         let workspace = workspace_id.parse::<WorkspaceId>().unwrap().uuid();
         let key = key["key"].as_str().unwrap().to_owned();
-        Self { app, queue: Queue::new(seal, Entropy::system()), workspace, workspace_id, key }
+        Self { app, way, db, queue: Queue::new(seal, Entropy::system()), workspace, workspace_id, key }
     }
 
     async fn granted(&self) -> Granted<may::RecordEvent> {
         let context = RequestContext::internal(&Clock::system(), &Entropy::system());
-        let feed = Feed::new(self.app.db.clone(), &Clock::system(), &Entropy::system());
+        let feed = Feed::new(self.db.clone(), &Clock::system(), &Entropy::system());
         let holder = authenticate_key(&feed, &self.key, context.received_at, None).await.unwrap();
         let request = Request { workspace: &self.workspace_id, environment: None, context: &context };
         grant(Principal::Key(holder), &Memberships::default(), request).unwrap()
@@ -58,7 +92,7 @@ impl Shop {
 
     /// A transaction of a request.
     pub async fn tx(&self) -> WorkspaceTx {
-        self.app.db.workspace_tx(&self.granted().await).await.unwrap()
+        self.db.workspace_tx(&self.granted().await).await.unwrap()
     }
 
     /// Hands jobs over in a transaction that is committed.
@@ -78,7 +112,7 @@ impl Shop {
     }
 
     pub fn scheduled(&self, registry: Registry, slots: usize, schedules: Vec<Schedule>) -> Workers {
-        let (db, queue) = (self.app.db.clone(), self.queue.clone());
+        let (db, queue) = (self.db.clone(), self.queue.clone());
         Workers::new(jobs::Parts { db, queue, registry, schedules, clock: Clock::system(), slots })
     }
 
@@ -111,6 +145,13 @@ impl Shop {
     pub async fn expire_leases(&self) {
         self.execute("UPDATE jobs_ready SET leased_until = now() - interval '1 second' WHERE leased_until IS NOT NULL")
             .await;
+    }
+
+    /// The same for those with this fence.
+    pub async fn expire_leases_under(&self, fence: i64) {
+        let expire = "UPDATE jobs_ready SET leased_until = now() - interval '1 second'
+            WHERE leased_until IS NOT NULL AND fence = $1";
+        sqlx::query(expire).bind(fence).execute(&self.app.database.owner).await.unwrap();
     }
 
     /// The targets of the entries of this action in the workspace's log.

@@ -62,7 +62,8 @@ pub async fn tenants(app: &TestApp) -> [Tenant; 2] {
     [found(app, "ada").await, found(app, "bob").await]
 }
 
-async fn found(app: &TestApp, name: &'static str) -> Tenant {
+/// A tenant of this name.
+pub async fn found(app: &TestApp, name: &'static str) -> Tenant {
     let (person, workspace) = app.founder(&format!("{name}@example.com"), name).await;
     let scopes = json!(["management"]);
     let key = app.api_key(&person, &workspace, &json!({"name": "all", "scopes": scopes})).await;
