@@ -20,6 +20,7 @@ mod openapi;
 mod operation;
 mod problem;
 mod route;
+mod standing;
 mod strict_json;
 mod traffic;
 

@@ -121,11 +121,12 @@ impl<P> Granted<P> {
 }
 
 impl<P: Needs> Granted<P> {
-    /// What the principal can do at this moment, read again in the transaction that hands some of it
-    /// on: a member's role may have changed since the request was let in.
+    /// What the principal can do at this moment, read again in the transaction that hands some of it on, and held until it
+    /// ends: a member's role may have changed since the request was let in, and a key may have ended.
     ///
     /// # Errors
-    /// [`Denied::NotFound`] when the membership is gone, [`Denied::Forbidden`] when its role has lost the permission.
+    /// [`Denied::NotFound`] when the membership is gone or the key has ended, [`Denied::Forbidden`] when its role has lost
+    /// the permission.
     pub async fn ceiling(&self, tx: &mut WorkspaceTx) -> Result<(PermissionSet, ScopeSet), Denied> {
         match &self.principal {
             Principal::Session(person) => {
@@ -135,7 +136,12 @@ impl<P: Needs> Granted<P> {
                 }
                 Ok((role.permissions(), ScopeSet::ALL))
             }
-            Principal::Key(holder) => Ok((holder.permissions(), holder.key().scopes)),
+            Principal::Key(holder) => {
+                if !sql::key_works_for_share(tx, holder.key().id).await? {
+                    return Err(Denied::NotFound);
+                }
+                Ok((holder.permissions(), holder.key().scopes))
+            }
         }
     }
 }

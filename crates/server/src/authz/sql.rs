@@ -1,6 +1,6 @@
 //! Memberships, as far as a decision needs them.
 
-use bailiwick_proof::id::{Id, UserId};
+use bailiwick_proof::id::{ApiKeyId, Id, UserId};
 
 use super::Role;
 use super::membership::Membership;
@@ -35,4 +35,21 @@ pub(super) async fn role_for_share(tx: &mut WorkspaceTx, user: UserId) -> Result
     .fetch_optional(tx.connection()?)
     .await?;
     Ok(role.and_then(|word| word.parse().ok()))
+}
+
+/// Whether a key works, asked inside the transaction that acts by it; it works until that ends.
+pub(super) async fn key_works_for_share(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<bool, DbError> {
+    let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
+    let works = sqlx::query_scalar!(
+        r#"SELECT true AS "works!" FROM api_keys
+           WHERE workspace_id = $1 AND environment = $2 AND id = $3 AND revoked_at IS NULL
+             AND (expires_at IS NULL OR expires_at > clock_timestamp())
+           FOR SHARE"#,
+        workspace,
+        environment,
+        key.uuid()
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(works.is_some())
 }

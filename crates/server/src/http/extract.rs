@@ -13,6 +13,7 @@ use super::edge::Edge;
 use super::operation::Access;
 use super::problem::{Code, Problem};
 use super::route::{Route, Surface};
+use super::standing;
 use crate::authn::cookie::Cookie;
 use crate::authn::{self, AccessTokens, KeyRefusal, SessionRefusal};
 use crate::authz::may::Needs;
@@ -112,13 +113,14 @@ where
 
 impl<S> FromRequestParts<S> for SignedIn
 where
-    S: Send + Sync,
+    S: Send + Sync + 'static,
     Principal: FromRequestParts<S, Rejection = Problem>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         demand_declared(parts, Access::SignedIn)?;
+        standing::let_in::<Self, S>(parts);
         match Principal::from_request_parts(parts, state).await? {
             Principal::Session(person) => Ok(person),
             Principal::Key(_) => {
@@ -130,13 +132,14 @@ where
 
 impl<S> FromRequestParts<S> for KeyHolder
 where
-    S: Send + Sync,
+    S: Send + Sync + 'static,
     Principal: FromRequestParts<S, Rejection = Problem>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         demand_declared(parts, Access::AnyKey)?;
+        standing::let_in::<Self, S>(parts);
         let ChosenEnvironment(chosen) = ChosenEnvironment::from_request_parts(parts, state).await?;
         match Principal::from_request_parts(parts, state).await? {
             Principal::Key(holder) if chosen.is_some_and(|chosen| chosen != holder.key().environment) => {
@@ -152,7 +155,7 @@ where
 
 impl<S, P: Needs> FromRequestParts<S> for Granted<P>
 where
-    S: Send + Sync,
+    S: Send + Sync + 'static,
     Feed: FromRef<S>,
     Principal: FromRequestParts<S, Rejection = Problem>,
 {
@@ -160,6 +163,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         demand_declared(parts, Access::Permission(P::PERMISSION))?;
+        standing::let_in::<Self, S>(parts);
         let principal = Principal::from_request_parts(parts, state).await?;
         let ChosenEnvironment(environment) = ChosenEnvironment::from_request_parts(parts, state).await?;
         let workspace = path_params(parts, state).await?.remove("workspace").unwrap_or_default();

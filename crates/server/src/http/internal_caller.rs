@@ -8,6 +8,7 @@ use super::extract::{bearer, unauthenticated};
 use super::operation::Access;
 use super::problem::{Code, Problem};
 use super::route::Route;
+use super::standing;
 use crate::authn::{AudienceRefusal, InternalCredentials, Service, ServiceRefusal};
 use crate::authz::Audience;
 use crate::context::RequestContext;
@@ -23,12 +24,13 @@ pub struct InternalCaller {
 
 impl<S> FromRequestParts<S> for InternalCaller
 where
-    S: Send + Sync,
+    S: Send + Sync + 'static,
     InternalCredentials: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        standing::let_in::<Self, S>(parts);
         let access = Route::of(parts).map(|route| route.access);
         let (access, sent) = match access {
             Some(access @ Access::InternalCredential) => (access, bearer(&parts.headers)?),

@@ -1,10 +1,11 @@
 //! Bodies, read strictly and within bounds of size and time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -12,7 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Code, Problem};
-use super::{Idempotency, strict_json};
+use super::standing::{self, AT_ONCE};
+use super::{Edge, Idempotency, strict_json};
 
 /// The most bytes that are read of a body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -26,14 +28,15 @@ pub struct Json<T>(pub T);
 
 impl<S, T> FromRequest<S> for Json<T>
 where
-    S: Send + Sync,
+    S: Send + Sync + 'static,
+    Edge: FromRef<S>,
     T: DeserializeOwned,
 {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         demand_media_type(request.headers(), "application/json")?;
-        let bytes = read_body(request).await?;
+        let (_, bytes) = read_body(request, state).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -66,17 +69,17 @@ pub struct Nothing;
 
 impl<S, T> FromRequest<S> for Mutation<T>
 where
-    S: Send + Sync,
+    S: Send + Sync + 'static,
+    Edge: FromRef<S>,
     T: MutationBody,
 {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let headers = request.headers().clone();
-        let target = format!("{} {}", request.method(), request.uri().path());
-        let bytes = read_body(request).await?;
-        let idempotency = Idempotency::from_headers(&headers, &target, &bytes)?;
-        Ok(Self { body: T::read(&headers, &bytes)?, idempotency })
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, bytes) = read_body(request, state).await?;
+        let target = format!("{} {}", parts.method, parts.uri.path());
+        let idempotency = Idempotency::from_headers(&parts.headers, &target, &bytes)?;
+        Ok(Self { body: T::read(&parts.headers, &bytes)?, idempotency })
     }
 }
 
@@ -109,13 +112,16 @@ impl<T: DeserializeOwned> MutationBody for T {
 /// For a request that takes no body: one that was sent is refused, not ignored.
 pub struct NoBody(());
 
-impl<S: Send + Sync> FromRequest<S> for NoBody {
+impl<S> FromRequest<S> for NoBody
+where
+    S: Send + Sync + 'static,
+    Edge: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let headers = request.headers().clone();
-        let bytes = read_body(request).await?;
-        Nothing::read(&headers, &bytes).map(|Nothing| Self(()))
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, bytes) = read_body(request, state).await?;
+        Nothing::read(&parts.headers, &bytes).map(|Nothing| Self(()))
     }
 }
 
@@ -124,14 +130,15 @@ pub struct Form<T>(pub T);
 
 impl<S, T> FromRequest<S> for Form<T>
 where
-    S: Send + Sync,
+    S: Send + Sync + 'static,
+    Edge: FromRef<S>,
     T: DeserializeOwned,
 {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         demand_media_type(request.headers(), "application/x-www-form-urlencoded")?;
-        let bytes = read_body(request).await?;
+        let (_, bytes) = read_body(request, state).await?;
         if !is_text(&bytes) {
             return Err(Problem::new(Code::InvalidRequest).detail("The form is not UTF-8 without NUL."));
         }
@@ -174,15 +181,25 @@ fn demand_media_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     }
 }
 
-/// Reads a body within [`MAX_BODY_BYTES`] and [`BODY_DEADLINE`].
-async fn read_body(request: Request) -> Result<Bytes, Problem> {
-    let body = Limited::new(request.into_body(), MAX_BODY_BYTES);
-    match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
+/// Reads a body within [`MAX_BODY_BYTES`] and [`BODY_DEADLINE`], and judges anew whoever took their time.
+async fn read_body<S>(request: Request, state: &S) -> Result<(Parts, Bytes), Problem>
+where
+    S: Send + Sync + 'static,
+    Edge: FromRef<S>,
+{
+    let began = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let body = Limited::new(body, MAX_BODY_BYTES);
+    let bytes = match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
         Err(_) => Err(Problem::new(Code::RequestTimeout)),
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(Code::BodyTooLarge)),
         Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest).detail("The body broke off.")),
+    }?;
+    if began.elapsed() > AT_ONCE {
+        standing::still_holds(&mut parts, state).await?;
     }
+    Ok((parts, bytes))
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

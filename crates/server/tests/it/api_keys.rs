@@ -4,6 +4,7 @@ mod changes;
 mod confinement;
 mod rotation;
 mod rotation_killed;
+mod slow_bodies;
 
 use reqwest::Method;
 use serde_json::{Value, json};
