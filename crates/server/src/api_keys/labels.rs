@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::name::is_hidden;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The most labels of one key.
@@ -24,7 +25,7 @@ pub enum InvalidLabels {
     #[error("a label's name has 1 to {MAX_NAME_CHARS} of a-z 0-9 . _ - with a letter or digit at both ends")]
     Name,
     /// The value of one.
-    #[error("a label's value has at most {MAX_VALUE_CHARS} characters, and no controls")]
+    #[error("a label's value has at most {MAX_VALUE_CHARS} characters, and no invisible ones")]
     Value,
 }
 
@@ -77,7 +78,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn is_value(value: &str) -> bool {
-    value.chars().count() <= MAX_VALUE_CHARS && !value.chars().any(char::is_control)
+    value.chars().count() <= MAX_VALUE_CHARS && !value.chars().any(is_hidden)
 }
 
 impl<'de> Deserialize<'de> for Labels {

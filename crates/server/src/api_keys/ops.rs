@@ -3,6 +3,7 @@
 use bailiwick_proof::api_key::PlainApiKey;
 use bailiwick_proof::id::{ApiKeyId, Id};
 use serde_json::json;
+use time::OffsetDateTime;
 
 use super::model::{ApiKey, CreateApiKey, CreatedApiKey, Status, UpdateApiKey};
 use super::sql;
@@ -76,7 +77,13 @@ pub async fn create(
     if new.expires_at.is_some_and(|at| at <= now) {
         return Err(ChangeError::AlreadyExpired);
     }
-    demand_within(tx, granted, scopes, &new.audiences, &new.allowed_networks).await?;
+    let reach = Reach {
+        scopes,
+        audiences: &new.audiences,
+        networks: &[&new.allowed_networks],
+        expires_at: Some(new.expires_at),
+    };
+    demand_within(tx, granted, reach).await?;
     let plain = draw(tx, entropy);
     let api_key = ApiKey {
         id: Id::from_uuid(entropy.uuid_v7(now)),
@@ -106,24 +113,42 @@ pub async fn create(
     Ok((CreatedApiKey { key: plain.reveal().to_owned(), api_key }, recorded))
 }
 
-/// Nobody hands out more than they have: scopes with their permissions, audiences, networks.
+/// What a key is, or is to be, good for.
+pub(super) struct Reach<'a> {
+    pub(super) scopes: ScopeSet,
+    pub(super) audiences: &'a Audiences,
+    /// Those of before and those to be.
+    pub(super) networks: &'a [&'a Networks],
+    /// Until when it is to work, if that is to be settled.
+    pub(super) expires_at: Option<Option<OffsetDateTime>>,
+}
+
+/// Nobody hands out more than they have: scopes with their permissions, audiences, networks, time.
 pub(super) async fn demand_within<P: Needs>(
     tx: &mut WorkspaceTx,
     granted: &Granted<P>,
-    scopes: ScopeSet,
-    audiences: &Audiences,
-    networks: &Networks,
+    Reach { scopes, audiences, networks, expires_at }: Reach<'_>,
 ) -> Result<(), ChangeError> {
     let (permissions, own_scopes) = granted.ceiling(tx).await?;
     let reaches_there = match granted.principal() {
         Principal::Session(_) => true,
-        Principal::Key(maker) => maker.key().audiences.include(audiences) && maker.key().allowed.include(networks),
+        Principal::Key(maker) => {
+            let maker = maker.key();
+            maker.audiences.include(audiences)
+                && networks.iter().all(|networks| maker.allowed.include(networks))
+                && expires_at.is_none_or(|at| outlives(maker.expires_at, at))
+        }
     };
     if reaches_there && own_scopes.includes(scopes) && permissions.includes(scopes.permissions()) {
         Ok(())
     } else {
         Err(ChangeError::BeyondMaker)
     }
+}
+
+/// Whether something that ends `at` ends no later than whoever made it; `None` is never.
+fn outlives(maker: Option<OffsetDateTime>, at: Option<OffsetDateTime>) -> bool {
+    maker.is_none_or(|end| at.is_some_and(|at| at <= end))
 }
 
 /// Changes a key that works; `None` if there is none with this id.
@@ -166,13 +191,19 @@ pub async fn update(
         changed.expires_at = expires_at;
         fields.push("expires_at");
     }
+    let before = changed.allowed_networks.clone();
     if let Some(networks) = allowed_networks {
         changed.allowed_networks = networks;
         fields.push("allowed_networks");
     }
     if reach {
-        let scopes = ScopeSet::of(&changed.scopes);
-        demand_within(tx, granted, scopes, &changed.audiences, &changed.allowed_networks).await?;
+        let reach = Reach {
+            scopes: ScopeSet::of(&changed.scopes),
+            audiences: &changed.audiences,
+            networks: &[&before, &changed.allowed_networks],
+            expires_at: expires_at.is_some().then_some(changed.expires_at),
+        };
+        demand_within(tx, granted, reach).await?;
     }
     sql::update(tx, &changed).await?;
     let entry = Entry::about(Action::ApiKeyUpdated, key).with(json!({"changed": fields})).within(changed.project_id);

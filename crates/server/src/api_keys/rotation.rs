@@ -5,10 +5,10 @@
 
 use bailiwick_proof::id::{ApiKeyId, Id};
 use serde_json::json;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::model::{ApiKey, CreatedApiKey, RotateApiKey, Status};
-use super::ops::{ChangeError, demand_within, draw};
+use super::ops::{ChangeError, Reach, demand_within, draw};
 use super::sql;
 use crate::authn::TokenDigest;
 use crate::authz::{Granted, Principal, ScopeSet, may};
@@ -24,7 +24,8 @@ const MAX_OVERLAP_SECONDS: u32 = 30 * 24 * 60 * 60;
 const MIN_OVERLAP_OF_ITSELF_SECONDS: u32 = 60;
 
 /// Gives a key that works a successor with the same scopes, project, labels, audiences and networks; `None` if there is
-/// none with this id. A key that was made to last for some time gets a successor that lasts as long, counted from now.
+/// none with this id. A key that was made to last for some time gets a successor that lasts as long, counted from now; if
+/// it is a key that rotates, no longer than that one.
 ///
 /// # Errors
 /// See [`ChangeError`].
@@ -50,14 +51,20 @@ pub async fn rotate(
     if old.status != Status::Active {
         return Err(ChangeError::NotActive);
     }
-    demand_within(tx, granted, ScopeSet::of(&old.scopes), &old.audiences, &old.allowed_networks).await?;
+    let reach = Reach {
+        scopes: ScopeSet::of(&old.scopes),
+        audiences: &old.audiences,
+        networks: &[&old.allowed_networks],
+        expires_at: None,
+    };
+    demand_within(tx, granted, reach).await?;
     let plain = draw(tx, entropy);
     let successor = ApiKey {
         id: Id::from_uuid(entropy.uuid_v7(now)),
         lookup: plain.lookup().to_owned(),
         created_by: granted.principal().actor(),
         created_at: now,
-        expires_at: old.expires_at.map(|at| now + (at - old.created_at)),
+        expires_at: end_of_successor(&old, granted, now),
         last_used_at: None,
         rotated_from: Some(old.id),
         successor_id: None,
@@ -72,6 +79,16 @@ pub async fn rotate(
         .within(old.project_id);
     let recorded = ledger::stage(tx, entropy, entry);
     Ok(Some((CreatedApiKey { key: plain.reveal().to_owned(), api_key: successor }, recorded)))
+}
+
+/// As long from now as the old key was made to last; no longer than whoever rotates it lasts, if that is a key.
+fn end_of_successor(old: &ApiKey, granted: &Granted<may::RotateKey>, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let as_long = old.expires_at.map(|at| now.checked_add(at - old.created_at).unwrap_or(at));
+    let rotator = match granted.principal() {
+        Principal::Key(holder) => holder.key().expires_at,
+        Principal::Session(_) => None,
+    };
+    as_long.into_iter().chain(rotator).min()
 }
 
 fn is_itself(granted: &Granted<may::RotateKey>, key: ApiKeyId) -> bool {

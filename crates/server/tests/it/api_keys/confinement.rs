@@ -128,3 +128,55 @@ async fn a_confined_key_makes_no_key_that_is_less_confined() {
     let refused = app.post(&path, &json!({})).bearer(&maker).send().await;
     assert_eq!(refused.problem(), (403, "beyond_own_authority".into()));
 }
+
+#[tokio::test]
+async fn a_key_that_ends_gives_nobody_more_time_than_it_has() {
+    let app = TestApp::start().await;
+    let (person, workspace) = app.founder("ada@example.com", "acme").await;
+    let (soon, later) = ("2090-01-01T00:00:00Z", "2090-01-01T00:00:01Z");
+    let ends = json!({"name": "ends", "scopes": ["read", "management"], "expires_at": soon});
+    let ends = app.api_key(&person, &workspace, &ends).await;
+    let endless = app.api_key(&person, &workspace, &json!({"name": "endless", "scopes": ["read"]})).await;
+    let key = ends["key"].as_str().unwrap();
+    let make = async |expires_at: Value| {
+        let body = json!({"name": "k", "scopes": ["read"], "expires_at": expires_at});
+        app.post(&keys_of(&workspace), &body).bearer(key).send().await
+    };
+    for beyond in [Value::Null, json!(later)] {
+        assert_eq!(make(beyond.clone()).await.problem(), (403, "beyond_own_authority".into()), "{beyond}");
+    }
+    assert_eq!(make(json!(soon)).await.status, 201);
+    for target in [&ends, &endless] {
+        let one = format!("{}/{}", keys_of(&workspace), target["id"].as_str().unwrap());
+        for beyond in [Value::Null, json!(later)] {
+            let changed = app.call(Method::PATCH, &one).json(&json!({"expires_at": beyond})).bearer(key).send().await;
+            assert_eq!(changed.problem(), (403, "beyond_own_authority".into()), "{beyond}");
+        }
+    }
+    for target in [&endless, &ends] {
+        let rotate = format!("{}/{}/rotate", keys_of(&workspace), target["id"].as_str().unwrap());
+        let successor = app.post(&rotate, &json!({"overlap_seconds": 60})).bearer(key).send().await;
+        assert_eq!((successor.status.as_u16(), &successor.json()["expires_at"]), (201, &json!(soon)), "its own end");
+    }
+}
+
+/// Whoever widens where a key works from has been where it was confined to.
+#[tokio::test]
+async fn a_confined_key_moves_no_other_into_its_own_networks() {
+    let app = TestApp::start().await;
+    let (person, workspace) = app.founder("ada@example.com", "acme").await;
+    let make = async |networks: &str| {
+        let body = json!({"name": "k", "scopes": ["management"], "allowed_networks": [networks]});
+        app.api_key(&person, &workspace, &body).await
+    };
+    let (here, there) = (make("127.0.0.0/8").await, make("10.0.0.0/8").await);
+    let key = here["key"].as_str().unwrap();
+    let change = async |target: &Value, networks: &str| {
+        let one = format!("{}/{}", keys_of(&workspace), target["id"].as_str().unwrap());
+        let body = json!({"allowed_networks": [networks]});
+        app.call(Method::PATCH, &one).json(&body).bearer(key).send().await
+    };
+    assert_eq!(change(&there, "127.0.0.1").await.problem(), (403, "beyond_own_authority".into()));
+    let inside = make("127.0.0.0/16").await;
+    assert_eq!(change(&inside, "127.0.0.1").await.status, 200);
+}
