@@ -121,8 +121,9 @@ where
 {
     listener.set_nonblocking(true)?;
     // HTTP/1 alone: whether a client speaks HTTP/2 without TLS is found out by waiting for its first bytes, and that
-    // wait has no deadline. Browsers do not; a proxy that ends TLS need not.
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only().acceptor(cap);
+    // wait has no deadline. Browsers do not; a proxy that ends TLS need not. Said last: an acceptor begins with a server
+    // that speaks both.
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(cap).http1_only();
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
     Ok(server.serve(service.into_make_service_with_connect_info::<SocketAddr>()))
 }

@@ -190,3 +190,18 @@ async fn a_client_that_says_nothing_is_let_go() {
     });
     futures_util::future::join_all(clients).await;
 }
+
+/// Whether a client speaks HTTP/2 would have to be waited for, and a connection of that kind knows no deadline of ours.
+#[tokio::test]
+async fn nobody_speaks_http2_here() {
+    let app = TestApp::start().await;
+    for url in [&app.url, &app.private_url] {
+        let address = url.strip_prefix("http://").unwrap().replace("localhost", "127.0.0.1");
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        // The preface and empty settings (RFC 9113, 3.4 and 6.5).
+        socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{url}: {answer:?}");
+    }
+}
