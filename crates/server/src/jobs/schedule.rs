@@ -22,6 +22,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often the table is read though nothing is due by this node's memory.
 const READ: Duration = Duration::from_secs(30);
 
+/// A node whose clock differs by more from the database's enqueues nothing by it.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// A kind without a payload, and when it is due.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
@@ -63,6 +66,15 @@ impl Every {
         };
         let late_ms = u128::try_from((now - due).whole_milliseconds()).unwrap_or_default();
         u64::try_from(late_ms / interval.as_millis().max(1)).unwrap_or(u64::MAX)
+    }
+
+    /// No next time that was set by now lies beyond this, by clocks that differ by [`SKEW`] at most.
+    fn latest(self, now: OffsetDateTime) -> OffsetDateTime {
+        let longest = match self {
+            Self::Interval(interval) => interval,
+            Self::Day(_) => Duration::from_secs(86_400),
+        };
+        now + longest + 2 * SKEW
     }
 
     /// When something new is due first.
@@ -108,11 +120,17 @@ async fn enqueue_due(
         tx = db.system_tx(OperationalPath::ScheduleJobs).await?;
         known = all(&mut tx).await?;
     }
+    let ahead_s = sql::seconds_ahead(&mut tx, now).await?;
     tx.finish_reading().await?;
+    if ahead_s.abs() > SKEW.as_secs_f64() {
+        // What this node took for due would not be, or would be put off for all nodes until its time has come.
+        tracing::warn!(event = "jobs.clock_differs", ahead_s);
+        return Ok(now + READ);
+    }
     let mut soonest = now + READ;
     for Schedule { kind, every } in schedules {
         let Some(row) = known.iter().find(|row| row.kind == *kind) else { continue };
-        let next = if row.next_run_at <= now {
+        let next = if row.next_run_at <= now || row.next_run_at > every.latest(now) {
             run(db, queue, now, kind, *every, row.next_run_at).await?
         } else {
             row.next_run_at
@@ -131,9 +149,11 @@ async fn run(
     every: Every,
     due: OffsetDateTime,
 ) -> Result<OffsetDateTime, EnqueueError> {
+    // A time that no right clock has set says nothing of when it was due.
+    let due = if due > now { now } else { due };
     let next = every.next(due, now);
     let mut tx = db.system_tx(OperationalPath::ScheduleJobs).await?;
-    if !sql::advance(&mut tx, kind, now, next).await? {
+    if !sql::advance(&mut tx, kind, &sql::Step { now, latest: every.latest(now), next }).await? {
         tx.finish_reading().await?;
         return Ok(next);
     }

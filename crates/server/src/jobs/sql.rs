@@ -194,7 +194,7 @@ pub(super) async fn claim(tx: &mut SystemTx, asks: &[Ask], now: OffsetDateTime) 
                  ORDER BY r.due_at, r.id LIMIT ask.at_most FOR UPDATE SKIP LOCKED) job),
          claimed AS (
              UPDATE jobs_ready r
-             SET fence = r.fence + 1, attempts = r.attempts + 1, leased_until = now() + make_interval(secs => $8)
+             SET fence = least(r.fence, 9223372036854775806) + 1, attempts = least(r.attempts, 32766) + 1, leased_until = now() + make_interval(secs => $8)
              FROM picked WHERE r.workspace_id = picked.workspace_id AND r.id = picked.id
              RETURNING r.workspace_id, r.environment, r.project_id, r.id, r.kind, r.retrying, r.due_at, r.attempts, r.fence)
          SELECT c.workspace_id AS "workspace_id!", c.environment AS "environment!", c.project_id, c.id AS "id!",

@@ -22,6 +22,7 @@ use super::registry::Registry;
 use super::schedule::{self, Schedule};
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::supervise::supervise;
 
 /// For what runs when the workers are asked to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -83,17 +84,19 @@ impl Workers {
 }
 
 async fn tell(inner: Arc<Inner>) {
-    inner.queue.wake().keep_telling(&inner.db, inner.node).await;
+    supervise("jobs_tell", || inner.queue.wake().keep_telling(&inner.db, inner.node)).await;
 }
 
 async fn listen(inner: Arc<Inner>) {
-    inner.queue.wake().keep_listening(&inner.db, inner.node, &inner.registry).await;
+    let listen = || inner.queue.wake().keep_listening(&inner.db, inner.node, &inner.registry);
+    supervise("jobs_listen", listen).await;
 }
 
 async fn keep_schedules(inner: Arc<Inner>) {
-    schedule::keep(&inner.db, &inner.queue, &inner.clock, &inner.schedules).await;
+    let keep = || schedule::keep(&inner.db, &inner.queue, &inner.clock, &inner.schedules);
+    supervise("jobs_schedules", keep).await;
 }
 
 async fn keep_counting(inner: Arc<Inner>) {
-    gauge::keep(&inner.db, &inner.clock, &inner.registry).await;
+    supervise("jobs_count", || gauge::keep(&inner.db, &inner.clock, &inner.registry)).await;
 }

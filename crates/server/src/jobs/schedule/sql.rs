@@ -31,18 +31,34 @@ pub(super) async fn insert(tx: &mut SystemTx, kind: &str, first: OffsetDateTime)
     Ok(())
 }
 
+/// What was due before a schedule is moved on, and what comes then.
+pub(super) struct Step {
+    pub(super) now: OffsetDateTime,
+    /// No time beyond this one can have been set by a clock that is right.
+    pub(super) latest: OffsetDateTime,
+    pub(super) next: OffsetDateTime,
+}
+
+/// By how many seconds this node's `now` is ahead of the database's clock; behind it, if negative.
+pub(super) async fn seconds_ahead(tx: &mut SystemTx, now: OffsetDateTime) -> Result<f64, DbError> {
+    let ahead = sqlx::query_scalar!(
+        r#"SELECT extract(epoch FROM $1::timestamptz - clock_timestamp())::float8 AS "ahead!""#,
+        now
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    Ok(ahead)
+}
+
 /// Moves it on, if it is still due; whoever comes second waits for the first and finds that it is not.
-pub(super) async fn advance(
-    tx: &mut SystemTx,
-    kind: &str,
-    now: OffsetDateTime,
-    next: OffsetDateTime,
-) -> Result<bool, DbError> {
+pub(super) async fn advance(tx: &mut SystemTx, kind: &str, step: &Step) -> Result<bool, DbError> {
     let moved = sqlx::query!(
-        "UPDATE job_schedules SET last_run_at = $2, next_run_at = $3 WHERE kind = $1 AND next_run_at <= $2",
+        "UPDATE job_schedules SET last_run_at = $2, next_run_at = $3
+         WHERE kind = $1 AND (next_run_at <= $2 OR next_run_at > $4)",
         kind,
-        now,
-        next
+        step.now,
+        step.next,
+        step.latest
     )
     .execute(tx.connection()?)
     .await?;

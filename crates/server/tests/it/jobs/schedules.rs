@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bailiwick_server::authz::PermissionSet;
+use bailiwick_server::clock::Clock;
 use bailiwick_server::jobs::{Claimed, Done, Every, Failure, InCell, Job, Policy, Registry, Schedule};
 use futures_util::future::join_all;
 
@@ -76,4 +77,28 @@ async fn the_house_is_kept_by_jobs() {
     until(async || shop.number(kept).await == 3).await;
     until(async || shop.number("SELECT count(*) FROM jobs_ready").await == 0).await;
     assert_eq!(shop.number("SELECT count(*) FROM jobs_dead").await, 0);
+}
+
+/// What a clock that is wrong takes for due would be put off for everybody until its time has come.
+#[tokio::test]
+async fn a_node_whose_clock_is_wrong_schedules_nothing_and_what_one_has_put_off_comes() {
+    let shop = Shop::open().await;
+    let tick = Tick::default();
+    let schedules = || vec![Schedule { kind: Tick::KIND, every: Every::Interval(Duration::from_secs(3_600)) }];
+    let next = "SELECT extract(epoch FROM next_run_at - now())::bigint FROM job_schedules WHERE kind = 'test.tick'";
+    let node = |ahead: time::Duration| {
+        let clock = Clock::from_fn(move || Clock::system().now() + ahead);
+        shop.by_clock(clock, Registry::default().with(tick.clone()), schedules())
+    };
+    let ran = || tick.0.load(Ordering::SeqCst);
+    node(time::Duration::ZERO).run(until(async || ran() == 1 && shop.left().await == 0)).await;
+    for ahead in [time::Duration::days(30), time::Duration::days(-30)] {
+        node(ahead).run(tokio::time::sleep(Duration::from_secs(3))).await;
+        assert!((3_500..=3_600).contains(&shop.number(next).await), "{ahead}");
+    }
+    assert_eq!(ran(), 1);
+
+    shop.execute("UPDATE job_schedules SET next_run_at = now() + interval '30 days' WHERE kind = 'test.tick'").await;
+    node(time::Duration::ZERO).run(until(async || ran() == 2 && shop.left().await == 0)).await;
+    assert!((3_500..=3_600).contains(&shop.number(next).await));
 }

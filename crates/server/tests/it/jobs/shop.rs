@@ -111,9 +111,16 @@ impl Shop {
         self.scheduled(registry, slots, Vec::new())
     }
 
+    /// Those that also enqueue what comes again and again.
     pub fn scheduled(&self, registry: Registry, slots: usize, schedules: Vec<Schedule>) -> Workers {
         let (db, queue) = (self.db.clone(), self.queue.clone());
         Workers::new(jobs::Parts { db, queue, registry, schedules, clock: Clock::system(), slots })
+    }
+
+    /// Two of them, on a node with another clock.
+    pub fn by_clock(&self, clock: Clock, registry: Registry, schedules: Vec<Schedule>) -> Workers {
+        let (db, queue) = (self.db.clone(), self.queue.clone());
+        Workers::new(jobs::Parts { db, queue, registry, schedules, clock, slots: 2 })
     }
 
     /// Has one node work until something holds.
