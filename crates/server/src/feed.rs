@@ -25,7 +25,7 @@ mod uses;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -41,13 +41,16 @@ pub use lookup::KeyState;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
+use crate::supervise::supervise;
 
 /// As in `migrations/0004_feed.sql`. A call carries nothing and may be lost: the feed looks regularly all the same.
 const CHANNEL: &str = "bailiwick_feed";
 /// A node that has not heard from the database for so long decides nothing by memory.
-pub const STALE_AFTER: Duration = Duration::from_secs(2);
+pub const STALE_AFTER: Duration = Duration::from_millis(1_800);
 /// Changes are told at once; whoever missed the call looks so often.
 const POLL: Duration = Duration::from_millis(250);
+/// The most questions about keys that a stale node has under way; who comes then is told at once that nobody can tell.
+const ASKING: usize = 64;
 /// After the listening connection broke, so long until the next try, doubled up to the latter.
 const LISTEN_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -62,6 +65,8 @@ struct Inner {
     keys: Keys,
     people: People,
     uses: Uses,
+    /// Places for questions that a stale node asks of the database.
+    asking: Semaphore,
     rounds: Rounds,
     /// Asks for a poll now.
     wake: Notify,
@@ -81,6 +86,7 @@ impl Feed {
             keys: Keys::default(),
             people: People::default(),
             uses: Uses::default(),
+            asking: Semaphore::new(ASKING),
             rounds: Rounds::default(),
             wake: Notify::new(),
             polled: watch::Sender::new(None),
@@ -89,7 +95,12 @@ impl Feed {
 
     /// Follows, listens, observes the other nodes and writes down uses of keys, until it is dropped.
     pub async fn run(&self) {
-        tokio::join!(self.follow(), self.listen(), self.observe(), self.write_uses());
+        tokio::join!(
+            supervise("feed_follow", || self.follow()),
+            supervise("feed_listen", || self.listen()),
+            supervise("feed_observe", || self.observe()),
+            supervise("feed_write_uses", || self.write_uses()),
+        );
     }
 
     /// After the node has stopped serving: what is left of the uses of keys, and the node's row.

@@ -133,7 +133,8 @@ pub async fn expire_replays(db: &Db, clock: &Clock) -> Result<(), DbError> {
 }
 
 /// Drops changes of the feed that are an hour old, by the clock that wrote their time down, and that every node has
-/// applied: a transaction may commit long after it wrote them, and a node without a row reads everything anew.
+/// applied: a transaction may commit long after it wrote them, and a node without a row reads everything anew. Those that a
+/// restored copy brought along, of transactions that this database has not begun, say nothing here.
 ///
 /// # Errors
 /// [`DbError`].
@@ -141,7 +142,8 @@ pub async fn expire_changes(db: &Db) -> Result<(), DbError> {
     let mut tx = db.system_tx(OperationalPath::ExpireChanges).await?;
     sqlx::query!(
         "DELETE FROM feed_changes c WHERE c.changed_at < now() - interval '1 hour'
-           AND NOT EXISTS (SELECT FROM feed_nodes n WHERE NOT pg_visible_in_snapshot(c.xid, n.applied))"
+           AND (c.xid >= pg_snapshot_xmax(pg_current_snapshot())
+               OR NOT EXISTS (SELECT FROM feed_nodes n WHERE NOT pg_visible_in_snapshot(c.xid, n.applied)))"
     )
     .execute(tx.connection()?)
     .await?;

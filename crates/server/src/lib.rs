@@ -34,6 +34,7 @@ pub mod projects;
 pub mod router;
 pub mod sessions;
 pub mod state;
+pub mod supervise;
 pub mod telemetry;
 pub mod vault;
 pub mod workspaces;

@@ -27,6 +27,12 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// As many are asking as may; the database was not asked.
+    #[must_use]
+    pub const fn busy() -> Self {
+        Self::Unavailable(sqlx::Error::PoolTimedOut)
+    }
+
     /// The name of the constraint that was violated, if that is what happened.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::snapshot::Snapshot;
 use super::{Feed, POLL, sql};
 use crate::db::DbError;
+use crate::supervise::supervise;
 
 /// A sign of life at the latest after so long; at once when something was applied.
 const PUBLISH: Duration = Duration::from_millis(500);
@@ -141,7 +142,8 @@ impl Feed {
         self.0.keys.reset();
         self.0.people.reset();
         let feed = self.clone();
-        let loading = Loading(tokio::spawn(async move { feed.load_keys().await }).abort_handle());
+        let loading =
+            Loading(tokio::spawn(async move { supervise("feed_load_keys", || feed.load_keys()).await }).abort_handle());
         self.heard(began);
         self.0.age.published(began);
         Ok(Position { incarnation, applied, beat, published: began, _loading: loading })

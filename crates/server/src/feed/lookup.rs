@@ -60,6 +60,8 @@ impl Feed {
     ) -> Result<KeyState, DbError> {
         let keys = &self.0.keys;
         if !fresh {
+            // A database that hangs must not keep all who ask waiting, and with them whoever asks for something else.
+            let _asking = self.0.asking.try_acquire().map_err(|_| DbError::busy())?;
             let rows = sql::keys_by_lookup(&self.0.db, &lookup).await?;
             self.0.uses.asked.database();
             return Ok(self.among(rows, digest, now));

@@ -180,6 +180,8 @@ pub(super) async fn poll(db: &Db, node: Uuid, applied: &Snapshot, limit: usize) 
                SELECT entity, workspace_id, entity_id, bool_or(vanished) AS vanished, min(changed_at) AS changed_at
                FROM feed_changes
                WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+                 -- Only a copy of another database's rows can name a transaction that has not begun.
+                 AND xid < pg_snapshot_xmax(pg_current_snapshot())
                  AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
                GROUP BY entity, workspace_id, entity_id LIMIT $2)
            SELECT pg_current_snapshot()::text AS "snapshot!",

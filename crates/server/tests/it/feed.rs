@@ -5,6 +5,7 @@ mod ground;
 mod memory;
 mod nodes;
 mod partition;
+mod poison;
 mod restarts;
 mod restored;
 mod stale;

@@ -9,7 +9,7 @@ use super::tree::{Finding, Tree};
 
 /// The server's modules, from the lowest row up.
 const LAYERS: [&[&str]; 12] = [
-    &["clock", "entropy", "config", "context", "name", "networks", "telemetry"],
+    &["clock", "entropy", "config", "context", "name", "networks", "supervise", "telemetry"],
     &["db", "vault", "anchor", "authz"],
     &["feed"],
     &["authn", "http"],

@@ -126,6 +126,38 @@ impl Scene {
     }
 }
 
+/// A number that a crash took away from a transaction which came to nothing is given to another, and a node that had heard
+/// of the first hears of the second.
+#[tokio::test]
+async fn a_transaction_with_the_number_of_one_that_came_to_nothing_is_heard_of() {
+    let mut cluster = OwnCluster::start().await;
+    let ground = Ground::with(TestApp::on(cluster.database.clone(), 10).await).await;
+    let nodes = ground.three_nodes(&[]).await;
+    let urls = nodes.iter().map(|node| node.url.as_str()).collect::<Vec<_>>();
+    for key in ground.keys(4).await {
+        timeout(HEALED_WITHIN, until(async || all(&ground, &urls, &key, 200).await)).await.expect("all take the key");
+        let owner = &cluster.database.owner;
+        for _ in 0..30 {
+            sqlx::raw_sql("BEGIN; SELECT pg_current_xact_id(); ROLLBACK").execute(owner).await.unwrap();
+        }
+        // So long that each node has looked once more.
+        sleep(Duration::from_millis(300)).await;
+        cluster.stop_hard().await;
+        cluster.start_again().await;
+        let id = key.id.parse::<bailiwick_proof::id::ApiKeyId>().unwrap().uuid();
+        let revoke = async || {
+            let revoke = sqlx::query("UPDATE api_keys SET revoked_at = now() WHERE id = $1").bind(id);
+            revoke.execute(&cluster.database.owner).await.is_ok()
+        };
+        until(revoke).await;
+        timeout(HEALED_WITHIN, until(async || all(&ground, &urls, &key, 401).await)).await.expect("none takes the key");
+    }
+}
+
+async fn all(ground: &Ground, urls: &[&str], key: &Key, status: u16) -> bool {
+    join_all(urls.iter().map(|url| ground.ask(url, key))).await.iter().all(|answer| answer.0 == status)
+}
+
 #[tokio::test]
 async fn a_revocation_that_was_answered_holds_over_crashes_of_the_database() {
     let mut cluster = OwnCluster::start().await;

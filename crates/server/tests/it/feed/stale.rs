@@ -1,12 +1,18 @@
 //! A node that does not hear from the database: it decides nothing by memory, says so, and heals by itself.
 
+use bailiwick_server::config::DEV_MARK;
 use reqwest::Method;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::ground::Ground;
 use crate::harness::app::TestApp;
 use crate::harness::cluster::options;
+use crate::harness::node::Node;
 use crate::harness::process::until;
+use crate::harness::wire::Wire;
 
 async fn owner(app: &TestApp) -> PgConnection {
     PgConnection::connect_with(&options(&app.database.urls.owner)).await.unwrap()
@@ -95,4 +101,52 @@ async fn an_unconfirmed_revocation_is_committed_says_so_and_is_confirmed_by_aski
     let actions = app.actions(Some(workspace)).await;
     let revoked = actions.iter().filter(|action| *action == "api_key.revoked").count();
     assert_eq!(revoked, 1, "one entry, however often it is asked for");
+}
+
+/// More than the private listener has places for ask a node whose database says nothing: they are told, and whoever asks
+/// whether the node lives is answered.
+#[tokio::test]
+async fn questions_to_a_database_that_hangs_take_no_place_from_health() {
+    let ground = Ground::new().await;
+    let key = ground.keys(1).await.remove(0);
+    let wire = Wire::to(&ground.app.database).await;
+    let settings = [
+        ("BAILIWICK_DATABASE_RUNTIME_URL", wire.runtime_url.as_str()),
+        ("BAILIWICK_DATABASE_SYSTEM_URL", wire.system_url.as_str()),
+    ];
+    let node = Node::with(&ground.app, &settings).await;
+    let address = node.private_url.strip_prefix("http://").unwrap().to_owned();
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let health = async |path: &str| {
+        client.get(format!("{}{path}", node.private_url)).send().await.ok().map(|answer| answer.status().as_u16())
+    };
+    until(async || health("/readyz").await == Some(200)).await;
+    wire.cut();
+    until(async || health("/readyz").await == Some(503)).await;
+
+    let body = json!({"key": key.text}).to_string();
+    let question = format!(
+        "POST /internal/v1/keys/verify HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        // As nodes of their own processes have it.
+        ground.app.internal_key.trim_start_matches(DEV_MARK),
+        body.len()
+    );
+    let mut asking = Vec::new();
+    for _ in 0..400 {
+        // Refused at the door, if there is no place.
+        let Ok(mut socket) = TcpStream::connect(&address).await else { continue };
+        socket.write_all(question.as_bytes()).await.unwrap();
+        asking.push(socket);
+        if asking.len() % 8 == 0 {
+            assert_eq!(health("/livez").await, Some(200), "after {} questions", asking.len());
+        }
+    }
+    for mut socket in asking {
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
+    wire.mend();
+    until(async || health("/readyz").await == Some(200)).await;
 }
