@@ -7,6 +7,7 @@
 mod bare_insert_with_entry;
 mod change_with_entry;
 mod harness;
+mod jobs_against_graphile;
 mod verify_in_process;
 mod verify_over_http;
 mod with_entry;
@@ -18,16 +19,21 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 5] = [
+const ALL: [Named; 10] = [
     (change_with_entry::NAME, change_with_entry::run),
     (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
     (verify_over_http::NAME, verify_over_http::run),
     (verify_in_process::THOUSAND, verify_in_process::thousand),
     (verify_in_process::MILLION, verify_in_process::million),
+    (jobs_against_graphile::NAME, jobs_against_graphile::run),
+    (jobs_against_graphile::WAITING, jobs_against_graphile::waiting),
+    (jobs_against_graphile::HELD, jobs_against_graphile::held),
+    (jobs_against_graphile::PLAIN, jobs_against_graphile::plain),
+    (jobs_against_graphile::CLAIMS, jobs_against_graphile::claims),
 ];
 
 fn main() -> ExitCode {
-    if let Some(served) = verify_over_http::serve_if_asked() {
+    if let Some(served) = verify_over_http::serve_if_asked().or_else(jobs_against_graphile::serve_if_asked) {
         return if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let options = match Options::read() {

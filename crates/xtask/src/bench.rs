@@ -22,6 +22,13 @@ use machine::Machine;
 use samples::Samples;
 
 const REPORT: &str = "bench.json";
+/// Comparisons with a program that has a workspace of its own.
+const AGAINST_GRAPHILE: [&str; 4] = [
+    "jobs_against_graphile",
+    "jobs_against_graphile_waiting",
+    "jobs_against_graphile_held",
+    "jobs_against_graphile_plain",
+];
 
 /// # Errors
 /// When an argument is unknown, the benchmarks do not build, or one of them could not be measured; those that could
@@ -32,6 +39,10 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
     }
     let pg_bin = setup::for_run()?;
     process::run(cargo_bench(&pg_bin).arg("--no-run"))?;
+    if needs_graphile(args) {
+        eprintln!("xtask: building benches/graphile, which the job queue is compared with");
+        process::run(&mut cargo_graphile())?;
+    }
     // After the build, which would be the load that it warns of.
     let machine = Machine::look()?;
     if let Some(warning) = machine.is_busy() {
@@ -70,6 +81,20 @@ fn is_understood(args: &[String]) -> bool {
     }
 }
 
+/// Whether the filter leaves a comparison with `graphile_worker`.
+fn needs_graphile(args: &[String]) -> bool {
+    let filter = args.first().filter(|word| !word.starts_with('-')).map_or("", String::as_str);
+    AGAINST_GRAPHILE.iter().any(|name| name.contains(filter))
+}
+
+/// Where the benchmarks look for it, in `benches/jobs_against_graphile/process.rs` of the server.
+fn cargo_graphile() -> Command {
+    let mut cargo = process::cargo();
+    cargo.current_dir(repo::root().join("benches").join("graphile"));
+    cargo.args(["build", "--release", "--locked", "--target-dir"]).arg(repo::target_dir().join("graphile"));
+    cargo
+}
+
 /// The whole workspace, as everywhere: another selection of packages would build dependencies with other features.
 fn cargo_bench(pg_bin: &Path) -> Command {
     let mut cargo = process::cargo();
@@ -79,7 +104,7 @@ fn cargo_bench(pg_bin: &Path) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::is_understood;
+    use super::{is_understood, needs_graphile};
 
     #[test]
     fn reads_the_command_line() {
@@ -95,6 +120,16 @@ mod tests {
         ] {
             let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             assert_eq!(is_understood(&args), understood, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_it_is_compared_with_is_built_when_it_is() {
+        for (line, built) in
+            [("", true), ("jobs", true), ("held --rounds 3", true), ("--rounds 3", true), ("entry", false)]
+        {
+            let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(needs_graphile(&args), built, "{line}");
         }
     }
 }

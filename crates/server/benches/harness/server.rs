@@ -15,13 +15,14 @@ use bailiwick_proof::id::WorkspaceId;
 use bailiwick_server::api_keys::CreatedApiKey;
 use bailiwick_server::config::Pooler;
 use bailiwick_server::db::Db;
+use bailiwick_server::db::embedded::{Urls, urls_of_running};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::RequestBuilder;
-use secrecy::SecretString;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::reaper::reaper;
@@ -165,16 +166,29 @@ impl Server {
     /// # Errors
     /// When there is none.
     pub(crate) async fn db(&self) -> anyhow::Result<Db> {
-        let url = |role: &str, file: &str| {
-            let mut url =
-                reqwest::Url::parse(std::fs::read_to_string(self.home.data.join("postgres.url"))?.trim_end())?;
-            let password = std::fs::read_to_string(self.home.data.join("secrets").join(file))?;
-            url.set_username(role).and_then(|()| url.set_password(Some(password.trim_end()))).ok().context("no URL")?;
-            anyhow::Ok(SecretString::from(url.to_string()))
-        };
-        let (runtime, system) =
-            (url("bailiwick_runtime", "runtime_password")?, url("bailiwick_system", "system_password")?);
-        Ok(Db::connect(&runtime, &system, 8, Pooler::None)?)
+        let urls = self.urls()?;
+        Ok(Db::connect(&urls.runtime, &urls.system, 8, Pooler::None)?)
+    }
+
+    /// The database's URLs.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub(crate) fn urls(&self) -> anyhow::Result<Urls> {
+        Ok(urls_of_running(&self.home.data)?)
+    }
+
+    /// Makes an empty database beside the server's own; answers its owner's URL.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn create_database(&self, name: &str) -> anyhow::Result<String> {
+        let mut superuser = self.connect("postgres", "superuser_password").await?;
+        superuser.execute(AssertSqlSafe(format!("CREATE DATABASE {name} OWNER bailiwick_owner"))).await?;
+        superuser.close().await?;
+        let mut url = reqwest::Url::parse(self.urls()?.owner.expose_secret())?;
+        url.set_path(name);
+        Ok(url.to_string())
     }
 
     async fn connect(&self, role: &str, password_file: &str) -> anyhow::Result<PgConnection> {
@@ -227,8 +241,7 @@ impl Server {
     }
 
     fn options(&self) -> anyhow::Result<PgConnectOptions> {
-        let url = std::fs::read_to_string(self.home.data.join("postgres.url"))?;
-        Ok(PgConnectOptions::from_str(url.trim_end())?.disable_statement_logging())
+        Ok(PgConnectOptions::from_str(self.urls()?.owner.expose_secret())?.disable_statement_logging())
     }
 
     fn post(&self, path: &str, body: &Value) -> RequestBuilder {

@@ -48,10 +48,37 @@ pub(super) struct Ending {
     pub(super) fence: i64,
 }
 
-/// A plan that was made while the queue was empty would be kept when it is full, so none is kept.
-pub(super) async fn plan_anew(tx: &mut SystemTx) -> Result<(), DbError> {
-    sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(tx.connection()?).await?;
-    Ok(())
+/// How the statements of a transaction find their rows. PostgreSQL would choose by what it counted last, and a queue that
+/// was empty then is taken for empty for as long as nobody counts again: it would read all of it for each batch. Here
+/// each way leaves one plan that is right for a short queue and for a long one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Finding {
+    /// Along the index of the lanes, in its order.
+    InOrder,
+    /// Each by its key.
+    ByKey,
+}
+
+impl Finding {
+    /// Until the end of the transaction.
+    pub(super) async fn plan(self, tx: &mut SystemTx) -> Result<(), DbError> {
+        let (in_order, by_key) = match self {
+            Self::InOrder => ("on", "off"),
+            // An index can be read to its end for its order; by way of a bitmap it is read for a key alone.
+            Self::ByKey => ("off", "on"),
+        };
+        sqlx::query!(
+            r#"SELECT set_config('enable_indexscan', $1, true) AS a, set_config('enable_bitmapscan', $2, true) AS b,
+                 set_config('enable_seqscan', 'off', true) AS c, set_config('enable_sort', 'off', true) AS d,
+                 set_config('enable_hashjoin', 'off', true) AS e, set_config('enable_mergejoin', 'off', true) AS f,
+                 set_config('jit', 'off', true) AS g, set_config('plan_cache_mode', 'force_custom_plan', true) AS h"#,
+            in_order,
+            by_key
+        )
+        .fetch_one(tx.connection()?)
+        .await?;
+        Ok(())
+    }
 }
 
 /// A lane in which something is due.
@@ -108,22 +135,16 @@ pub(super) async fn enqueue_in_cell(
     due_at: OffsetDateTime,
     job: New,
 ) -> Result<(), DbError> {
-    if let Some(payload) = job.payload_sealed {
-        sqlx::query!(
-            "INSERT INTO job_payloads (workspace_id, environment, id, payload_sealed) VALUES ($1, 'live', $2, $3)",
-            Uuid::nil(),
-            job.id,
-            payload
-        )
-        .execute(tx.connection()?)
-        .await?;
-    }
     sqlx::query!(
-        "INSERT INTO jobs_ready (workspace_id, environment, id, kind, due_at) VALUES ($1, 'live', $2, $3, $4)",
+        "WITH payload AS (
+             INSERT INTO job_payloads (workspace_id, environment, id, payload_sealed)
+             SELECT $1, 'live', $2, $5::bytea WHERE $5 IS NOT NULL)
+         INSERT INTO jobs_ready (workspace_id, environment, id, kind, due_at) VALUES ($1, 'live', $2, $3, $4)",
         Uuid::nil(),
         job.id,
         kind,
-        due_at
+        due_at,
+        job.payload_sealed
     )
     .execute(tx.connection()?)
     .await?;
@@ -173,8 +194,10 @@ pub(super) async fn due_lanes(
 }
 
 /// Claims what is due in these lanes, oldest first in each: leases it, raises its fence and hands it out with its payload.
+/// What was picked is locked, so it is still where it was found when it is written; a row that was written meanwhile by
+/// somebody else stays for the next claim.
 pub(super) async fn claim(tx: &mut SystemTx, asks: &[Ask], now: OffsetDateTime) -> Result<Vec<Row>, DbError> {
-    plan_anew(tx).await?;
+    Finding::InOrder.plan(tx).await?;
     let workspaces: Vec<Uuid> = asks.iter().map(|ask| ask.lane.workspace).collect();
     let kinds: Vec<String> = asks.iter().map(|ask| ask.lane.kind.to_owned()).collect();
     let retrying: Vec<bool> = asks.iter().map(|ask| ask.lane.retrying).collect();
@@ -183,24 +206,26 @@ pub(super) async fn claim(tx: &mut SystemTx, asks: &[Ask], now: OffsetDateTime) 
     let rows = sqlx::query_as!(
         Row,
         r#"WITH picked AS MATERIALIZED (
-             SELECT job.workspace_id, job.id
-             FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::timestamptz[], $5::uuid[], $6::bigint[])
+             SELECT job.place FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::timestamptz[], $5::uuid[], $6::bigint[])
                  AS ask (workspace_id, kind, retrying, after_due, after_id, at_most)
              CROSS JOIN LATERAL (
-                 SELECT r.workspace_id, r.id FROM jobs_ready r
+                 SELECT r.ctid AS place FROM jobs_ready r
                  WHERE r.workspace_id = ask.workspace_id AND r.kind = ask.kind AND r.retrying = ask.retrying
                    AND (r.due_at, r.id) > (ask.after_due, ask.after_id) AND r.due_at <= $7
                    AND (r.leased_until IS NULL OR r.leased_until < now())
                  ORDER BY r.due_at, r.id LIMIT ask.at_most FOR UPDATE SKIP LOCKED) job),
          claimed AS (
              UPDATE jobs_ready r
-             SET fence = least(r.fence, 9223372036854775806) + 1, attempts = least(r.attempts, 32766) + 1, leased_until = now() + make_interval(secs => $8)
-             FROM picked WHERE r.workspace_id = picked.workspace_id AND r.id = picked.id
+             SET fence = least(r.fence, 9223372036854775806) + 1, attempts = least(r.attempts, 32766) + 1,
+                 leased_until = now() + make_interval(secs => $8)
+             WHERE r.ctid = ANY (ARRAY(SELECT place FROM picked))
              RETURNING r.workspace_id, r.environment, r.project_id, r.id, r.kind, r.retrying, r.due_at, r.attempts, r.fence)
          SELECT c.workspace_id AS "workspace_id!", c.environment AS "environment!", c.project_id, c.id AS "id!",
              c.kind AS "kind!", c.retrying AS "retrying!", c.due_at AS "due_at!", c.attempts AS "attempts!",
              c.fence AS "fence!", p.payload_sealed AS "payload_sealed?"
-         FROM claimed c LEFT JOIN job_payloads p ON p.workspace_id = c.workspace_id AND p.id = c.id
+         FROM claimed c LEFT JOIN LATERAL (
+             SELECT p.payload_sealed FROM job_payloads p
+             WHERE p.workspace_id = c.workspace_id AND p.id = c.id LIMIT 1) p ON true
          ORDER BY c.due_at, c.id"#,
         &workspaces,
         &kinds,

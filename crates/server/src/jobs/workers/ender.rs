@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Inner, sql};
 use crate::db::{DbError, LEASE_SECONDS, OperationalPath, Unrecorded};
-use crate::jobs::sql::{Ending, plan_anew};
+use crate::jobs::sql::{Ending, Finding};
 
 /// Ends that one statement writes at most.
 const BATCH: usize = 512;
@@ -117,7 +117,7 @@ impl Batch {
 
     async fn try_write(&self, inner: &Inner) -> Result<HashSet<Uuid>, DbError> {
         let mut tx = inner.db.system_tx(OperationalPath::RunJobs).await?;
-        plan_anew(&mut tx).await?;
+        Finding::ByKey.plan(&mut tx).await?;
         let mut ended = HashSet::new();
         if !self.finished.is_empty() {
             ended.extend(sql::finish(&mut tx, &self.finished).await?);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Inner, sql as ends};
 use crate::db::{DbError, OperationalPath, Unrecorded};
-use crate::jobs::sql::{self, Ask, DueLane, Ending, Row};
+use crate::jobs::sql::{self, Ask, DueLane, Ending, Finding, Row};
 
 /// After a failure, before the errand is over.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ pub(super) async fn look(inner: Arc<Inner>, after: DueLane) -> Errand {
     let looked = async {
         let kinds: Vec<String> = inner.registry.names().map(str::to_owned).collect();
         let mut tx = inner.db.system_tx(OperationalPath::RunJobs).await?;
-        sql::plan_anew(&mut tx).await?;
+        Finding::InOrder.plan(&mut tx).await?;
         let at_most = i64::try_from(LANES).unwrap_or(i64::MAX);
         let lanes = sql::due_lanes(&mut tx, &kinds, &after, inner.clock.now(), at_most).await?;
         tx.finish_reading().await?;
@@ -63,7 +63,7 @@ pub(super) async fn look(inner: Arc<Inner>, after: DueLane) -> Errand {
 pub(super) async fn renew(inner: Arc<Inner>, jobs: Vec<Ending>) -> Errand {
     let renewed = async {
         let mut tx = inner.db.system_tx(OperationalPath::RunJobs).await?;
-        sql::plan_anew(&mut tx).await?;
+        Finding::ByKey.plan(&mut tx).await?;
         let held = ends::renew(&mut tx, &jobs).await?;
         tx.commit_unrecorded(Unrecorded::Queued).await?;
         Ok(held)
@@ -79,7 +79,7 @@ pub(super) async fn give_back(inner: &Inner, jobs: &[Ending]) {
     }
     let given = async {
         let mut tx = inner.db.system_tx(OperationalPath::RunJobs).await?;
-        sql::plan_anew(&mut tx).await?;
+        Finding::ByKey.plan(&mut tx).await?;
         ends::give_back(&mut tx, jobs).await?;
         tx.commit_unrecorded(Unrecorded::Queued).await
     };

@@ -62,9 +62,11 @@ pub(super) struct Floor {
     looked_to: Option<DueLane>,
     next_look: Instant,
     looks: u32,
-    /// How many are claimed ahead: as many as ended during the last claim.
+    /// How many are claimed ahead: as many as ended during the last claim, or twice as many if workers had nothing to do
+    /// when it came back. Otherwise claims would stay as small as what they are too slow for.
     ahead: usize,
     ended_since_claim: usize,
+    was_idle: bool,
 }
 
 impl Floor {
@@ -85,6 +87,7 @@ impl Floor {
             looks: 0,
             ahead: 0,
             ended_since_claim: 0,
+            was_idle: false,
         }
     }
 
@@ -139,7 +142,8 @@ impl Floor {
         let asks = self.active.plan(wanted, |lane| board.room(lane, registry));
         if !asks.is_empty() {
             self.is_claiming = true;
-            self.ahead = self.ended_since_claim.max(self.ahead / 2).min(AHEAD);
+            let ended = if self.was_idle { self.ended_since_claim * 2 } else { self.ended_since_claim };
+            self.ahead = ended.max(self.ahead / 2).min(AHEAD);
             self.ended_since_claim = 0;
             self.errands.spawn(errand::claim(self.inner.clone(), asks));
         }
@@ -177,6 +181,7 @@ impl Floor {
             }
             Errand::Claimed(asks, Some(rows)) => {
                 self.is_claiming = false;
+                self.was_idle = self.board.waiting() == 0 && self.board.running() < self.inner.slots;
                 self.active.claimed(asks, &rows);
                 for row in rows {
                     self.take(row);
