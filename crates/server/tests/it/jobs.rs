@@ -6,6 +6,7 @@ mod killed;
 mod kinds;
 mod leases;
 mod operator;
+mod plans;
 mod schedules;
 mod shop;
 mod transactions;
