@@ -7,6 +7,7 @@ mod kinds;
 mod leases;
 mod looks;
 mod operator;
+mod plans;
 mod pooled;
 mod schedules;
 mod shop;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -35,6 +35,7 @@ pub(super) enum End {
 pub(super) struct Ender {
     ends: mpsc::UnboundedSender<End>,
     pending: Arc<AtomicUsize>,
+    written: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -42,7 +43,8 @@ impl Ender {
     pub(super) fn start(inner: Arc<Inner>) -> Self {
         let (ends, mut received) = mpsc::unbounded_channel();
         let pending = Arc::new(AtomicUsize::new(0));
-        let left = pending.clone();
+        let written = Arc::new(Notify::new());
+        let (left, tell) = (pending.clone(), written.clone());
         let task = tokio::spawn(async move {
             let mut batch = Vec::with_capacity(BATCH);
             while received.recv_many(&mut batch, BATCH).await > 0 {
@@ -50,9 +52,10 @@ impl Ender {
                 let sorted = Batch::of(std::mem::take(&mut batch));
                 sorted.write(&inner).await;
                 left.fetch_sub(count, Ordering::Relaxed);
+                tell.notify_one();
             }
         });
-        Self { ends, pending, task }
+        Self { ends, pending, written, task }
     }
 
     /// Never blocks: whoever claims looks at [`Self::pending`] first.
@@ -63,6 +66,11 @@ impl Ender {
 
     pub(super) fn pending(&self) -> usize {
         self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when a batch was written since the last call. One waits at a time: whoever claims.
+    pub(super) async fn written(&self) {
+        self.written.notified().await;
     }
 
     /// Writes what is left.

@@ -107,6 +107,8 @@ impl Floor {
                         self.ended(ended);
                     }
                 }
+                // Or nobody would claim on, where it was the ends that were waited for.
+                () = self.ender.written() => {}
                 Some(errand) = self.errands.join_next() => {
                     if let Ok(errand) = errand {
                         self.returned(errand);
