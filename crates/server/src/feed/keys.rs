@@ -68,6 +68,11 @@ struct Stored {
 
 type Shard = HashMap<u64, Vec<Stored>, RandomState>;
 
+/// The index as it is hashed: one word, at once.
+const fn number(lookup: &Lookup) -> u64 {
+    u64::from_le_bytes(*lookup)
+}
+
 /// Every key of the cell, once they are loaded.
 pub(super) struct Keys {
     shards: [RwLock<Shard>; SHARDS],
@@ -126,7 +131,7 @@ impl Keys {
     /// noted more than `grain` ago.
     pub(super) fn find(&self, lookup: &Lookup, digest: &[u8; 32], now: i64, grain: i64) -> Found {
         let shard = self.read(lookup);
-        let Some(candidates) = shard.get(&u64::from_le_bytes(*lookup)) else { return Found::Nothing };
+        let Some(candidates) = shard.get(&number(lookup)) else { return Found::Nothing };
         // Which one it is stands in no branch of the loop.
         let mut found = u64::MAX;
         for (n, stored) in (0_u64..).zip(candidates) {
@@ -151,7 +156,7 @@ impl Keys {
             return false;
         }
         facts.workspace_slug = self.slug_of(facts.workspace, facts.workspace_slug);
-        let candidates = shard.entry(u64::from_le_bytes(lookup)).or_default();
+        let candidates = shard.entry(number(&lookup)).or_default();
         let facts = (!revoked).then(|| Arc::new(facts));
         match candidates.iter_mut().find(|stored| stored.id == id) {
             Some(stored) if stored.version >= version => {}
@@ -210,8 +215,7 @@ impl Keys {
 
     fn shard(&self, lookup: &Lookup) -> &RwLock<Shard> {
         let [first, ..] = &self.shards;
-        let nth =
-            usize::try_from(self.hasher.hash_one(u64::from_le_bytes(*lookup)) % SHARDS as u64).unwrap_or_default();
+        let nth = usize::try_from(self.hasher.hash_one(number(lookup)) % SHARDS as u64).unwrap_or_default();
         self.shards.get(nth).unwrap_or(first)
     }
 

@@ -1,6 +1,6 @@
 //! Bodies, read strictly and within bounds of size and time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use axum::body::Bytes;
@@ -13,8 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Code, Problem};
-use super::standing::{self, AT_ONCE};
-use super::{Edge, Idempotency, strict_json};
+use super::{Edge, Idempotency, standing, strict_json};
 
 /// The most bytes that are read of a body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -187,7 +186,6 @@ where
     S: Send + Sync + 'static,
     Edge: FromRef<S>,
 {
-    let began = Instant::now();
     let (mut parts, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY_BYTES);
     let bytes = match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
@@ -196,9 +194,7 @@ where
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(Code::BodyTooLarge)),
         Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest).detail("The body broke off.")),
     }?;
-    if began.elapsed() > AT_ONCE {
-        standing::still_holds(&mut parts, state).await?;
-    }
+    standing::still_holds(&mut parts, state).await?;
     Ok((parts, bytes))
 }
 

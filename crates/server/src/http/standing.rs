@@ -4,7 +4,7 @@
 //! its time, and meanwhile a key may be revoked, a person signed out or demoted: whoever made the server wait is judged
 //! once more, by the same code and at the later time, before anything is made of the body.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
@@ -14,25 +14,27 @@ use super::edge::Edge;
 use super::problem::Problem;
 use crate::context::RequestContext;
 
-/// What is over in that time has made nobody wait; a revocation takes longer to be answered.
-pub(super) const AT_ONCE: Duration = Duration::from_millis(1);
+/// What has come within that time of the judgement has made nobody wait; a revocation takes longer to be answered.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
-/// Judges once more what was judged at the headers.
-struct Again<S>(for<'a> fn(&'a mut Parts, &'a S) -> BoxFuture<'a, Result<(), Problem>>);
+type Judge<S> = for<'a> fn(&'a mut Parts, &'a S) -> BoxFuture<'a, Result<(), Problem>>;
+
+/// Judges once more what was judged at the headers, which began at that moment.
+struct Again<S>(Instant, Judge<S>);
 
 impl<S> Clone for Again<S> {
     fn clone(&self) -> Self {
-        Self(self.0)
+        Self(self.0, self.1)
     }
 }
 
-/// Leaves word that the request was let in as a `T`.
+/// Leaves word, before it is judged, that the request is let in as a `T`.
 pub(super) fn let_in<T, S>(parts: &mut Parts)
 where
     S: Send + Sync + 'static,
     T: FromRequestParts<S, Rejection = Problem> + Send,
 {
-    parts.extensions.insert(Again::<S>(again::<T, S>));
+    parts.extensions.insert(Again::<S>(Instant::now(), again::<T, S>));
 }
 
 fn again<'a, T, S>(parts: &'a mut Parts, state: &'a S) -> BoxFuture<'a, Result<(), Problem>>
@@ -43,7 +45,7 @@ where
     Box::pin(async move { T::from_request_parts(parts, state).await.map(drop) })
 }
 
-/// Whether the request would be let in now.
+/// Whether the request would be let in now, if that was not settled just now.
 ///
 /// # Errors
 /// What it would be answered.
@@ -52,7 +54,10 @@ where
     S: Send + Sync + 'static,
     Edge: FromRef<S>,
 {
-    let Some(Again(judge)) = parts.extensions.get::<Again<S>>().cloned() else { return Ok(()) };
+    let Some(Again(began, judge)) = parts.extensions.get::<Again<S>>().cloned() else { return Ok(()) };
+    if began.elapsed() <= AT_ONCE {
+        return Ok(());
+    }
     if let Some(context) = parts.extensions.get_mut::<RequestContext>() {
         context.received_at = Edge::from_ref(state).clock.now();
     }

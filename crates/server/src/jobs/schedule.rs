@@ -60,21 +60,21 @@ impl Every {
 
     /// How often it would have run between `due` and `now`, the run that is made now not counted.
     fn missed(self, due: OffsetDateTime, now: OffsetDateTime) -> u64 {
-        let interval = match self {
-            Self::Interval(interval) => interval,
-            Self::Day(_) => Duration::from_secs(86_400),
-        };
         let late_ms = u128::try_from((now - due).whole_milliseconds()).unwrap_or_default();
-        u64::try_from(late_ms / interval.as_millis().max(1)).unwrap_or(u64::MAX)
+        u64::try_from(late_ms / self.interval().as_millis().max(1)).unwrap_or(u64::MAX)
     }
 
     /// No next time that was set by now lies beyond this, by clocks that differ by [`SKEW`] at most.
     fn latest(self, now: OffsetDateTime) -> OffsetDateTime {
-        let longest = match self {
+        now + self.interval() + 2 * SKEW
+    }
+
+    /// How far two runs are apart.
+    const fn interval(self) -> Duration {
+        match self {
             Self::Interval(interval) => interval,
             Self::Day(_) => Duration::from_secs(86_400),
-        };
-        now + longest + 2 * SKEW
+        }
     }
 
     /// When something new is due first.
