@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use nix::sys::signal::Signal;
+use sqlx::AssertSqlSafe;
 use tokio::time::{sleep, timeout};
 
 use super::ground::{Ground, Key};
+use super::restored::next_xid;
 use crate::harness::app::TestApp;
 use crate::harness::node::Node;
 use crate::harness::own_cluster::OwnCluster;
@@ -17,6 +20,8 @@ const GOOD: usize = 6;
 const DOOMED: usize = 30;
 /// For how long the database is away; the last one is longer than a node goes on by memory.
 const AWAY: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(700), Duration::from_millis(2_500)];
+/// Transactions that come to nothing before a crash.
+const NOTHING: usize = 300;
 /// Nodes heal in seconds (docs/runbooks/node-stale.md); the machine may be busy.
 const HEALED_WITHIN: Duration = Duration::from_secs(40);
 
@@ -126,32 +131,44 @@ impl Scene {
     }
 }
 
-/// A number that a crash took away from a transaction which came to nothing is given to another, and a node that had heard
-/// of the first hears of the second.
+/// A crash takes numbers away from transactions that came to nothing, and gives them to others. The nodes had heard of the
+/// first, and hear of the second also when the database has by then used up all that were taken away.
 #[tokio::test]
 async fn a_transaction_with_the_number_of_one_that_came_to_nothing_is_heard_of() {
     let mut cluster = OwnCluster::start().await;
+    // What nobody has committed is not put on disk by the way.
+    let superuser = cluster.database.superuser();
+    sqlx::raw_sql("ALTER SYSTEM SET wal_writer_delay = '10s'").execute(&superuser).await.unwrap();
+    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&superuser).await.unwrap();
     let ground = Ground::with(TestApp::on(cluster.database.clone(), 10).await).await;
     let nodes = ground.three_nodes(&[]).await;
     let urls = nodes.iter().map(|node| node.url.as_str()).collect::<Vec<_>>();
+    let owner = cluster.database.owner.clone();
+    let mut lost = 0;
     for key in ground.keys(4).await {
         timeout(HEALED_WITHIN, until(async || all(&ground, &urls, &key, 200).await)).await.expect("all take the key");
-        let owner = &cluster.database.owner;
-        for _ in 0..30 {
-            sqlx::raw_sql("BEGIN; SELECT pg_current_xact_id(); ROLLBACK").execute(owner).await.unwrap();
-        }
-        // So long that each node has looked once more.
-        sleep(Duration::from_millis(300)).await;
+        let nothing = "BEGIN; SELECT pg_current_xact_id(); ROLLBACK; ".repeat(NOTHING);
+        sqlx::raw_sql(AssertSqlSafe(format!("{nothing} NOTIFY bailiwick_feed"))).execute(&owner).await.unwrap();
+        // So long that each node has looked.
+        sleep(Duration::from_millis(40)).await;
+        let reached = next_xid(&owner).await;
+        nodes.iter().for_each(|node| node.signal(Signal::SIGSTOP));
         cluster.stop_hard().await;
         cluster.start_again().await;
         let id = key.id.parse::<bailiwick_proof::id::ApiKeyId>().unwrap().uuid();
         let revoke = async || {
             let revoke = sqlx::query("UPDATE api_keys SET revoked_at = now() WHERE id = $1").bind(id);
-            revoke.execute(&cluster.database.owner).await.is_ok()
+            revoke.execute(&owner).await.is_ok()
         };
         until(revoke).await;
+        lost += usize::from(next_xid(&owner).await < reached);
+        while next_xid(&owner).await <= reached {
+            sqlx::query("SELECT pg_current_xact_id()::text").execute(&owner).await.unwrap();
+        }
+        nodes.iter().for_each(|node| node.signal(Signal::SIGCONT));
         timeout(HEALED_WITHIN, until(async || all(&ground, &urls, &key, 401).await)).await.expect("none takes the key");
     }
+    assert!(lost > 0, "no crash took a number away");
 }
 
 async fn all(ground: &Ground, urls: &[&str], key: &Key, status: u16) -> bool {

@@ -103,7 +103,7 @@ async fn revoke(ground: &Ground, url: &str, key: &Key) {
 }
 
 /// The first id of a transaction that has not begun yet.
-async fn next_xid(owner: &PgPool) -> i64 {
+pub async fn next_xid(owner: &PgPool) -> i64 {
     let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
     sqlx::query_scalar(next).fetch_one(owner).await.unwrap()
 }
