@@ -1,17 +1,24 @@
 //! The anchor store: the little that must outlive the database and never be part of its backups.
 //!
-//! It is a local folder so far, for one machine, with a folder for each cell in it:
+//! [`AnchorStore`] is the store itself: small objects, created once or replaced by compare-and-swap. It is a local folder so
+//! far, for one machine. What lies in it, with the cell's id before it:
 //!
 //! ```text
-//! DIR/<cell id>/lock                                held (flock) by whoever signs at this moment
-//! DIR/<cell id>/journal/00000000000000000001.json   what was about to be signed, see [`Journal`]
+//! <cell id>/lock                                held (flock) by whoever signs at this moment
+//! <cell id>/journal/00000000000000000001.json   what was about to be signed, see [`Journal`]
 //! ```
 //!
 //! # Invariants
-//! - An object is created and never written again.
-//! - An object is on the disk, and its name too, before anything that depends on it happens.
+//! - An object that was created is whole, and on the disk before anything that depends on it happens.
+//! - An object of the journal is created and never written again.
+//! - An object is replaced from the content that was seen, or not at all; what was replaced is not to be had any more.
 //! - Whoever puts back an older database finds the newer journal here, and the server refuses.
 
+mod folder;
 mod journal;
+mod name;
+mod store;
 
 pub use journal::{Head, Journal, JournalError, SigningLock};
+pub use name::ObjectName;
+pub use store::{AnchorError, AnchorStore, MAX_OBJECT_BYTES, OPERATION_LIMIT, Object, StoreLock, Tag};

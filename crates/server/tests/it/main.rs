@@ -3,6 +3,7 @@
 //! One test binary. A file for each part of the surface; `harness` is what they stand on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod anchor;
 mod api_keys;
 mod audit;
 mod boot;
