@@ -19,6 +19,7 @@
 mod action;
 mod cell;
 mod check;
+mod establish;
 mod keys;
 mod place;
 mod prove;
@@ -30,6 +31,7 @@ mod tree;
 pub use action::{Action, RESERVED, is_reserved};
 pub use cell::{Ledger, LedgerError, Parts};
 pub use check::{Damage, LogReport, Report, inspect};
+pub use establish::{CellFacts, establish};
 pub use keys::{logs, published as published_keys, rotate as rotate_key};
 pub use prove::{Mismatch, ProveError, Stored, consistency, leaves, missing_near, receipt, tail_is_missing};
 pub use sign::Signed;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::anchor::{AnchorError, AnchorStore};
 use crate::authn::cookie::CookieStyle;
 use crate::authn::{AccessTokens, InternalCredentials, TokenKeyError};
 use crate::clock::Clock;
@@ -101,6 +102,9 @@ pub enum BuildError {
     /// A database URL cannot be read.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// The anchor store does not serve.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     /// See [`LedgerError`]: among others, the database is older than what was signed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -125,14 +129,16 @@ impl AppState {
         let seal = LocalSeal::new(config.secrets.sealing_key.bytes(), entropy.clone())?;
         let db = Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?;
         let feed = Feed::new(db.clone(), &clock, &entropy);
+        let default_name = config.public_url.authority();
+        let facts = ledger::establish(&db, &clock, &entropy, config.log_name.as_deref(), default_name).await?;
+        let anchor = AnchorStore::folder(&config.anchor_dir).await?;
         let ledger = Ledger::open(ledger::Parts {
             db: db.clone(),
             seal: seal.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
-            anchor_dir: config.anchor_dir.clone(),
-            chosen_name: config.log_name.clone(),
-            default_name: config.public_url.authority().to_owned(),
+            anchor,
+            facts,
         })
         .await?;
         let configured = config.secrets.internal_key.as_ref();

@@ -8,6 +8,7 @@ use anyhow::Context;
 use bailiwick_proof::environment::Environment as LogEnvironment;
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::log::Log;
+use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{Environment, SealingKey};
 use bailiwick_server::entropy::Entropy;
@@ -109,15 +110,11 @@ impl Found {
     async fn rotate(&self, log: Option<Log>) -> anyhow::Result<()> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let key = self.sealing_key.as_ref().context("secrets.sealing_key is not set: it opens the ledger's keys")?;
-        let parts = ledger::Parts {
-            db: self.opened.db.clone(),
-            seal: LocalSeal::new(key.bytes(), entropy.clone())?,
-            clock,
-            entropy,
-            anchor_dir: self.anchor_dir.clone(),
-            chosen_name: None,
-            default_name: String::new(),
-        };
+        let db = self.opened.db.clone();
+        let facts = ledger::establish(&db, &clock, &entropy, None, "").await?;
+        let anchor = AnchorStore::folder(&self.anchor_dir).await?;
+        let seal = LocalSeal::new(key.bytes(), entropy.clone())?;
+        let parts = ledger::Parts { db, seal, clock, entropy, anchor, facts };
         let ledger = Ledger::open(parts).await?;
         let logs = match log {
             Some(log) => vec![log],

@@ -1,28 +1,22 @@
 //! The cell's ledger: its name, its journal, and the two tasks that number and sign.
 
-mod sql;
-
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bailiwick_proof::log::{Log, LogName, Origin};
-use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
+use super::establish::CellFacts;
 use super::sequence::{self, Left, Wait, sequence, sequence_together};
 use super::sign::{self, Signed};
-use super::{Action, Entry, stage_in_cell};
-use crate::anchor::{Journal, JournalError};
+use crate::anchor::{AnchorStore, Journal, JournalError};
 use crate::clock::Clock;
-use crate::context::RequestContext;
-use crate::db::{Db, DbError, OperationalPath, SystemTx};
+use crate::db::{Db, DbError, OperationalPath};
 use crate::entropy::Entropy;
 use crate::vault::{LocalSeal, SealError};
 
@@ -94,13 +88,12 @@ pub enum LedgerError {
     },
     /// The anchor store knows nothing of this cell, though its logs have begun.
     #[error(
-        "{} has no journal of this cell, though its logs have begun: put the anchor store back, or see \
-         docs/runbooks/database-behind-its-journal.md",
-        folder.display()
+        "{at} has no journal of this cell, though its logs have begun: put the anchor store back, or see \
+         docs/runbooks/database-behind-its-journal.md"
     )]
     JournalMissing {
         /// Where it would be.
-        folder: PathBuf,
+        at: String,
     },
     /// Somebody else moved the head; nothing was written.
     #[error("the head of {origin} was moved by somebody else")]
@@ -154,11 +147,9 @@ pub struct Parts {
     /// Gives randomness.
     pub entropy: Entropy,
     /// The anchor store.
-    pub anchor_dir: PathBuf,
-    /// The name of the logs, if the operator has chosen one.
-    pub chosen_name: Option<String>,
-    /// The name that they get otherwise, when the cell is made.
-    pub default_name: String,
+    pub anchor: AnchorStore,
+    /// Which cell it is, see [`super::establish`].
+    pub facts: CellFacts,
 }
 
 /// The cell's ledger. Cheap to clone.
@@ -182,29 +173,26 @@ struct Inner {
 }
 
 impl Ledger {
-    /// Fixes the cell's id and name if it is new, opens its journal, and refuses a database that is behind it.
+    /// Opens the cell's journal, and refuses a database that is behind it.
     ///
     /// # Errors
-    /// [`LedgerError::Behind`], [`LedgerError::Forked`], [`LedgerError::OtherName`], [`LedgerError::BadName`], and those
-    /// of the database and the journal.
+    /// [`LedgerError::Behind`], [`LedgerError::Forked`], [`LedgerError::JournalMissing`], and those of the database and the
+    /// journal.
     pub async fn open(parts: Parts) -> Result<Self, LedgerError> {
-        let Parts { db, seal, clock, entropy, anchor_dir, chosen_name, default_name } = parts;
-        let wanted = chosen_name.clone().unwrap_or(default_name);
-        let facts = establish(&db, &clock, &entropy, &wanted).await?;
-        if let Some(given) = chosen_name.filter(|given| *given != facts.log_name) {
-            return Err(LedgerError::OtherName { given, fixed: facts.log_name });
+        let Parts { db, seal, clock, entropy, anchor, facts } = parts;
+        let anchor_dir = anchor.dir();
+        if !Journal::exists(anchor_dir, facts.id) && sign::has_begun(&db).await? {
+            return Err(LedgerError::JournalMissing {
+                at: anchor_dir.join(facts.id.to_string()).display().to_string(),
+            });
         }
-        let name = LogName::from_str(&facts.log_name).map_err(|_| LedgerError::BadName(facts.log_name))?;
-        if !Journal::exists(&anchor_dir, facts.cell_id) && sign::has_begun(&db).await? {
-            return Err(LedgerError::JournalMissing { folder: anchor_dir.join(facts.cell_id.to_string()) });
-        }
-        let journal = Journal::open(&anchor_dir, facts.cell_id)?;
+        let journal = Journal::open(anchor_dir, facts.id)?;
         let inner = Inner {
             db,
             seal,
             clock,
             entropy,
-            name,
+            name: facts.log_name,
             journal,
             moved: Mutex::default(),
             woken: Notify::new(),
@@ -428,40 +416,4 @@ async fn forever<T: Future<Output = ()> + Send + 'static>(step: &'static str, ta
 fn failed(step: &'static str, error: &LedgerError) {
     metrics::counter!("bailiwick_ledger_failures_total", "step" => step).increment(1);
     tracing::error!(event = "ledger_failed", step, cause = %error);
-}
-
-/// What was fixed when the cell was made.
-struct Facts {
-    cell_id: Uuid,
-    log_name: String,
-}
-
-/// The cell's id and the name of its logs, if it was made.
-pub(super) async fn facts(tx: &mut SystemTx) -> Result<Option<(Uuid, LogName)>, LedgerError> {
-    let Some(facts) = sql::facts(tx).await? else { return Ok(None) };
-    let name = facts.log_name.parse().map_err(|_| LedgerError::BadName(facts.log_name))?;
-    Ok(Some((facts.cell_id, name)))
-}
-
-/// Reads the cell's facts, made now if it has none: of two nodes that start at once, one makes them.
-async fn establish(db: &Db, clock: &Clock, entropy: &Entropy, name: &str) -> Result<Facts, LedgerError> {
-    let mut tx = db.system_tx(OperationalPath::EstablishCell).await?;
-    if let Some(facts) = sql::facts(&mut tx).await? {
-        tx.finish_reading().await?;
-        return Ok(facts);
-    }
-    LogName::from_str(name).map_err(|_| LedgerError::BadName(name.to_owned()))?;
-    let context = RequestContext::internal(clock, entropy);
-    let cell_id = entropy.uuid_v7(context.received_at);
-    if sql::insert_facts(&mut tx, cell_id, name).await? {
-        let entry = Entry::about(Action::CellEstablished, cell_id).with(json!({"log_name": name}));
-        let recorded = stage_in_cell(&mut tx, entropy, &context, "system", &entry).await?;
-        tx.commit(recorded).await?;
-    } else {
-        tx.finish_reading().await?;
-    }
-    let mut tx = db.system_tx(OperationalPath::EstablishCell).await?;
-    let facts = sql::facts(&mut tx).await?.ok_or(LedgerError::NoSuchLog)?;
-    tx.finish_reading().await?;
-    Ok(facts)
 }

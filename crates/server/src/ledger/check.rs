@@ -17,7 +17,8 @@ use bailiwick_proof::merkle::{Frontier, Hash, Node};
 use bailiwick_proof::tile;
 
 use super::cell::LedgerError;
-use super::{cell, keys, place};
+use super::establish::{self, CellFacts};
+use super::{keys, place};
 use crate::anchor::Journal;
 use crate::db::{Db, OperationalPath, SystemTx};
 
@@ -86,10 +87,10 @@ struct Row {
 /// [`LedgerError`] when it cannot be read; what is wrong with what can be read stands in the report.
 pub async fn inspect(db: &Db, anchor_dir: &Path) -> Result<Report, LedgerError> {
     let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
-    let facts = cell::facts(&mut tx).await?;
+    let facts = establish::facts(&mut tx).await?;
     tx.finish_reading().await?;
-    let Some((cell_id, name)) = facts else { return Ok(Report::default()) };
-    let journal = Journal::exists(anchor_dir, cell_id).then(|| Journal::open(anchor_dir, cell_id)).transpose();
+    let Some(CellFacts { id, log_name: name }) = facts else { return Ok(Report::default()) };
+    let journal = Journal::exists(anchor_dir, id).then(|| Journal::open(anchor_dir, id)).transpose();
     let (journal, fault) = match journal {
         Ok(journal) => (journal, None),
         Err(error) => (None, Some(error.to_string())),

@@ -3,6 +3,7 @@
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::log::Log;
 use bailiwick_proof::note::SigningKey;
+use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{self, Ledger};
@@ -45,17 +46,11 @@ async fn after_the_loss_of_the_sealing_key_a_rotation_is_enough() {
     assert_eq!(told.status, 201, "entries need no key: {}", told.text);
     assert_eq!(acme.get("audit/checkpoint").await.problem(), (500, "internal".into()), "signatures do");
 
-    let ledger = Ledger::open(ledger::Parts {
-        db: acme.app.db.clone(),
-        seal: LocalSeal::new(acme.app.secrets().sealing_key.bytes(), Entropy::system()).unwrap(),
-        clock: Clock::system(),
-        entropy: Entropy::system(),
-        anchor_dir: acme.app.database.anchor_dir.clone(),
-        chosen_name: None,
-        default_name: String::new(),
-    })
-    .await
-    .unwrap();
+    let (db, clock, entropy) = (acme.app.db.clone(), Clock::system(), Entropy::system());
+    let facts = ledger::establish(&db, &clock, &entropy, None, "").await.unwrap();
+    let seal = LocalSeal::new(acme.app.secrets().sealing_key.bytes(), entropy.clone()).unwrap();
+    let anchor = AnchorStore::folder(&acme.app.database.anchor_dir).await.unwrap();
+    let ledger = Ledger::open(ledger::Parts { db, seal, clock, entropy, anchor, facts }).await.unwrap();
     let log = Log::Workspace { workspace: workspace.parse().unwrap(), environment: Environment::Live };
     let new = ledger::rotate_key(&ledger, log).await.unwrap();
     let signed: bailiwick_proof::checkpoint::SignedCheckpoint =

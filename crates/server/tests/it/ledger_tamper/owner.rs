@@ -151,16 +151,12 @@ async fn a_node_without_the_journal_of_a_cell_that_has_begun_does_not_start() {
     let acme = Acme::found().await;
     let (db, anchor_dir) = (acme.app.db.clone(), acme.app.database.anchor_dir.clone());
     let open = async || {
-        use bailiwick_server::{clock::Clock, entropy::Entropy, ledger, vault::LocalSeal};
-        let parts = ledger::Parts {
-            db: db.clone(),
-            seal: LocalSeal::new(acme.app.secrets().sealing_key.bytes(), Entropy::system()).unwrap(),
-            clock: Clock::system(),
-            entropy: Entropy::system(),
-            anchor_dir: anchor_dir.clone(),
-            chosen_name: None,
-            default_name: String::new(),
-        };
+        use bailiwick_server::{anchor::AnchorStore, clock::Clock, entropy::Entropy, ledger, vault::LocalSeal};
+        let (clock, entropy) = (Clock::system(), Entropy::system());
+        let facts = ledger::establish(&db, &clock, &entropy, None, "").await.unwrap();
+        let seal = LocalSeal::new(acme.app.secrets().sealing_key.bytes(), entropy.clone()).unwrap();
+        let anchor = AnchorStore::folder(&anchor_dir).await.unwrap();
+        let parts = ledger::Parts { db: db.clone(), seal, clock, entropy, anchor, facts };
         ledger::Ledger::open(parts).await.err().map(|error| error.to_string()).unwrap_or_default()
     };
     assert_eq!(open().await, "");

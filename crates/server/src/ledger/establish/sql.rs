@@ -2,17 +2,17 @@
 
 use uuid::Uuid;
 
-use super::Facts;
 use crate::db::{DbError, SystemTx};
 
 const CELL_ID: &str = "cell_id";
 const LOG_NAME: &str = "log_name";
 
-pub(super) async fn facts(tx: &mut SystemTx) -> Result<Option<Facts>, DbError> {
+/// The cell's id and the name of its logs.
+pub(super) async fn facts(tx: &mut SystemTx) -> Result<Option<(Uuid, String)>, DbError> {
     let rows = sqlx::query!("SELECT name, value FROM cell_facts").fetch_all(tx.connection()?).await?;
     let value = |wanted: &str| rows.iter().find(|row| row.name == wanted).map(|row| row.value.clone());
     let cell_id = value(CELL_ID).and_then(|text| Uuid::parse_str(&text).ok());
-    Ok(cell_id.zip(value(LOG_NAME)).map(|(cell_id, log_name)| Facts { cell_id, log_name }))
+    Ok(cell_id.zip(value(LOG_NAME)))
 }
 
 /// False when somebody else was quicker.
