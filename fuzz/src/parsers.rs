@@ -11,6 +11,7 @@ use bailiwick_proof::jose::{self, Jwk, Jwks};
 use bailiwick_proof::log::Origin;
 use bailiwick_proof::manifest::Manifest;
 use bailiwick_proof::note::{SignedNote, SigningKey, VerifierKey};
+use bailiwick_proof::puncturable::PuncturableKey;
 use bailiwick_proof::receipt::Receipt;
 
 /// Name of the parser, what is done with the bytes, and the golden file and member that seeds are taken from.
@@ -23,21 +24,32 @@ pub struct Parser {
     pub file: &'static str,
     /// Member of each case's `input`.
     pub member: &'static str,
+    /// Whether the member is the bytes in hex, and not the bytes themselves.
+    pub hex: bool,
+}
+
+impl Parser {
+    /// The bytes that a golden case stands for.
+    #[must_use]
+    pub fn bytes(&self, member: &str) -> Vec<u8> {
+        if self.hex { unhex(member) } else { member.as_bytes().to_vec() }
+    }
 }
 
 /// All of them.
-pub const ALL: [Parser; 11] = [
-    Parser { name: "canonical", feed: canonical, file: "canonical", member: "json" },
-    Parser { name: "checkpoint", feed: checkpoint, file: "checkpoint", member: "checkpoint" },
-    Parser { name: "entry", feed: entry, file: "entry", member: "entry" },
-    Parser { name: "jwks", feed: jwks, file: "jws", member: "jwks" },
-    Parser { name: "jws", feed: jws, file: "jws", member: "jws" },
-    Parser { name: "manifest", feed: manifest, file: "manifest", member: "manifest" },
-    Parser { name: "note", feed: note, file: "note", member: "note" },
-    Parser { name: "origin", feed: origin, file: "origin", member: "origin" },
-    Parser { name: "pair", feed: pair, file: "pair", member: "pair" },
-    Parser { name: "receipt", feed: receipt, file: "receipt", member: "receipt" },
-    Parser { name: "vkey", feed: vkey, file: "vkey", member: "vkey" },
+pub const ALL: [Parser; 12] = [
+    Parser { name: "canonical", feed: canonical, file: "canonical", member: "json", hex: false },
+    Parser { name: "checkpoint", feed: checkpoint, file: "checkpoint", member: "checkpoint", hex: false },
+    Parser { name: "entry", feed: entry, file: "entry", member: "entry", hex: false },
+    Parser { name: "jwks", feed: jwks, file: "jws", member: "jwks", hex: false },
+    Parser { name: "jws", feed: jws, file: "jws", member: "jws", hex: false },
+    Parser { name: "manifest", feed: manifest, file: "manifest", member: "manifest", hex: false },
+    Parser { name: "note", feed: note, file: "note", member: "note", hex: false },
+    Parser { name: "origin", feed: origin, file: "origin", member: "origin", hex: false },
+    Parser { name: "pair", feed: pair, file: "pair", member: "pair", hex: false },
+    Parser { name: "puncturable", feed: puncturable, file: "puncturable", member: "state", hex: true },
+    Parser { name: "receipt", feed: receipt, file: "receipt", member: "receipt", hex: false },
+    Parser { name: "vkey", feed: vkey, file: "vkey", member: "vkey", hex: false },
 ];
 
 /// The key of the golden files' log, so that also what is behind the signatures is reached.
@@ -49,6 +61,12 @@ fn known() -> [VerifierKey; 1] {
         key.verifier().clone()
     };
     [KEY.get_or_init(make).clone()]
+}
+
+/// The bytes of hex digits, which golden files have in pairs.
+pub fn unhex(text: &str) -> Vec<u8> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap_or_default(), 16);
+    text.as_bytes().chunks(2).map(|pair| byte(pair).unwrap_or_else(|error| panic!("{text}: {error}"))).collect()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -125,6 +143,21 @@ pub fn pair(bytes: &[u8]) {
         let (older, newer) = (pair.older.unverified(), pair.newer.unverified());
         let _ =
             bailiwick_proof::merkle::verify_consistency(older.size, &older.root, newer.size, &newer.root, &pair.path);
+    }
+}
+
+/// States of puncturable keys, and what comes of them when they are punctured once more.
+pub fn puncturable(bytes: &[u8]) {
+    if let Ok(mut state) = PuncturableKey::decode(bytes) {
+        assert_eq!(&**state.encode(), bytes);
+        let punctured = state.punctured();
+        for subject in [0, 0x8000_0000, u32::MAX] {
+            let had = state.derive(subject).is_some();
+            assert_eq!(state.puncture(subject), had);
+            assert!(state.derive(subject).is_none());
+        }
+        assert!(state.punctured() - punctured <= 3);
+        assert!(PuncturableKey::decode(&state.encode()).is_ok());
     }
 }
 

@@ -28,5 +28,6 @@ pub mod log;
 pub mod manifest;
 pub mod merkle;
 pub mod note;
+pub mod puncturable;
 pub mod receipt;
 pub mod tile;

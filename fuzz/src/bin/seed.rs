@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let cases = ["good", "bad"].into_iter().filter_map(|kind| file.get(kind)?.as_array()).flatten();
         for (number, case) in cases.enumerate() {
             if let Some(text) = case.pointer(&format!("/input/{}", parser.member)).and_then(Value::as_str) {
-                fs::write(corpus.join(format!("golden-{number:03}")), text)?;
+                fs::write(corpus.join(format!("golden-{number:03}")), parser.bytes(text))?;
             }
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod log_on_paper;
 mod names;
 mod signed;
 mod trees;
+mod vault;
 
 use serde_json::Value;
 
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         ("receipt.json", files::receipt()),
         ("pair.json", files::pair()),
         ("journal.json", files::journal()),
+        ("puncturable.json", vault::puncturable()),
     ]
 }
 

@@ -11,9 +11,12 @@ use bailiwick_proof::log::{Log, Origin};
 use bailiwick_proof::manifest::{self, Manifest};
 use bailiwick_proof::merkle::{self, Hash, leaf_hash, verify_consistency, verify_inclusion};
 use bailiwick_proof::note::{SignedNote, VerifierKey};
+use bailiwick_proof::puncturable::{MalformedState, PuncturableKey};
 use bailiwick_proof::receipt::Receipt;
 use bailiwick_proof::tile;
 use serde_json::{Map, Value, json};
+
+use crate::parsers::unhex;
 
 /// Why a case is refused, and at which place of the log.
 pub(crate) struct Refusal {
@@ -47,6 +50,7 @@ pub(crate) fn of(file: &str) -> Option<fn(&Value) -> Judgement> {
         "checkpoint.json" => checkpoint,
         "jwk.json" => jwk,
         "jws.json" => jws,
+        "puncturable.json" => puncturable,
         "receipt.json" => receipt,
         "pair.json" => pair,
         _ => return None,
@@ -212,6 +216,27 @@ fn jws(input: &Value) -> Judgement {
     jose::verify_checkpoint(text(input, "jws"), &known.keys)
         .map(|found_in| found(&found_in))
         .map_err(|error| error.word().into())
+}
+
+fn puncturable(input: &Value) -> Judgement {
+    let numbers = |member: &str| -> Vec<u32> {
+        input[member].as_array().unwrap().iter().map(|number| number.as_u64().unwrap().try_into().unwrap()).collect()
+    };
+    let keys = |state: &PuncturableKey| -> Value {
+        let key = |subject: u32| state.derive(subject).map(|key| Hash::new(*key.reveal()).to_hex());
+        numbers("subjects").into_iter().map(key).collect()
+    };
+    if let Some(state) = input.get("state") {
+        let state =
+            PuncturableKey::decode(&unhex(state.as_str().unwrap())).map_err(|error: MalformedState| error.word())?;
+        return Ok(json!({ "punctured": state.punctured(), "keys": keys(&state) }));
+    }
+    let mut state = PuncturableKey::from_seed(hash(input, "seed").as_bytes());
+    for subject in numbers("puncture") {
+        state.puncture(subject);
+    }
+    let encoded: String = state.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(json!({ "state": encoded, "punctured": state.punctured(), "keys": keys(&state) }))
 }
 
 fn receipt(input: &Value) -> Judgement {

@@ -69,7 +69,7 @@ impl Dice {
 fn seeds(parser: &Parser) -> Vec<Vec<u8>> {
     let file = golden::read(&format!("{}.json", parser.file));
     let texts = golden::good(&file).chain(golden::bad(&file)).filter_map(|case| case["input"][parser.member].as_str());
-    texts.map(|text| text.as_bytes().to_vec()).filter(|bytes| bytes.len() < 10_000).collect()
+    texts.map(|text| parser.bytes(text)).filter(|bytes| bytes.len() < 10_000).collect()
 }
 
 #[test]

@@ -34,6 +34,12 @@ fn the_verifier_that_was_written_from_the_page_agrees() {
 }
 
 #[test]
+fn what_was_written_from_the_vault_s_page_agrees() {
+    let said = check(Command::new(tool("CHECK_PYTHON")).arg(folder().join("check/vault.py")).arg(folder()));
+    assert!(said.contains(" cases, 0 faults"), "{said}");
+}
+
+#[test]
 fn npm_jose_and_the_console_s_verifier_agree() {
     let verifier = folder().join("../crates/server/static/verify.js");
     let said = check(

@@ -1,4 +1,4 @@
-//! The page of the ledger's format against the golden files: its examples are theirs, byte for byte.
+//! The pages of formats against the golden files: their examples are theirs, byte for byte.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,7 +38,21 @@ fn the_examples_of_the_format_are_golden() {
         jws["input"]["jws"].as_str().unwrap(),
         good("manifest.json", "1 logs")["expect"]["manifest"].as_str().unwrap(),
     ] {
-        let example = example.trim_end();
-        assert!(page.contains(&format!("\n{example}\n")) || page.contains(&format!(" {example}\n")), "{example}");
+        stands_in(&page, example);
     }
+}
+
+#[test]
+fn the_examples_of_the_vault_s_formats_are_golden() {
+    let page = std::fs::read_to_string(root().join("docs/reference/vault-formats.md")).unwrap();
+    let state = good("puncturable.json", "nobody is punctured");
+    let keys = state["expect"]["keys"].as_array().unwrap();
+    for example in [state["expect"]["state"].as_str(), keys[0].as_str(), keys[keys.len() - 1].as_str()] {
+        stands_in(&page, example.unwrap());
+    }
+}
+
+fn stands_in(page: &str, example: &str) {
+    let example = example.trim_end();
+    assert!(page.contains(&format!("\n{example}\n")) || page.contains(&format!(" {example}\n")), "{example}");
 }
