@@ -16,9 +16,11 @@ use secrecy::ExposeSecret;
 
 pub use self::facts::{Facts, Login, Role, Schema, ask};
 
-use crate::config::{Config, Draft, Fault, Faults, InternalKey, MailTransport, Mode, SealingKey, Settings, TokenKey};
+use crate::config::{Config, Draft, Fault, Faults, InternalKey, KekKeeper, MailTransport, Mode, Settings, TokenKey};
 use crate::db::SchemaState;
 use crate::db::embedded::DEV_CLUSTER_NAME;
+use crate::entropy::Entropy;
+use crate::vault::LocalFile;
 
 const RUNTIME: &str = "bailiwick_runtime";
 const SYSTEM: &str = "bailiwick_system";
@@ -72,7 +74,7 @@ fn missing(given: impl Fn(&str) -> bool) -> Vec<Fault> {
         ("mail.from", "Set it to the address that mail comes from"),
         ("mail.smtp_url", "Set it to the SMTP server that takes the mail: nobody can sign in without mail"),
         ("secrets.token_key", "Make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
-        ("secrets.sealing_key", "Make one: openssl rand -base64 32"),
+        ("vault.kek", "Say who keeps the key that wraps all others: transit (Vault, OpenBao), or local (a file)"),
     ]
     .into_iter()
     .filter(|(key, _)| !given(key))
@@ -88,6 +90,7 @@ pub fn serve_faults(draft: &Draft, facts: &Facts) -> Vec<Fault> {
     faults.extend(plain_http(draft));
     faults.extend(plain_mail(draft));
     faults.extend(dev_secrets(draft));
+    faults.extend(kek_faults(draft));
     faults.extend(role_faults("database.runtime_url", RUNTIME, &facts.runtime));
     faults.extend(role_faults("database.system_url", SYSTEM, &facts.system));
     faults.extend(same_role(facts));
@@ -135,13 +138,54 @@ fn plain_mail(draft: &Draft) -> Option<Fault> {
 fn dev_secrets(draft: &Draft) -> Vec<Fault> {
     [
         ("secrets.token_key", draft.token_key.as_ref().is_some_and(TokenKey::is_made_by_dev)),
-        ("secrets.sealing_key", draft.sealing_key.as_ref().is_some_and(SealingKey::is_made_by_dev)),
         ("secrets.internal_key", draft.internal_key.as_ref().is_some_and(InternalKey::is_made_by_dev)),
     ]
     .into_iter()
     .filter(|(_, made_by_dev)| *made_by_dev)
     .map(|(key, _)| Fault::new("secret.dev", format!("{key} was made by bailiwickd dev"), "Make a new one"))
     .collect()
+}
+
+/// What is missing of the KEK's keeper, and what would not be safe.
+fn kek_faults(draft: &Draft) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let given = &draft.vault;
+    let transit = [
+        ("vault.transit_url", given.transit_url.is_some()),
+        ("vault.transit_key", given.transit_key.is_some()),
+        ("vault.transit_token", given.transit_token.is_some()),
+    ];
+    let needed: &[(&str, bool)] = match given.keeper {
+        Some(KekKeeper::Local) => &[("vault.kek_file", given.kek_file.is_some())],
+        Some(KekKeeper::Transit) => &transit,
+        None => &[],
+    };
+    faults.extend(needed.iter().filter(|(_, is_given)| !is_given).map(|(key, _)| {
+        Fault::new("config.missing", format!("{key} is not set"), "Set it: vault.kek names a keeper that needs it")
+    }));
+    let plain = given.transit_url.as_deref().and_then(|url| url.strip_prefix("http://"));
+    let local = ["localhost", "127.0.0.1", "[::1]"];
+    if plain.is_some_and(|rest| {
+        !local.iter().any(|name| rest.split([':', '/']).next() == Some(name) || rest.starts_with("[::1]"))
+    }) {
+        let what = "vault.transit_url sends keys over the network in plain text";
+        faults.push(Fault::new("vault.plain", what, "Use https://"));
+    }
+    if let Some(path) = &given.kek_file {
+        match LocalFile::open(path, &Entropy::system()) {
+            Ok(file) if file.is_made_by_dev() => {
+                let what = "vault.kek_file was made by bailiwickd dev";
+                faults.push(Fault::new("secret.dev", what, "Make a new one: bailiwickd kek make"));
+            }
+            Ok(_) => {}
+            Err(error) => faults.push(Fault::new(
+                "vault.kek_file",
+                error.to_string(),
+                "Put the cell's own file there, readable by the server alone; for a new cell: bailiwickd kek make",
+            )),
+        }
+    }
+    faults
 }
 
 fn role_faults(key: &str, expected: &str, login: &Login) -> Vec<Fault> {

@@ -1,5 +1,6 @@
 //! The commands of `bailiwickd`, one module each.
 
+mod cell;
 mod config_show;
 mod dev;
 mod internal_key;

@@ -14,6 +14,7 @@ mod layers;
 mod public_url;
 mod secrets;
 mod setting;
+mod vault;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,9 @@ use crate::networks::Networks;
 pub use self::fault::{Fault, Faults};
 pub use self::layers::{Environment, Settings};
 pub use self::public_url::{PublicUrl, PublicUrlError};
-pub use self::secrets::{DEV_MARK, InternalKey, SealingKey, SecretError, TokenKey};
+pub use self::secrets::{DEV_MARK, InternalKey, SecretError, TokenKey};
 pub use self::setting::{Kind, SETTINGS, Setting, reference_markdown};
+pub use self::vault::{KekKeeper, Transit, Vault};
 
 /// What kind of server this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// How mail leaves.
     pub mail: Mail,
+    /// How data keys are kept.
+    pub vault: Vault,
     /// The server's own secrets.
     pub secrets: Secrets,
     /// What is logged, and how.
@@ -129,8 +133,6 @@ pub enum MailTransport {
 pub struct Secrets {
     /// Signs access tokens.
     pub token_key: TokenKey,
-    /// Seals what waits for a replay.
-    pub sealing_key: SealingKey,
     /// Lets the operator's services in, beside the credentials that each has for itself.
     pub internal_key: Option<InternalKey>,
 }
@@ -174,7 +176,7 @@ pub struct Draft {
     pub(crate) mail_from: Option<String>,
     pub(crate) mail_transport: Option<MailTransport>,
     pub(crate) token_key: Option<TokenKey>,
-    pub(crate) sealing_key: Option<SealingKey>,
+    pub(crate) vault: vault::VaultDraft,
     pub(crate) internal_key: Option<InternalKey>,
     pub(crate) log: Log,
 }
@@ -218,7 +220,7 @@ impl Draft {
             }),
             mail_transport: if mode == Mode::Dev { Some(MailTransport::Mailbox) } else { smtp },
             token_key: parser.secret("secrets.token_key", TokenKey::parse),
-            sealing_key: parser.secret("secrets.sealing_key", SealingKey::parse),
+            vault: vault::VaultDraft::parse(&mut parser),
             internal_key: parser.secret("secrets.internal_key", InternalKey::parse),
             log: parser.log(),
         }
@@ -260,10 +262,10 @@ impl Draft {
         self.anchor_dir.as_deref()
     }
 
-    /// The sealing key, if one was given.
+    /// How data keys are kept, if enough was given.
     #[must_use]
-    pub fn sealing_key(&self) -> Option<&SealingKey> {
-        self.sealing_key.as_ref()
+    pub fn vault(&self) -> Option<Vault> {
+        self.vault.clone().complete()
     }
 
     /// The configuration; `None` when something that it needs is missing, which `boot` has listed then.
@@ -291,11 +293,8 @@ impl Draft {
             anchor_dir: self.anchor_dir?,
             log_name: self.log_name,
             mail: Mail { from: self.mail_from?, transport: self.mail_transport? },
-            secrets: Secrets {
-                token_key: self.token_key?,
-                sealing_key: self.sealing_key?,
-                internal_key: self.internal_key,
-            },
+            vault: self.vault.complete()?,
+            secrets: Secrets { token_key: self.token_key?, internal_key: self.internal_key },
             log: self.log,
         })
     }

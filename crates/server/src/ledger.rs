@@ -14,13 +14,14 @@
 //!   another began is numbered before it.
 //! - A root is in the journal before it is signed. A database behind the journal is neither appended to nor signed.
 //!
-//! Staged entries are rows that nothing protects yet; openings are not sealed yet.
+//! Staged entries are rows that nothing protects yet, in the clear. Openings are sealed (`openings`).
 
 mod action;
 mod cell;
 mod check;
 mod establish;
 mod keys;
+mod openings;
 mod place;
 mod prove;
 mod sequence;
@@ -33,6 +34,7 @@ pub use cell::{Ledger, LedgerError, Parts};
 pub use check::{Damage, LogReport, Report, inspect};
 pub use establish::{CellFacts, establish};
 pub use keys::{logs, published as published_keys, rotate as rotate_key};
+pub use openings::{OpenedOpenings, SealedOpenings};
 pub use prove::{Mismatch, ProveError, Stored, consistency, leaves, missing_near, receipt, tail_is_missing};
 pub use sign::Signed;
 pub use stage::{Entry, stage, stage_in_cell, stage_told};

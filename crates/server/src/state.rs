@@ -19,7 +19,7 @@ use crate::http::{Changes, Edge, Hosts};
 use crate::jobs::Queue;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::mail::Mailer;
-use crate::vault::{LocalSeal, SealError};
+use crate::vault::{self, KekError, Keks, Vault, VaultError};
 
 /// What handlers share; each takes the parts that it needs. One handle, for it is cloned with every request.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub struct Shared {
     pub(crate) db: Db,
     tokens: AccessTokens,
     internal_credentials: InternalCredentials,
-    seal: LocalSeal,
+    pub(crate) vault: Vault,
     changes: Changes,
     pub(crate) feed: Feed,
     pub(crate) ledger: Ledger,
@@ -66,7 +66,7 @@ parts! {
     db: Db,
     tokens: AccessTokens,
     internal_credentials: InternalCredentials,
-    seal: LocalSeal,
+    vault: Vault,
     changes: Changes,
     feed: Feed,
     ledger: Ledger,
@@ -96,9 +96,12 @@ pub enum BuildError {
     /// See [`TokenKeyError`].
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
-    /// The sealing key has not 32 bytes.
+    /// The KEK's keeper is not to be had.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    Kek(#[from] KekError),
+    /// The cell's own keys do not open.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A database URL cannot be read.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -126,15 +129,24 @@ impl AppState {
             cookies,
             for_browsers,
         };
-        let seal = LocalSeal::new(config.secrets.sealing_key.bytes(), entropy.clone())?;
         let db = Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?;
         let feed = Feed::new(db.clone(), &clock, &entropy);
         let default_name = config.public_url.authority();
         let facts = ledger::establish(&db, &clock, &entropy, config.log_name.as_deref(), default_name).await?;
         let anchor = AnchorStore::folder(&config.anchor_dir).await?;
+        let vault = Vault::open(vault::Parts {
+            db: db.clone(),
+            keks: Keks::configured(&config.vault, config.vault.keeper, &entropy)?,
+            anchor: anchor.clone(),
+            cell: facts.id,
+            lifetime: config.vault.key_lifetime,
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        })
+        .await?;
         let ledger = Ledger::open(ledger::Parts {
             db: db.clone(),
-            seal: seal.clone(),
+            vault: vault.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
             anchor,
@@ -146,11 +158,11 @@ impl AppState {
             InternalCredentials::new(db.clone(), configured.map(InternalKey::secret), config.internal_networks.clone());
         Ok(Self(Arc::new(Shared {
             ledger,
-            queue: Queue::new(seal.clone(), entropy.clone()),
-            changes: Changes { db: db.clone(), entropy: entropy.clone(), seal: seal.clone(), feed: feed.clone() },
+            queue: Queue::new(vault.clone(), entropy.clone()),
+            changes: Changes { db: db.clone(), entropy: entropy.clone(), vault: vault.clone(), feed: feed.clone() },
             feed,
             db,
-            seal,
+            vault,
             tokens: AccessTokens::new(config.secrets.token_key.pem(), config.public_url.origin())?,
             internal_credentials,
             public_url: config.public_url.clone(),

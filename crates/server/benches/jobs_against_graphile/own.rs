@@ -4,16 +4,20 @@
 //! of a workspace are added by the same statement's twin, in a transaction that writes an entry besides, which would be
 //! measured along.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::authz::PermissionSet;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::Pooler;
 use bailiwick_server::db::{Db, OperationalPath, Unrecorded};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::jobs::{self, Claimed, Done, Failure, InCell, Job, Policy, Queue, Registry, Workers};
-use bailiwick_server::vault::LocalSeal;
+use bailiwick_server::ledger;
+use bailiwick_server::vault::{self, Kek, Keks, LocalFile, Vault};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{Mutex, oneshot};
@@ -89,6 +93,22 @@ impl Side for Own {
     }
 }
 
+/// The vault of a cell of its own.
+async fn vault(db: &Db, folder: &Path) -> anyhow::Result<Vault> {
+    let (clock, entropy) = (Clock::system(), Entropy::system());
+    let kek = Kek::Local(LocalFile::make(&folder.join("kek.json"), &entropy, false)?);
+    let parts = vault::Parts {
+        db: db.clone(),
+        keks: Keks::new(kek, Vec::new()),
+        anchor: AnchorStore::folder(&folder.join("anchor")).await?,
+        cell: ledger::establish(db, &clock, &entropy, None, "bench").await?.id,
+        lifetime: Duration::from_secs(3600),
+        clock,
+        entropy,
+    };
+    Ok(Vault::open(parts).await?)
+}
+
 /// Serves until nothing more is asked, if this process was started for that; `None` otherwise.
 #[expect(clippy::disallowed_methods, reason = "a benchmark has no configuration")]
 pub(crate) fn serve_if_asked() -> Option<anyhow::Result<()>> {
@@ -98,7 +118,8 @@ pub(crate) fn serve_if_asked() -> Option<anyhow::Result<()>> {
         block_on(async {
             let db = Db::connect(&SecretString::from(runtime), &SecretString::from(system), CONNECTIONS, Pooler::None)?;
             let entropy = Entropy::system();
-            let queue = Queue::new(LocalSeal::new(&entropy.bytes::<32>(), entropy.clone())?, entropy);
+            let folder = tempfile::tempdir()?;
+            let queue = Queue::new(vault(&db, folder.path()).await?, entropy);
             let counting = Mutex::new(PgConnection::connect(&owner).await?);
             side::serve(Own { db, queue, counting, progress: Arc::default() }).await
         })

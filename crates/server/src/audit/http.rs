@@ -265,6 +265,7 @@ impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Db(error) => error.into(),
+            LedgerError::Vault(error) => error.into(),
             LedgerError::NoSuchLog => Self::new(Code::NoCheckpoint).detail("Nothing was recorded in this log yet."),
             LedgerError::Behind { .. }
             | LedgerError::Forked { .. }

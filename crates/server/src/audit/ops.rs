@@ -9,12 +9,13 @@ use bailiwick_proof::receipt::Receipt;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent};
-use super::sql;
+use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent, Row};
+use super::sql::{self, SealedRow, Wanted};
 use crate::authz::{Granted, may};
 use crate::db::{Authority, Db, DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::ledger::{self, Entry, Ledger, LedgerError, Mismatch, ProveError, Signed};
+use crate::vault::{OPENING_ACTOR, OPENING_TARGET};
 
 /// Why an event was not recorded.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +112,7 @@ pub async fn seq_of(
     let mut tx = db.workspace_tx(granted).await?;
     let row = sql::get(&mut tx, event).await?;
     tx.finish_reading().await?;
-    row.map(|row| row.stored.seq).ok_or(ReadError::NotFound)
+    row.map(|row| row.row.stored.seq).ok_or(ReadError::NotFound)
 }
 
 /// A page of events, the newest first: one more than `limit`, to tell whether there are more.
@@ -128,17 +129,23 @@ pub async fn list(
 ) -> Result<Vec<AuditEvent>, ReadError> {
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
+    let wanted = wanted(ledger, log, filter).await?;
     let mut tx = db.workspace_tx(granted).await?;
     if let Some(after) = after
         && sql::get(&mut tx, Id::from_uuid(after)).await?.is_none()
     {
         return Err(ReadError::Cursor);
     }
-    let rows = sql::list(&mut tx, filter, after, limit).await?;
-    let places: Vec<(u32, u64)> = rows.iter().map(|row| (row.stored.generation, row.stored.seq)).collect();
+    let rows = sql::list(&mut tx, &wanted, after, limit).await?;
+    let places: Vec<(u32, u64)> =
+        rows.iter().map(|SealedRow { row, .. }| (row.stored.generation, row.stored.seq)).collect();
     let leaves = ledger::leaves(&mut tx, &places).await?;
     tx.finish_reading().await?;
-    Ok(rows.iter().zip(leaves).map(|(row, leaf)| row.show(log, leaf)).collect())
+    let mut shown = Vec::with_capacity(rows.len());
+    for (row, leaf) in rows.into_iter().zip(leaves) {
+        shown.push(opened(ledger, log, row).await?.show(log, leaf));
+    }
+    Ok(shown)
 }
 
 /// One event with its neighbours.
@@ -155,10 +162,11 @@ pub async fn get(
     settle_if_possible(ledger, log).await?;
     let mut tx = db.workspace_tx(granted).await?;
     let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx, ledger, event).await) };
-    let (generation, seq) = (row.stored.generation, row.stored.seq);
+    let (generation, seq) = (row.row.stored.generation, row.row.stored.seq);
     let leaf = ledger::leaves(&mut tx, &[(generation, seq)]).await?.into_iter().next().flatten();
     let (before, after) = sql::neighbours(&mut tx, generation, seq).await?;
     tx.finish_reading().await?;
+    let row = opened(ledger, log, row).await?;
     Ok(Looked { detail: row.detail(log, leaf), before, after })
 }
 
@@ -178,6 +186,7 @@ pub async fn receipt(
     let mut tx = db.workspace_tx(granted).await?;
     let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx, ledger, event).await) };
     tx.finish_reading().await?;
+    let row = opened(ledger, log, row).await?;
     let signed = ledger.checkpoint(log).await?;
     let mut tx = db.workspace_tx(granted).await?;
     let receipt = ledger::receipt(&mut tx, &signed, &row.stored, open).await?;
@@ -215,6 +224,26 @@ pub async fn consistency(
     let pair = ledger::consistency(&mut tx, newest.generation, from, to.unwrap_or(newest.size)).await?;
     tx.finish_reading().await?;
     Ok(pair)
+}
+
+/// The row with its openings, as far as they open.
+async fn opened(ledger: &Ledger, log: Log, sealed: SealedRow) -> Result<Row, ReadError> {
+    let SealedRow { row, sealed } = sealed;
+    let opened = ledger.opened(log, row.stored.generation, row.stored.seq, &sealed).await?;
+    Ok(Row { stored: row.stored.with(opened), ..row })
+}
+
+/// What the filter asks for, as the database finds it.
+async fn wanted(ledger: &Ledger, log: Log, filter: &Filter) -> Result<Wanted, ReadError> {
+    let Filter { action, actor, target, from, to } = filter;
+    let mut found = [None, None];
+    for (found, (field, value)) in found.iter_mut().zip([(&OPENING_ACTOR, actor), (&OPENING_TARGET, target)]) {
+        if let Some(value) = value {
+            *found = Some(ledger.lookups(log, field, value).await?);
+        }
+    }
+    let [actor, target] = found;
+    Ok(Wanted { action: action.clone(), actor, target, from: *from, to: *to })
 }
 
 /// Why an event is not there: it never was, or entries are gone where it would stand.

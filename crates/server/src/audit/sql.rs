@@ -1,13 +1,12 @@
 //! Entries of one log, the newest first.
 
-use bailiwick_proof::commitment::{Field, Opening};
 use bailiwick_proof::id::{EventId, Id};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::model::{Filter, Row};
+use super::model::Row;
 use crate::db::{DbError, WorkspaceTx};
-use crate::ledger::Stored;
+use crate::ledger::{SealedOpenings, Stored};
 
 /// An entry's row beside that of its openings.
 struct Joined {
@@ -18,64 +17,68 @@ struct Joined {
     action: String,
     recorded_at: OffsetDateTime,
     entry: Vec<u8>,
-    actor: Option<String>,
-    actor_r: Option<Vec<u8>>,
-    ip: Option<String>,
-    ip_r: Option<Vec<u8>>,
-    meta: Option<String>,
-    meta_r: Option<Vec<u8>>,
-    target: Option<String>,
-    target_r: Option<Vec<u8>>,
+    actor: Option<Vec<u8>>,
+    ip: Option<Vec<u8>>,
+    meta: Option<Vec<u8>>,
+    target: Option<Vec<u8>>,
+    actor_subject: Option<i64>,
+    meta_subject: Option<i64>,
+    target_subject: Option<i64>,
 }
 
-impl From<Joined> for Row {
-    fn from(row: Joined) -> Self {
-        let pairs = [
-            (Field::Actor, row.actor, row.actor_r),
-            (Field::Ip, row.ip, row.ip_r),
-            (Field::Meta, row.meta, row.meta_r),
-            (Field::Target, row.target, row.target_r),
-        ];
-        let openings = pairs
-            .into_iter()
-            .filter_map(|(field, value, r)| Some((field, Opening { value: value?, r: r?.try_into().ok()? })))
-            .collect();
-        Self {
-            event: Id::from_uuid(row.event_id),
-            project: row.project_id.map(Id::from_uuid),
-            action: row.action,
-            recorded_at: row.recorded_at,
-            stored: Stored {
-                generation: u32::try_from(row.generation).unwrap_or_default(),
-                seq: u64::try_from(row.seq).unwrap_or_default(),
-                entry: row.entry,
-                openings,
-            },
-        }
+/// An entry whose openings are still sealed.
+pub(super) struct SealedRow {
+    pub(super) row: Row,
+    pub(super) sealed: SealedOpenings,
+}
+
+impl From<Joined> for SealedRow {
+    fn from(joined: Joined) -> Self {
+        let Joined { actor, ip, meta, target, actor_subject, meta_subject, target_subject, .. } = joined;
+        let row = Row {
+            event: Id::from_uuid(joined.event_id),
+            project: joined.project_id.map(Id::from_uuid),
+            action: joined.action,
+            recorded_at: joined.recorded_at,
+            stored: Stored::unopened(
+                u32::try_from(joined.generation).unwrap_or_default(),
+                u64::try_from(joined.seq).unwrap_or_default(),
+                joined.entry,
+            ),
+        };
+        Self { row, sealed: SealedOpenings { actor, ip, meta, target, actor_subject, meta_subject, target_subject } }
     }
+}
+
+/// What a list is narrowed to, as the database finds it: values by each of their blind indexes.
+pub(super) struct Wanted {
+    pub(super) action: Option<String>,
+    pub(super) actor: Option<Vec<Vec<u8>>>,
+    pub(super) target: Option<Vec<Vec<u8>>>,
+    pub(super) from: Option<OffsetDateTime>,
+    pub(super) to: Option<OffsetDateTime>,
 }
 
 /// One more than `limit`, to tell whether there are more.
 pub(super) async fn list(
     tx: &mut WorkspaceTx,
-    filter: &Filter,
+    wanted: &Wanted,
     after: Option<Uuid>,
     limit: u16,
-) -> Result<Vec<Row>, DbError> {
+) -> Result<Vec<SealedRow>, DbError> {
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let rows = sqlx::query_as!(
         Joined,
         r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action,
              CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at ELSE 'epoch' END AS "recorded_at!",
-             e.entry, o.actor AS "actor?",
-             o.actor_r AS "actor_r?", o.ip AS "ip?", o.ip_r AS "ip_r?", o.meta AS "meta?", o.meta_r AS "meta_r?",
-             o.target AS "target?", o.target_r AS "target_r?"
+             e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?", o.target_sealed AS "target?",
+             o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?", o.target_subject AS "target_subject?"
          FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
              AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
          WHERE e.workspace_id = $1 AND e.environment = $2
            AND ($3::text IS NULL OR e.action = $3)
-           AND ($4::text IS NULL OR o.actor = $4)
-           AND ($5::text IS NULL OR o.target = $5)
+           AND ($4::bytea[] IS NULL OR o.actor_index = ANY ($4))
+           AND ($5::bytea[] IS NULL OR o.target_index = ANY ($5))
            AND ($6::timestamptz IS NULL OR e.recorded_at >= $6)
            AND ($7::timestamptz IS NULL OR e.recorded_at < $7)
            AND ($8::uuid IS NULL OR (e.generation, e.seq) < (SELECT c.generation, c.seq FROM ledger_entries c
@@ -83,28 +86,27 @@ pub(super) async fn list(
          ORDER BY e.generation DESC, e.seq DESC LIMIT $9"#,
         workspace,
         environment,
-        filter.action,
-        filter.actor,
-        filter.target,
-        filter.from,
-        filter.to,
+        wanted.action,
+        wanted.actor.as_deref(),
+        wanted.target.as_deref(),
+        wanted.from,
+        wanted.to,
         after,
         i64::from(limit) + 1
     )
     .fetch_all(tx.connection()?)
     .await?;
-    Ok(rows.into_iter().map(Row::from).collect())
+    Ok(rows.into_iter().map(SealedRow::from).collect())
 }
 
-pub(super) async fn get(tx: &mut WorkspaceTx, event: EventId) -> Result<Option<Row>, DbError> {
+pub(super) async fn get(tx: &mut WorkspaceTx, event: EventId) -> Result<Option<SealedRow>, DbError> {
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let row = sqlx::query_as!(
         Joined,
         r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action,
              CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at ELSE 'epoch' END AS "recorded_at!",
-             e.entry, o.actor AS "actor?",
-             o.actor_r AS "actor_r?", o.ip AS "ip?", o.ip_r AS "ip_r?", o.meta AS "meta?", o.meta_r AS "meta_r?",
-             o.target AS "target?", o.target_r AS "target_r?"
+             e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?", o.target_sealed AS "target?",
+             o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?", o.target_subject AS "target_subject?"
          FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
              AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
          WHERE e.workspace_id = $1 AND e.environment = $2 AND e.event_id = $3
@@ -115,7 +117,7 @@ pub(super) async fn get(tx: &mut WorkspaceTx, event: EventId) -> Result<Option<R
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    Ok(row.map(Row::from))
+    Ok(row.map(SealedRow::from))
 }
 
 /// The events before and after one, by number.

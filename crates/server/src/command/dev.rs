@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bailiwick_server::boot;
-use bailiwick_server::config::{Config, Draft, Environment, Faults, InternalKey, Mode, SealingKey, Settings, TokenKey};
+use bailiwick_server::config::{Config, Draft, Environment, Faults, InternalKey, Mode, Settings, TokenKey};
 use bailiwick_server::db::embedded::{DataDir, Embedded, Search, Tuning};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::telemetry;
+use bailiwick_server::vault::LocalFile;
 use clap::Args;
 use secrecy::ExposeSecret;
 
@@ -96,6 +97,19 @@ pub(super) fn anchor_beside(data_dir: &Path) -> PathBuf {
     data_dir.with_file_name(format!("{name}-anchor"))
 }
 
+/// The development server's KEK: in its directory, and not in the database's part of it.
+pub(super) fn kek_of(data_dir: &Path) -> PathBuf {
+    data_dir.join("secrets/kek.json")
+}
+
+fn kek_beside(data_dir: &Path, entropy: &Entropy) -> anyhow::Result<String> {
+    let path = kek_of(data_dir);
+    if !path.exists() {
+        LocalFile::make(&path, entropy, true)?;
+    }
+    path.into_os_string().into_string().ok().context("the data directory's path is not UTF-8")
+}
+
 /// What the person gave; the rest is made.
 fn given(arguments: Arguments, environment: &Environment) -> Settings {
     let flags = [
@@ -105,7 +119,7 @@ fn given(arguments: Arguments, environment: &Environment) -> Settings {
         ("anchor_dir", arguments.anchor_dir.map(|dir| dir.to_string_lossy().into_owned())),
     ];
     Settings::defaults()
-        .made(SOURCE, [("log.format", "text".to_owned())])
+        .made(SOURCE, [("log.format", "text".to_owned()), ("vault.kek", "local".to_owned())])
         .environment(environment)
         .flags(flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))))
 }
@@ -142,7 +156,7 @@ fn configure(database: &Embedded, given: Settings, listeners: &Listeners) -> any
             files.read_or_make("token_key", || made)?
         }
     };
-    let sealing_key = files.read_or_make("sealing_key", || SealingKey::make_for_dev(&entropy))?;
+    let kek_file = kek_beside(database.dir().path(), &entropy)?;
     let internal_key = files.read_or_make("internal_key", || InternalKey::make_for_dev(&entropy))?;
     let urls = database.urls();
 
@@ -166,7 +180,7 @@ fn configure(database: &Embedded, given: Settings, listeners: &Listeners) -> any
             ("anchor_dir", anchor_dir),
             ("mail.from", "Bailiwick <no-reply@localhost>".to_owned()),
             ("secrets.token_key", token_key.expose_secret().to_owned()),
-            ("secrets.sealing_key", sealing_key.expose_secret().to_owned()),
+            ("vault.kek_file", kek_file),
             ("secrets.internal_key", internal_key.expose_secret().to_owned()),
         ],
     );

@@ -2,23 +2,15 @@
 //!
 //! It works on the database of a running server as well as on that of one that has stopped.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Context;
 use bailiwick_proof::environment::Environment as LogEnvironment;
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::log::Log;
-use bailiwick_server::anchor::AnchorStore;
-use bailiwick_server::clock::Clock;
-use bailiwick_server::config::{Environment, SealingKey};
-use bailiwick_server::entropy::Entropy;
-use bailiwick_server::ledger::{self, Ledger, LogReport, Report};
-use bailiwick_server::vault::LocalSeal;
+use bailiwick_server::config::Environment;
+use bailiwick_server::ledger::{self, LogReport, Report};
 use clap::{Args, Subcommand};
-use secrecy::{ExposeSecret, SecretString};
 
-use super::dev::anchor_beside;
-use super::place::{FoundIn, Opened, Place};
+use super::cell::{Cell, Places};
 use super::{NotVerified, print};
 
 #[derive(Debug, Subcommand)]
@@ -43,7 +35,7 @@ pub(super) struct RotateKey {
     /// Whose log: a workspace's id; the cell's own if nothing is said
     #[arg(long, value_name = "ID")]
     workspace: Option<WorkspaceId>,
-    /// Every log of the cell, as after the loss of the sealing key
+    /// Every log of the cell, as after the loss of the key that sealed theirs
     #[arg(long, conflicts_with = "workspace")]
     all: bool,
     /// Which of the workspace's logs: live or test
@@ -53,81 +45,48 @@ pub(super) struct RotateKey {
     places: Places,
 }
 
-/// Where database and anchor store are.
-#[derive(Debug, Args)]
-pub(super) struct Places {
-    #[command(flatten)]
-    database: Place,
-    /// The anchor store [default: the setting anchor_dir, or the folder beside the data directory]
-    #[arg(long, value_name = "DIR")]
-    anchor_dir: Option<PathBuf>,
-}
-
-/// What a command works on.
-struct Found {
-    opened: Opened,
-    anchor_dir: PathBuf,
-    sealing_key: Option<SealingKey>,
-}
-
 /// Runs the command.
 pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::Result<()> {
     match command {
         Command::Verify(Verify { places, .. }) => {
-            let found = places.open(environment).await?;
-            let report = ledger::inspect(&found.opened.db, &found.anchor_dir).await.context("cannot read the ledger");
-            found.opened.close().await?;
+            let cell = places.open(environment).await?;
+            let report = inspect(&cell).await;
+            cell.close().await?;
             tell(&report?)
         }
         Command::RotateKey(RotateKey { workspace, all, environment: of, places }) => {
             let log = workspace.map_or(Log::Cell, |workspace| Log::Workspace { workspace, environment: of });
-            let found = places.open(environment).await?;
-            let rotated = found.rotate((!all).then_some(log)).await;
-            found.opened.close().await?;
+            let cell = places.open(environment).await?;
+            let rotated = rotate(&cell, (!all).then_some(log)).await;
+            cell.close().await?;
             rotated
         }
     }
 }
 
-impl Places {
-    async fn open(self, environment: &Environment) -> anyhow::Result<Found> {
-        let opened = self.database.open(environment).await?;
-        let (default, sealing_key) = match &opened.found_in {
-            FoundIn::DataDir(data_dir) => {
-                let key = std::fs::read_to_string(data_dir.join("secrets/sealing_key")).map(SecretString::from);
-                let key = key.ok().and_then(|text| SealingKey::parse(text.expose_secret().trim_end()).ok());
-                (Some(anchor_beside(data_dir)), key)
-            }
-            FoundIn::Settings(draft) => (draft.anchor_dir().map(Path::to_path_buf), draft.sealing_key().cloned()),
-        };
-        let anchor_dir = self.anchor_dir.or(default).context("anchor_dir is not set")?;
-        Ok(Found { opened, anchor_dir, sealing_key })
+/// One line with the new key for each log.
+async fn rotate(cell: &Cell, log: Option<Log>) -> anyhow::Result<()> {
+    let ledger = cell.ledger(cell.vault(None).await?).await?;
+    let logs = match log {
+        Some(log) => vec![log],
+        None => ledger::logs(&ledger).await?,
+    };
+    for log in logs {
+        let jwk = ledger::rotate_key(&ledger, log).await?;
+        ledger.settle(log).await?;
+        ledger.checkpoint(log).await?;
+        print(&jwk.verifier().to_string())?;
     }
+    Ok(())
 }
 
-impl Found {
-    /// One line with the new key for each log.
-    async fn rotate(&self, log: Option<Log>) -> anyhow::Result<()> {
-        let (clock, entropy) = (Clock::system(), Entropy::system());
-        let key = self.sealing_key.as_ref().context("secrets.sealing_key is not set: it opens the ledger's keys")?;
-        let db = self.opened.db.clone();
-        let facts = ledger::establish(&db, &clock, &entropy, None, "").await?;
-        let anchor = AnchorStore::folder(&self.anchor_dir).await?;
-        let seal = LocalSeal::new(key.bytes(), entropy.clone())?;
-        let parts = ledger::Parts { db, seal, clock, entropy, anchor, facts };
-        let ledger = Ledger::open(parts).await?;
-        let logs = match log {
-            Some(log) => vec![log],
-            None => ledger::logs(&ledger).await?,
-        };
-        for log in logs {
-            let jwk = ledger::rotate_key(&ledger, log).await?;
-            ledger.settle(log).await?;
-            ledger.checkpoint(log).await?;
-            print(&jwk.verifier().to_string())?;
-        }
-        Ok(())
+/// With the keys, if there are any; without them what entries say is not compared with what they commit to.
+async fn inspect(cell: &Cell) -> anyhow::Result<Report> {
+    let vault = if cell.has_keys() { Some(cell.vault(None).await?) } else { None };
+    if vault.is_none() {
+        eprintln!("vault.kek is not set: what is sealed is not compared with what the entries commit to.");
     }
+    ledger::inspect(cell.db(), &cell.anchor_dir, vault.as_ref()).await.context("cannot read the ledger")
 }
 
 /// One line for each log on stdout; fails when one is bad.

@@ -5,7 +5,7 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use secrecy::{ExposeSecret, SecretBox, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
@@ -88,54 +88,6 @@ fn pem(der: &[u8]) -> SecretString {
     SecretString::from(text.as_str())
 }
 
-/// The key under which shown-once secrets wait for a replay: 32 bytes.
-#[derive(Debug)]
-pub struct SealingKey {
-    bytes: SecretBox<[u8; 32]>,
-    made_by_dev: bool,
-}
-
-impl SealingKey {
-    /// Parses base64, the standard alphabet with padding.
-    ///
-    /// # Errors
-    /// [`SecretError::Form`] when it is not 32 bytes, [`SecretError::Weak`] when they are as good as none.
-    pub fn parse(text: &str) -> Result<Self, SecretError> {
-        const FORM: SecretError = SecretError::Form("32 bytes in base64");
-        let (text, made_by_dev) = without_mark(text);
-        let decoded = Zeroizing::new(BASE64.decode(text).map_err(|_| FORM)?);
-        let bytes: [u8; 32] = decoded.as_slice().try_into().map_err(|_| FORM)?;
-        if distinct(bytes) < DISTINCT_MIN {
-            return Err(SecretError::Weak);
-        }
-        Ok(Self { bytes: SecretBox::new(Box::new(bytes)), made_by_dev })
-    }
-
-    /// A new key as text with the mark.
-    #[must_use]
-    pub fn make_for_dev(entropy: &Entropy) -> String {
-        format!("{DEV_MARK}{}", BASE64.encode(entropy.bytes::<32>()))
-    }
-
-    /// The key.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8; 32] {
-        self.bytes.expose_secret()
-    }
-
-    /// Whether `bailiwickd dev` made it.
-    #[must_use]
-    pub fn is_made_by_dev(&self) -> bool {
-        self.made_by_dev
-    }
-}
-
-impl Clone for SealingKey {
-    fn clone(&self) -> Self {
-        Self { bytes: SecretBox::new(Box::new(*self.bytes())), made_by_dev: self.made_by_dev }
-    }
-}
-
 /// The credential that the operator's services present to `/internal`. All of its text counts, the mark included.
 #[derive(Clone, Debug)]
 pub struct InternalKey(SecretString);
@@ -192,7 +144,6 @@ mod tests {
         let entropy = Entropy::system();
         let token = TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap();
         assert!(token.is_made_by_dev() && token.pem().expose_secret().starts_with(PEM_BEGIN));
-        assert!(SealingKey::parse(&SealingKey::make_for_dev(&entropy)).unwrap().is_made_by_dev());
         assert!(InternalKey::parse(&InternalKey::make_for_dev(&entropy)).unwrap().is_made_by_dev());
         assert!(!TokenKey::parse(token.pem().expose_secret()).unwrap().is_made_by_dev());
     }
@@ -217,9 +168,6 @@ OF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r
 
     #[test]
     fn weak_and_malformed_secrets_are_refused() {
-        assert!(matches!(SealingKey::parse(&BASE64.encode([0; 32])), Err(SecretError::Weak)));
-        assert!(matches!(SealingKey::parse("AAAA"), Err(SecretError::Form(_))));
-        assert!(matches!(SealingKey::parse("not base64!"), Err(SecretError::Form(_))));
         assert!(matches!(InternalKey::parse("short"), Err(SecretError::Weak)));
         assert!(matches!(InternalKey::parse(&"ab".repeat(20)), Err(SecretError::Weak)));
         assert!(matches!(InternalKey::parse(&"a b".repeat(20)), Err(SecretError::Form(_))));
@@ -230,7 +178,6 @@ OF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r
     fn nothing_of_a_secret_is_printed() {
         let key = InternalKey::parse("0123456789abcdef0123456789abcdef").unwrap();
         assert!(!format!("{key:?}").contains("0123"));
-        let key = SealingKey::parse(&SealingKey::make_for_dev(&Entropy::system())).unwrap();
         assert!(format!("{key:?}").contains("REDACTED"), "{key:?}");
     }
 }

@@ -115,14 +115,37 @@ pub const SETTINGS: &[Setting] = &[
         "mail.smtp_url",
         "Server that takes the mail: `smtps://user:password@host:465`, or `smtp://user:password@host:587?tls=required`.",
     ),
+    Setting {
+        key: "vault.kek",
+        kind: Kind::Choice(&["local", "transit"]),
+        default: None,
+        secret: false,
+        about: "Who keeps the cell's key (KEK), which wraps all keys that seal data: a file on this machine, or the \
+                transit engine of Vault or OpenBao. What is configured of the other one goes on unwrapping, so that \
+                `bailiwickd kek migrate` can move between them.",
+    },
+    text(
+        "vault.kek_file",
+        None,
+        "File of a local KEK, made by `bailiwickd kek make`. Whoever has it and the database and the anchor store reads \
+         everything; without it nothing sealed opens. Every node needs the same.",
+    ),
+    text("vault.transit_url", None, "URL of Vault or OpenBao, such as `https://vault.example:8200`."),
+    text("vault.transit_mount", Some("transit"), "Where its transit engine is mounted."),
+    text("vault.transit_key", None, "Name of its key, of the type `aes256-gcm96`."),
+    secret("vault.transit_token", "Token that may `update` the key's `encrypt` and `decrypt` and `read` the key."),
+    Setting {
+        key: "vault.key_lifetime",
+        kind: Kind::Number,
+        default: Some("300"),
+        secret: false,
+        about: "Seconds for which unwrapped keys serve from memory, 10 to 3600: so long the server goes on when the \
+                KEK's keeper is away, and so long it reads on when the KEK was disabled.",
+    },
     secret(
         "secrets.token_key",
         "Private key that signs access tokens: P-256, PKCS#8, PEM. \
          `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`",
-    ),
-    secret(
-        "secrets.sealing_key",
-        "Key under which shown-once secrets wait for a replay: 32 bytes in base64. `openssl rand -base64 32`",
     ),
     secret(
         "secrets.internal_key",

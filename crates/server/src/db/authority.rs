@@ -96,6 +96,8 @@ pub enum Unrecorded {
     Signed,
     /// A node told how far it has followed the feed, or fenced one that is silent.
     Followed,
+    /// A data key was made or wrapped anew, or uses of it were reserved.
+    Keyed,
     /// Jobs were claimed, ended, put off or announced; what a job changes it records itself.
     Queued,
 }

@@ -1,5 +1,6 @@
-//! Three pools: one for the role that serves tenants, one for the operational paths, and a small one that the feed has
-//! to itself, so that no crowd of requests keeps a node from hearing of a revocation.
+//! Four pools: one for the role that serves tenants, one for the operational paths, and two small ones. The feed has one
+//! to itself, so that no crowd of requests keeps a node from hearing of a revocation; the vault has the other, for whoever
+//! needs a key may hold a connection of each of the first two already.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use crate::config::Pooler;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// One follows, one observes the other nodes, one loads keys.
 const FEED_POOL: u32 = 3;
+/// Keys are fetched and uses reserved one owner at a time.
+const VAULT_POOL: u32 = 3;
 /// One for each channel that a node listens on.
 const LISTENERS: u32 = 4;
 
@@ -27,6 +30,7 @@ pub struct Db {
     runtime: Pool,
     system: Pool,
     feed: Pool,
+    vault: Pool,
     recorded: Arc<Notify>,
     /// For listeners alone; none where a pooler stands between, through which nobody can listen.
     listening: Option<Pool>,
@@ -50,6 +54,7 @@ impl Db {
         Ok(Self {
             runtime: pool(options(runtime_url, pooler)?, pool_size, pooler),
             feed: pool(system.clone(), FEED_POOL, pooler),
+            vault: pool(system.clone(), VAULT_POOL, pooler),
             system: pool(system, pool_size, pooler),
             recorded: Arc::default(),
             listening,
@@ -77,7 +82,11 @@ impl Db {
     /// # Errors
     /// As [`Self::workspace_tx`].
     pub async fn system_tx(&self, path: OperationalPath) -> Result<SystemTx, DbError> {
-        let pool = if path == OperationalPath::FollowFeed { &self.feed } else { &self.system };
+        let pool = match path {
+            OperationalPath::FollowFeed => &self.feed,
+            OperationalPath::OpenVault => &self.vault,
+            _ => &self.system,
+        };
         SystemTx::open(pool, path, self.recorded.clone()).await
     }
 
@@ -99,7 +108,7 @@ impl Db {
 
     /// Closes every connection, waiting for those in use.
     pub async fn close(&self) {
-        let served = [&self.runtime, &self.system, &self.feed].into_iter();
+        let served = [&self.runtime, &self.system, &self.feed, &self.vault].into_iter();
         for pool in self.listening.iter().chain(served) {
             pool.connections.close().await;
         }

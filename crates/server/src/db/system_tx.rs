@@ -64,11 +64,17 @@ pub enum OperationalPath {
     ScheduleJobs,
     /// An operator looks at jobs, retries or discards them.
     ManageJobs,
+    /// Data keys are fetched or made, and their uses counted.
+    OpenVault,
+    /// Data keys are wrapped anew, get successors, and what they seal is sealed anew.
+    RotateVault,
+    /// What a person or a workspace left is made unreadable.
+    Shred,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -92,6 +98,9 @@ impl OperationalPath {
         Self::RunJobs,
         Self::ScheduleJobs,
         Self::ManageJobs,
+        Self::OpenVault,
+        Self::RotateVault,
+        Self::Shred,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -121,6 +130,9 @@ impl OperationalPath {
             Self::RunJobs => "run_jobs",
             Self::ScheduleJobs => "schedule_jobs",
             Self::ManageJobs => "manage_jobs",
+            Self::OpenVault => "open_vault",
+            Self::RotateVault => "rotate_vault",
+            Self::Shred => "shred",
         }
     }
 
@@ -160,6 +172,11 @@ impl OperationalPath {
             Self::RunJobs => "claims jobs of all lanes, renews their leases, ends them, and counts what waits",
             Self::ScheduleJobs => "enqueues what comes again and again when its time has come, once in the cell",
             Self::ManageJobs => "shows an operator what waits and what was given up; tries it again or discards it",
+            Self::OpenVault => "fetches the wrapped data keys of one owner, makes the first, counts their uses ahead",
+            Self::RotateVault => {
+                "wraps data keys under another KEK, gives them successors, and seals anew what older ones sealed"
+            }
+            Self::Shred => "takes a workspace's data keys away, or what is left of a person who is erased",
         }
     }
 
@@ -261,6 +278,24 @@ impl OperationalPath {
                 ("job_schedules", &["SELECT"]),
                 ("jobs_dead", &["DELETE", "SELECT"]),
                 ("jobs_ready", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
+            ],
+            Self::OpenVault => &[("vault_deks", &["INSERT", "SELECT", "UPDATE"])],
+            Self::RotateVault => &[
+                ("account_idempotency_records", &["SELECT", "UPDATE"]),
+                ("cell_ledger_staged", &["INSERT"]),
+                ("idempotency_records", &["SELECT", "UPDATE"]),
+                ("job_payloads", &["SELECT", "UPDATE"]),
+                ("ledger_keys", &["SELECT", "UPDATE"]),
+                ("ledger_openings", &["SELECT", "UPDATE"]),
+                ("refresh_tokens", &["SELECT", "UPDATE"]),
+                ("vault_deks", &["SELECT", "UPDATE"]),
+                ("vault_subjects", &["SELECT", "UPDATE"]),
+            ],
+            Self::Shred => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("ledger_openings", &["SELECT", "UPDATE"]),
+                ("vault_deks", &["DELETE", "SELECT"]),
+                ("vault_subjects", &["SELECT", "UPDATE"]),
             ],
         }
     }

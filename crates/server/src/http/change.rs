@@ -5,7 +5,7 @@ use super::problem::Problem;
 use crate::db::{Authority, Db, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::feed::Feed;
-use crate::vault::LocalSeal;
+use crate::vault::Vault;
 
 /// What every change needs besides its authority.
 #[derive(Clone)]
@@ -15,7 +15,7 @@ pub struct Changes {
     /// Makes ids and secrets.
     pub entropy: Entropy,
     /// Seals the answer that is kept for a retry.
-    pub seal: LocalSeal,
+    pub vault: Vault,
     /// Knows when a revocation has reached every node.
     pub feed: Feed,
 }
@@ -42,7 +42,7 @@ impl Changes {
     /// `idempotency_in_flight`, `idempotency_key_reused`, `unavailable`.
     pub async fn begin(&self, authority: &impl Authority, idempotency: Idempotency) -> Result<Begun, Problem> {
         let mut tx = self.db.workspace_tx(authority).await?;
-        match idempotency.find(&mut tx, authority.principal_id(), &self.seal).await? {
+        match idempotency.find(&mut tx, authority.principal_id(), &self.vault).await? {
             Found::Kept(reply) => Ok(Begun::Replay(reply)),
             Found::Nothing(slot) => Ok(Begun::Fresh(Box::new(Change { tx, slot }))),
         }
@@ -55,7 +55,7 @@ impl Change {
     /// # Errors
     /// As `WorkspaceTx::commit`.
     pub async fn commit(self, recorded: Recorded, reply: Reply) -> Result<Reply, Problem> {
-        let answer = self.slot.keep(&self.tx, &reply)?;
+        let answer = self.slot.keep(&self.tx, &reply).await?;
         self.tx.commit_answered(recorded, answer).await?;
         Ok(reply)
     }

@@ -21,11 +21,10 @@ use super::json::request_digest;
 use super::problem::{Code, Problem};
 use crate::authn::TokenDigest;
 use crate::db::{DbError, KeptAnswer, WorkspaceTx};
-use crate::vault::LocalSeal;
+use crate::vault::{self, Owner, RowId, Vault};
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed");
-const SEAL_LABEL: &str = "idempotent-reply/v1";
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
@@ -63,7 +62,7 @@ struct Place {
     principal: Uuid,
     key: [u8; 32],
     request: [u8; 32],
-    seal: LocalSeal,
+    vault: Vault,
 }
 
 impl Idempotency {
@@ -97,15 +96,17 @@ impl Idempotency {
     /// # Errors
     /// `idempotency_in_flight` while another request holds the key for longer than a second,
     /// `idempotency_key_reused` when the key came with another request.
-    pub(super) async fn find(self, tx: &mut WorkspaceTx, principal: Uuid, seal: &LocalSeal) -> Result<Found, Problem> {
+    pub(super) async fn find(self, tx: &mut WorkspaceTx, principal: Uuid, vault: &Vault) -> Result<Found, Problem> {
         let Some(key) = self.key else { return Ok(Found::Nothing(Slot { kept_at: None })) };
         lock(tx, principal, &key).await?;
-        let place = Place { principal, key, request: self.request, seal: seal.clone() };
+        let place = Place { principal, key, request: self.request, vault: vault.clone() };
         match find(tx, principal, &key).await? {
             None => Ok(Found::Nothing(Slot { kept_at: Some(place) })),
             Some((request, _)) if request != self.request => Err(Problem::new(Code::IdempotencyKeyReused)),
             Some((_, sealed)) => {
-                let text = seal.open(SEAL_LABEL, &place.bytes(tx), &sealed)?;
+                let (owner, column, row) = place.stands(tx);
+                let at = vault::Place { column, row: row.as_bytes(), subject: None };
+                let text = vault.unseal(owner, &at, &sealed).await?;
                 let mut reply: Reply =
                     serde_json::from_slice(&text).map_err(|error| Problem::internal("kept reply", &error))?;
                 reply.replayed = true;
@@ -116,11 +117,13 @@ impl Idempotency {
 }
 
 impl Place {
-    /// Where the answer stands, as associated data. A founder's answer is not yet the workspace's.
-    fn bytes(&self, tx: &WorkspaceTx) -> Vec<u8> {
-        let workspace = if tx.founder().is_some() { Uuid::nil() } else { tx.workspace().uuid() };
-        [workspace.as_bytes().as_slice(), tx.environment().as_str().as_bytes(), self.principal.as_bytes(), &self.key]
-            .concat()
+    /// Where the answer stands, to be sealed to it. A founder's answer is not yet the workspace's.
+    fn stands(&self, tx: &WorkspaceTx) -> (Owner, &'static vault::Column, RowId) {
+        if tx.founder().is_some() {
+            return (Owner::Cell, &vault::FOUNDERS_REPLAY, RowId::new().uuid(self.principal).bytes(&self.key));
+        }
+        let row = RowId::new().uuid(tx.workspace().uuid()).text(tx.environment().as_str());
+        (Owner::Workspace(tx.workspace()), &vault::REPLAY, row.uuid(self.principal).bytes(&self.key))
     }
 }
 
@@ -129,10 +132,12 @@ impl Slot {
     ///
     /// # Errors
     /// A problem when it cannot be sealed.
-    pub(super) fn keep(self, tx: &WorkspaceTx, reply: &Reply) -> Result<Option<KeptAnswer>, Problem> {
+    pub(super) async fn keep(self, tx: &WorkspaceTx, reply: &Reply) -> Result<Option<KeptAnswer>, Problem> {
         let Some(place) = self.kept_at else { return Ok(None) };
         let text = serde_json::to_vec(reply).map_err(|error| Problem::internal("reply", &error))?;
-        let sealed = place.seal.seal(SEAL_LABEL, &place.bytes(tx), &zeroize::Zeroizing::new(text))?;
+        let (owner, column, row) = place.stands(tx);
+        let at = vault::Place { column, row: row.as_bytes(), subject: None };
+        let sealed = place.vault.seal(owner, &at, &zeroize::Zeroizing::new(text)).await?;
         let Place { principal, key, request, .. } = place;
         Ok(Some(KeptAnswer { principal, key, request, sealed }))
     }

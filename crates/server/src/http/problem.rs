@@ -15,7 +15,7 @@ pub use code::Code;
 use crate::authz::Denied;
 use crate::db::DbError;
 use crate::feed::Unconfirmed;
-use crate::vault::SealError;
+use crate::vault::VaultError;
 
 /// What went wrong with one field of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,9 +199,16 @@ impl From<Denied> for Problem {
     }
 }
 
-impl From<SealError> for Problem {
-    fn from(error: SealError) -> Self {
-        Self::internal("seal", &error)
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Db(error) => error.into(),
+            error if error.passes() => {
+                tracing::warn!(event = "vault_unavailable", cause = %error);
+                Self::new(Code::Unavailable).header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+            }
+            error => Self::internal("vault", &error),
+        }
     }
 }
 

@@ -109,19 +109,26 @@ pub struct Failure {
     what: &'static str,
     code: Option<u16>,
     is_final: bool,
+    waits: bool,
 }
 
 impl Failure {
     /// Worth another try.
     #[must_use]
     pub const fn again(what: &'static str) -> Self {
-        Self { what, code: None, is_final: false }
+        Self { what, code: None, is_final: false, waits: false }
+    }
+
+    /// Nothing of the job's own: what it needs is away, however long. No try is counted.
+    #[must_use]
+    pub const fn waiting(what: &'static str) -> Self {
+        Self { what, code: None, is_final: false, waits: true }
     }
 
     /// No try would do better.
     #[must_use]
     pub const fn for_good(what: &'static str) -> Self {
-        Self { what, code: None, is_final: true }
+        Self { what, code: None, is_final: true, waits: false }
     }
 
     /// With the status that the other side answered.
@@ -135,6 +142,10 @@ impl Failure {
     #[must_use]
     pub const fn what(&self) -> &'static str {
         self.what
+    }
+
+    pub(super) const fn waits(&self) -> bool {
+        self.waits
     }
 
     pub(super) const fn is_final(&self) -> bool {

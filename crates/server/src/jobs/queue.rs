@@ -11,16 +11,15 @@ use super::wake::{Lane, SharedWake};
 use crate::db::{DbError, SystemTx, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::http::Problem;
-use crate::vault::{LocalSeal, SealError};
+use crate::vault::{JOB_PAYLOAD, Owner, Place, RowId, Vault, VaultError};
 
-const SEAL_LABEL: &str = "job-payload/v1";
 /// How a payload without content reads: it is not stored.
 const NO_CONTENT: &[u8] = b"null";
 
 /// Takes jobs. A clone wakes the same workers.
 #[derive(Clone)]
 pub struct Queue {
-    seal: LocalSeal,
+    vault: Vault,
     entropy: Entropy,
     wake: SharedWake,
 }
@@ -31,9 +30,9 @@ pub enum EnqueueError {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The payload is beyond what can be sealed.
+    /// The payload cannot be sealed at the moment.
     #[error("a payload does not seal: {0}")]
-    Seal(#[from] SealError),
+    Vault(#[from] VaultError),
     /// The payload has no JSON.
     #[error("a payload does not serialize")]
     Payload,
@@ -43,6 +42,7 @@ impl From<EnqueueError> for Problem {
     fn from(error: EnqueueError) -> Self {
         match error {
             EnqueueError::Db(error) => error.into(),
+            EnqueueError::Vault(error) => error.into(),
             error => Self::internal("enqueue", &error),
         }
     }
@@ -51,8 +51,8 @@ impl From<EnqueueError> for Problem {
 impl Queue {
     /// A queue of its own workers' wake-up.
     #[must_use]
-    pub fn new(seal: LocalSeal, entropy: Entropy) -> Self {
-        Self { seal, entropy, wake: SharedWake::default() }
+    pub fn new(vault: Vault, entropy: Entropy) -> Self {
+        Self { vault, entropy, wake: SharedWake::default() }
     }
 
     /// Adds a job to the workspace's lane, due at once. It acts behind the walls of this very transaction: its
@@ -81,8 +81,7 @@ impl Queue {
         due_at: OffsetDateTime,
     ) -> Result<Vec<JobId>, EnqueueError> {
         let (workspace, now) = (tx.workspace().uuid(), tx.context().received_at);
-        let jobs =
-            payloads.iter().map(|payload| self.new_job::<J>(workspace, payload, now)).collect::<Result<Vec<_>, _>>()?;
+        let jobs = self.new_jobs::<J>(workspace, payloads, now).await?;
         let ids = jobs.iter().map(|job| Id::from_uuid(job.id)).collect();
         sql::enqueue(tx, J::KIND, due_at, jobs).await?;
         if due_at <= now {
@@ -103,7 +102,8 @@ impl Queue {
         payload: &J::Payload,
         now: OffsetDateTime,
     ) -> Result<JobId, EnqueueError> {
-        let job = self.new_job::<J>(Uuid::nil(), payload, now)?;
+        let jobs = self.new_jobs::<J>(Uuid::nil(), std::slice::from_ref(payload), now).await?;
+        let job = jobs.into_iter().next().ok_or(EnqueueError::Payload)?;
         self.add_to_cell(tx, J::KIND, job, now).await
     }
 
@@ -132,25 +132,40 @@ impl Queue {
         Ok(id)
     }
 
-    fn new_job<J: Job>(&self, workspace: Uuid, payload: &J::Payload, now: OffsetDateTime) -> Result<New, EnqueueError> {
-        let id = self.entropy.uuid_v7(now);
-        let content = Zeroizing::new(serde_json::to_vec(payload).map_err(|_| EnqueueError::Payload)?);
-        let payload_sealed = match content.as_slice() {
-            NO_CONTENT => None,
-            content => Some(self.seal.seal(SEAL_LABEL, &seal_place(workspace, id), content)?),
-        };
-        Ok(New { id, payload_sealed })
+    async fn new_jobs<J: Job>(
+        &self,
+        workspace: Uuid,
+        payloads: &[J::Payload],
+        now: OffsetDateTime,
+    ) -> Result<Vec<New>, EnqueueError> {
+        let contents: Vec<_> = payloads
+            .iter()
+            .map(|payload| serde_json::to_vec(payload).map(Zeroizing::new).map_err(|_| EnqueueError::Payload))
+            .collect::<Result<_, _>>()?;
+        let uses = contents.iter().filter(|content| content.as_slice() != NO_CONTENT).count();
+        let uses = u32::try_from(uses).map_err(|_| EnqueueError::Payload)?;
+        let mut sealer = if uses == 0 { None } else { Some(self.vault.sealer(Owner::of(workspace), uses).await?) };
+        let mut jobs = Vec::with_capacity(contents.len());
+        for content in contents {
+            let id = self.entropy.uuid_v7(now);
+            let payload_sealed = match (&mut sealer, content.as_slice()) {
+                (_, NO_CONTENT) | (None, _) => None,
+                (Some(sealer), content) => Some(sealer.seal(&place(&row(workspace, id)), content)?),
+            };
+            jobs.push(New { id, payload_sealed });
+        }
+        Ok(jobs)
     }
 
     /// What was enqueued.
-    pub(super) fn open(
+    pub(super) async fn open(
         &self,
         workspace: Uuid,
         id: Uuid,
         sealed: Option<&[u8]>,
-    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         match sealed {
-            Some(sealed) => self.seal.open(SEAL_LABEL, &seal_place(workspace, id), sealed),
+            Some(sealed) => self.vault.unseal(Owner::of(workspace), &place(&row(workspace, id)), sealed).await,
             None => Ok(Zeroizing::new(NO_CONTENT.to_vec())),
         }
     }
@@ -165,8 +180,10 @@ impl Queue {
 }
 
 /// A payload opens for its own job alone.
-fn seal_place(workspace: Uuid, id: Uuid) -> [u8; 32] {
-    let mut place = [0; 32];
-    place.iter_mut().zip(workspace.as_bytes().iter().chain(id.as_bytes())).for_each(|(to, from)| *to = *from);
-    place
+fn row(workspace: Uuid, id: Uuid) -> RowId {
+    RowId::new().uuid(workspace).uuid(id)
+}
+
+fn place(row: &RowId) -> Place<'_> {
+    Place { column: &JOB_PAYLOAD, row: row.as_bytes(), subject: None }
 }

@@ -12,13 +12,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 use super::establish::CellFacts;
+use super::openings::{self, OpenedOpenings, SealedOpenings};
 use super::sequence::{self, Left, Wait, sequence, sequence_together};
 use super::sign::{self, Signed};
 use crate::anchor::{AnchorStore, Journal, JournalError};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath};
 use crate::entropy::Entropy;
-use crate::vault::{LocalSeal, SealError};
+use crate::vault::{Column, Vault, VaultError};
 
 /// A commit with an entry is waited for so long, so that those which come together are numbered together.
 const GATHER: Duration = Duration::from_millis(25);
@@ -48,9 +49,9 @@ pub enum LedgerError {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A key does not open under this sealing key.
-    #[error("a ledger key does not open: {0}")]
-    Seal(#[from] SealError),
+    /// A key or an opening is not sealed or opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The database is older than what was signed: neither appended to nor signed.
     #[error(
         "the database is behind the journal: {origin} was signed at size {journal}, and the database has {database} \
@@ -140,8 +141,8 @@ pub enum LedgerError {
 pub struct Parts {
     /// The database.
     pub db: Db,
-    /// Seals keys.
-    pub seal: LocalSeal,
+    /// Seals keys and openings.
+    pub vault: Vault,
     /// Tells the time.
     pub clock: Clock,
     /// Gives randomness.
@@ -158,7 +159,7 @@ pub struct Ledger(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    seal: LocalSeal,
+    vault: Vault,
     clock: Clock,
     entropy: Entropy,
     name: LogName,
@@ -179,7 +180,7 @@ impl Ledger {
     /// [`LedgerError::Behind`], [`LedgerError::Forked`], [`LedgerError::JournalMissing`], and those of the database and the
     /// journal.
     pub async fn open(parts: Parts) -> Result<Self, LedgerError> {
-        let Parts { db, seal, clock, entropy, anchor, facts } = parts;
+        let Parts { db, vault, clock, entropy, anchor, facts } = parts;
         let anchor_dir = anchor.dir();
         if !Journal::exists(anchor_dir, facts.id) && sign::has_begun(&db).await? {
             return Err(LedgerError::JournalMissing {
@@ -189,7 +190,7 @@ impl Ledger {
         let journal = Journal::open(anchor_dir, facts.id)?;
         let inner = Inner {
             db,
-            seal,
+            vault,
             clock,
             entropy,
             name: facts.log_name,
@@ -255,6 +256,32 @@ impl Ledger {
         Origin::new(self.0.name.clone(), log, generation).map_err(|_| LedgerError::NoSuchLog)
     }
 
+    /// The openings of an entry, as far as they open.
+    ///
+    /// # Errors
+    /// [`LedgerError::Vault`] when nothing can be told at the moment.
+    pub async fn opened(
+        &self,
+        log: Log,
+        generation: u32,
+        seq: u64,
+        sealed: &SealedOpenings,
+    ) -> Result<OpenedOpenings, LedgerError> {
+        Ok(sealed.open(&self.0.vault, (log, generation, seq)).await?)
+    }
+
+    /// How a value is looked up in a field of a log: its blind indexes. Nothing of a workspace that was shredded.
+    ///
+    /// # Errors
+    /// [`LedgerError::Vault`].
+    pub async fn lookups(&self, log: Log, field: &'static Column, value: &str) -> Result<Vec<Vec<u8>>, LedgerError> {
+        match self.0.vault.keys(openings::owner(log)).await {
+            Ok(keys) => Ok(openings::lookups(&keys, field, value)?),
+            Err(VaultError::Shredded) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The name of the cell's logs.
     #[must_use]
     pub fn name(&self) -> &LogName {
@@ -265,8 +292,8 @@ impl Ledger {
         &self.0.db
     }
 
-    pub(super) fn seal(&self) -> &LocalSeal {
-        &self.0.seal
+    pub(super) fn vault(&self) -> &Vault {
+        &self.0.vault
     }
 
     pub(super) fn clock(&self) -> &Clock {

@@ -18,9 +18,11 @@ use bailiwick_proof::tile;
 
 use super::cell::LedgerError;
 use super::establish::{self, CellFacts};
+use super::openings::SealedOpenings;
 use super::{keys, place};
 use crate::anchor::Journal;
 use crate::db::{Db, OperationalPath, SystemTx};
+use crate::vault::Vault;
 
 /// Rows in one read.
 const PAGE: i64 = 1_000;
@@ -79,13 +81,14 @@ struct Row {
     action: String,
     recorded_at: time::OffsetDateTime,
     stored: super::prove::Stored,
+    sealed: SealedOpenings,
 }
 
 /// Reads and checks every log of the cell, without changing anything anywhere.
 ///
 /// # Errors
 /// [`LedgerError`] when it cannot be read; what is wrong with what can be read stands in the report.
-pub async fn inspect(db: &Db, anchor_dir: &Path) -> Result<Report, LedgerError> {
+pub async fn inspect(db: &Db, anchor_dir: &Path, vault: Option<&Vault>) -> Result<Report, LedgerError> {
     let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
     let facts = establish::facts(&mut tx).await?;
     tx.finish_reading().await?;
@@ -95,11 +98,16 @@ pub async fn inspect(db: &Db, anchor_dir: &Path) -> Result<Report, LedgerError> 
         Ok(journal) => (journal, None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let report = check(db, journal.as_ref(), &name).await?;
+    let report = check(db, journal.as_ref(), &name, vault).await?;
     Ok(Report { journal_is_missing: report.journal_is_missing && fault.is_none(), journal_fault: fault, ..report })
 }
 
-async fn check(db: &Db, journal: Option<&Journal>, name: &LogName) -> Result<Report, LedgerError> {
+async fn check(
+    db: &Db,
+    journal: Option<&Journal>,
+    name: &LogName,
+    vault: Option<&Vault>,
+) -> Result<Report, LedgerError> {
     let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
     let mut origins: BTreeMap<String, Origin> = BTreeMap::new();
     for (workspace, environment, generation) in sql::logs(&mut tx).await? {
@@ -118,7 +126,7 @@ async fn check(db: &Db, journal: Option<&Journal>, name: &LogName) -> Result<Rep
     let mut report = Report { logs: Vec::new(), staged, journal_is_missing: false, journal_fault: None };
     for origin in origins.values() {
         let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
-        report.logs.push(Checking::new(origin).run(&mut tx, journal, name).await?);
+        report.logs.push(Checking::new(origin, vault).run(&mut tx, journal, name).await?);
         tx.finish_reading().await?;
     }
     report.journal_is_missing = journal.is_none() && report.logs.iter().any(|log| log.checkpoints > 0);
@@ -128,6 +136,7 @@ async fn check(db: &Db, journal: Option<&Journal>, name: &LogName) -> Result<Rep
 /// One log under check.
 struct Checking<'a> {
     origin: &'a Origin,
+    vault: Option<&'a Vault>,
     chain: ChainVerifier,
     /// The same tree once more, which tells the hashes of whole tiles.
     tree: Frontier,
@@ -139,7 +148,7 @@ struct Checking<'a> {
 }
 
 impl<'a> Checking<'a> {
-    fn new(origin: &'a Origin) -> Self {
+    fn new(origin: &'a Origin, vault: Option<&'a Vault>) -> Self {
         let report = LogReport {
             origin: origin.to_string(),
             good: 0,
@@ -151,6 +160,7 @@ impl<'a> Checking<'a> {
         let chain = ChainVerifier::new(origin.log(), origin.generation());
         Self {
             origin,
+            vault,
             chain,
             tree: Frontier::new(),
             last_leaf: Hash::ZERO,
@@ -215,7 +225,12 @@ impl<'a> Checking<'a> {
             let rows = sql::entries(tx, log, generation, first, PAGE).await?;
             let last = i64::try_from(rows.len()).unwrap_or(PAGE) < PAGE;
             let leaves = sql::leaves(tx, log, generation, first, PAGE).await?;
-            for row in rows {
+            for mut row in rows {
+                if let Some(vault) = self.vault {
+                    let place = (log, generation, row.stored.seq);
+                    let opened = row.sealed.open(vault, place).await?;
+                    row.stored = row.stored.with(opened);
+                }
                 if let Err((seq, what)) = self.check_row(&row, &leaves) {
                     self.damage(Some(seq), what);
                     return Ok(());
@@ -246,11 +261,15 @@ impl<'a> Checking<'a> {
                 upper.insert((node.level / tile::HEIGHT, node.index), hash);
             }
         });
-        let entry: Entry = match row.stored.check_whole(self.origin.log()) {
+        let checked = match self.vault {
+            Some(_) => row.stored.check_whole(self.origin.log()),
+            None => row.stored.check(self.origin.log()),
+        };
+        let entry: Entry = match checked {
             Ok(entry) => entry,
             Err(what) => return bad(what),
         };
-        if !row.stored.is_event(row.event) {
+        if self.vault.is_some() && !row.stored.is_event(row.event) {
             return bad("is found under the id of another event");
         }
         let recorded_ms = (row.recorded_at.unix_timestamp_nanos() / 1_000_000).max(0);

@@ -14,8 +14,8 @@ use super::cell::{Ledger, LedgerError};
 use super::{Action, Entry, place};
 use crate::context::RequestContext;
 use crate::db::{OperationalPath, SystemTx};
+use crate::vault::{LEDGER_KEY, Owner, Place, RowId};
 
-const SEAL_LABEL: &str = "ledger-key/v1";
 /// How long a retired key signs beside its successor, for those who know only it.
 const OVERLAP: Duration = Duration::days(30);
 
@@ -50,7 +50,7 @@ async fn insert_new(
     let key = SigningKey::from_seed(&ledger.origin(log, generation)?.to_string(), &seed)
         .map_err(|_| LedgerError::MalformedKey)?;
     let jwk = Jwk::from(key.verifier().clone());
-    let sealed = ledger.seal().seal(SEAL_LABEL, &seal_place(log, &jwk.kid()), seed.as_slice())?;
+    let sealed = ledger.vault().seal(Owner::Cell, &seal_place(&seal_row(log, &jwk.kid())), seed.as_slice()).await?;
     sql::insert(tx, log, generation, &jwk.kid(), key.verifier().public(), &sealed, now).await?;
     Ok(jwk)
 }
@@ -68,10 +68,11 @@ pub(super) async fn signing(
     };
     let mut keys = Vec::new();
     for row in sql::of_log(tx, log).await?.iter().filter(|row| current(row)) {
-        match open(ledger, log, row) {
+        match open(ledger, log, row).await {
             Ok(key) => keys.push(key),
-            // Sealed under a sealing key that was lost: its successor signs alone.
-            Err(LedgerError::Seal(_) | LedgerError::MalformedKey) if row.retired_at.is_some() => {}
+            // Sealed under a key that was lost: its successor signs alone.
+            Err(LedgerError::Vault(error)) if row.retired_at.is_some() && !error.passes() => {}
+            Err(LedgerError::MalformedKey) if row.retired_at.is_some() => {}
             Err(error) => return Err(error),
         }
     }
@@ -79,17 +80,17 @@ pub(super) async fn signing(
 }
 
 /// The key itself. A row whose seed is not that of its public half was put there by hand.
-fn open(ledger: &Ledger, log: Log, row: &Row) -> Result<SigningKey, LedgerError> {
+async fn open(ledger: &Ledger, log: Log, row: &Row) -> Result<SigningKey, LedgerError> {
     let generation = u32::try_from(row.generation).map_err(|_| LedgerError::MalformedKey)?;
     let name = ledger.origin(log, generation)?.to_string();
-    let seed = ledger.seal().open(SEAL_LABEL, &seal_place(log, &row.kid), &row.seed_sealed)?;
+    let seed = ledger.vault().unseal(Owner::Cell, &seal_place(&seal_row(log, &row.kid)), &row.seed_sealed).await?;
     let seed = seed.as_slice().try_into().map_err(|_| LedgerError::MalformedKey)?;
     let key = SigningKey::from_seed(&name, seed).map_err(|_| LedgerError::MalformedKey)?;
     if key.verifier().public().as_slice() == row.public_key { Ok(key) } else { Err(LedgerError::MalformedKey) }
 }
 
-/// The public keys of a log, of all its generations, the newest first, as the rows say: for the check, which has no
-/// sealing key and compares what they signed with the entries.
+/// The public keys of a log, of all its generations, the newest first, as the rows say: for the check, which
+/// compares what they signed with the entries.
 pub(super) async fn of_log(tx: &mut SystemTx, log: Log, name: &LogName) -> Result<Vec<VerifierKey>, LedgerError> {
     sql::of_log(tx, log)
         .await?
@@ -124,7 +125,7 @@ async fn read_published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks,
     for environment in [Environment::Live, Environment::Test] {
         let log = Log::Workspace { workspace, environment };
         for row in sql::of_log(&mut tx, log).await? {
-            match open(ledger, log, &row) {
+            match open(ledger, log, &row).await {
                 Ok(key) => keys.push(Jwk::from(key.verifier().clone())),
                 Err(error) => {
                     tracing::error!(event = "ledger_key_refused", workspace_id = %workspace, kid = row.kid, cause = %error);
@@ -166,7 +167,11 @@ pub async fn logs(ledger: &Ledger) -> Result<Vec<Log>, LedgerError> {
 }
 
 /// Where a seed is sealed to: its log and its own id.
-fn seal_place(log: Log, kid: &str) -> Vec<u8> {
+fn seal_row(log: Log, kid: &str) -> RowId {
     let (workspace, environment) = place::columns(log);
-    [workspace.as_bytes().as_slice(), environment.as_bytes(), b"/", kid.as_bytes()].concat()
+    RowId::new().uuid(workspace).text(environment).text(kid)
+}
+
+fn seal_place(row: &RowId) -> Place<'_> {
+    Place { column: &LEDGER_KEY, row: row.as_bytes(), subject: None }
 }

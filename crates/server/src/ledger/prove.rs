@@ -5,7 +5,7 @@
 
 mod sql;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::commitment::{Field, Opening};
@@ -17,6 +17,7 @@ use bailiwick_proof::merkle::{self, Hash, Node, leaf_hash};
 use bailiwick_proof::receipt::Receipt;
 
 use super::cell::{Ledger, LedgerError};
+use super::openings::OpenedOpenings;
 use super::sign::Signed;
 use super::tree::{self, Missing, Nodes};
 use crate::db::{ProjectWall, WorkspaceTx};
@@ -32,6 +33,10 @@ pub struct Stored {
     pub entry: Vec<u8>,
     /// What its commitments are commitments to, where that was not erased.
     pub openings: BTreeMap<Field, Opening>,
+    /// What was erased.
+    pub erased: BTreeSet<Field>,
+    /// Whether something that is sealed here does not open, though nobody erased it.
+    pub is_tampered: bool,
 }
 
 /// The log is not what was recorded.
@@ -82,6 +87,19 @@ impl From<Missing> for Mismatch {
 }
 
 impl Stored {
+    /// An entry of which nothing is opened yet.
+    #[must_use]
+    pub const fn unopened(generation: u32, seq: u64, entry: Vec<u8>) -> Self {
+        Self { generation, seq, entry, openings: BTreeMap::new(), erased: BTreeSet::new(), is_tampered: false }
+    }
+
+    /// With its openings.
+    #[must_use]
+    pub fn with(self, opened: OpenedOpenings) -> Self {
+        let OpenedOpenings { openings, erased, is_tampered } = opened;
+        Self { openings, erased, is_tampered, ..self }
+    }
+
     /// Whether the bytes say what they should: an entry of this log at this place, whose openings open.
     ///
     /// # Errors
@@ -91,6 +109,9 @@ impl Stored {
         if (entry.log, entry.generation, entry.seq) != (log, self.generation, self.seq) {
             return Err("names another log or place");
         }
+        if self.is_tampered {
+            return Err("has an opening that does not open");
+        }
         for (field, opening) in &self.openings {
             if !opening.opens(*field, &entry.commitments) {
                 return Err("has an opening that does not match its commitment");
@@ -99,16 +120,16 @@ impl Stored {
         Ok(entry)
     }
 
-    /// As [`Self::check`], and nothing is missing: nothing erases an opening yet.
+    /// As [`Self::check`], and nothing is missing but what was erased.
     ///
     /// # Errors
     /// What is wrong.
     pub fn check_whole(&self, log: Log) -> Result<Entry, &'static str> {
         let entry = self.check(log)?;
-        if self.openings.len() == Field::ALL.len() { Ok(entry) } else { Err("has lost an opening") }
+        if self.openings.len() + self.erased.len() == Field::ALL.len() { Ok(entry) } else { Err("has lost an opening") }
     }
 
-    /// Whether this is the entry of that event: what meta commits to names it.
+    /// Whether this is the entry of that event: what meta commits to names it. Once that was erased, nothing does.
     #[must_use]
     pub fn is_event(&self, event: EventId) -> bool {
         #[derive(serde::Deserialize)]
@@ -116,6 +137,9 @@ impl Stored {
             event: String,
         }
         let meta = self.openings.get(&Field::Meta);
+        if meta.is_none() && self.erased.contains(&Field::Meta) {
+            return true;
+        }
         let named = meta.and_then(|meta| serde_json::from_str::<Named>(&meta.value).ok());
         named.is_some_and(|named| named.event == event.to_string())
     }

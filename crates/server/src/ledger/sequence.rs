@@ -7,7 +7,7 @@
 
 mod sql;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bailiwick_proof::canonical;
 use bailiwick_proof::commitment::{Commitments, Field, Opening};
@@ -21,10 +21,12 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::cell::{FIRST_GENERATION, Ledger, LedgerError};
+use super::openings::{self, NewOpenings, Subjects};
 use super::stage::SYSTEM;
 use super::{Action, keys, place};
 use crate::db::{OperationalPath, SystemTx, Unrecorded};
 use crate::entropy::Entropy;
+use crate::vault::{Owner, VaultError};
 
 pub(super) use sql::{has_head, has_staged, logs_with_staged};
 
@@ -89,7 +91,9 @@ struct Linked {
     action: String,
     recorded_at: OffsetDateTime,
     entry: Vec<u8>,
+    /// In the order of `Field::ALL`, until they are sealed.
     openings: [Opening; 4],
+    kept: NewOpenings,
 }
 
 /// Hashes of consecutive complete subtrees of one tile level.
@@ -195,6 +199,7 @@ async fn append(
         link(log, &mut head, own, ledger.entropy(), &mut linked, &mut runs)?;
         moved.push(Moved { log, head, before });
     }
+    seal_openings(ledger, &mut tx, &mut linked).await?;
     sql::insert_entries(&mut tx, &linked).await?;
     sql::insert_openings(&mut tx, &linked).await?;
     sql::insert_hashes(&mut tx, &runs).await?;
@@ -209,6 +214,36 @@ async fn append(
     metrics::counter!("bailiwick_ledger_entries_total").increment(taken);
     moved.iter().for_each(|moved| ledger.moved(moved.log));
     Ok(taken)
+}
+
+/// Seals what the commitments are commitments to, owner by owner in the order of their ids, so that no two who number at
+/// once wait for each other. Of a workspace that was shredded nothing can be kept.
+async fn seal_openings(ledger: &Ledger, tx: &mut SystemTx, linked: &mut [Linked]) -> Result<(), LedgerError> {
+    let mut owners: BTreeMap<Uuid, Vec<&mut Linked>> = BTreeMap::new();
+    for entry in linked {
+        owners.entry(openings::owner(entry.log).uuid()).or_default().push(entry);
+    }
+    for (owner, entries) in owners {
+        let owner = Owner::of(owner);
+        // Four openings for each, and at most two names that are new.
+        let uses = u32::try_from(entries.len() * 6).unwrap_or(u32::MAX);
+        let mut sealer = match ledger.vault().sealer(owner, uses).await {
+            Ok(sealer) => sealer,
+            Err(VaultError::Shredded) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        // Actor and target are the first and the last of the fields.
+        let names = entries.iter().flat_map(|entry| {
+            let [actor, _, _, target] = &entry.openings;
+            [actor.value.as_str(), target.value.as_str()]
+        });
+        let subjects = Subjects::resolve(tx, &mut sealer, owner, names.collect()).await?;
+        for entry in entries {
+            let place = (entry.log, entry.generation, entry.seq);
+            entry.kept = openings::seal(&mut sealer, &subjects, place, &entry.openings)?;
+        }
+    }
+    Ok(())
 }
 
 fn count(number: usize) -> u64 {
@@ -288,7 +323,18 @@ fn link(
         });
         head.last_leaf = leaf;
         let Staged { event_id, project_id, action, staged_at: recorded_at, .. } = row;
-        linked.push(Linked { log, generation, seq, event_id, project_id, action, recorded_at, entry, openings });
+        linked.push(Linked {
+            log,
+            generation,
+            seq,
+            event_id,
+            project_id,
+            action,
+            recorded_at,
+            entry,
+            openings,
+            kept: NewOpenings::default(),
+        });
     }
     runs.append(&mut own);
     Ok(())

@@ -110,7 +110,7 @@ impl From<RefreshRefusal> for Problem {
             RefreshRefusal::Invalid | RefreshRefusal::Reused => Self::new(Code::RefreshTokenInvalid),
             RefreshRefusal::Db(error) => error.into(),
             RefreshRefusal::Unconfirmed(unconfirmed) => unconfirmed.into(),
-            RefreshRefusal::Seal(error) => error.into(),
+            RefreshRefusal::Vault(error) => error.into(),
             RefreshRefusal::Sign(error) => Self::internal("sign access token", &error),
         }
     }

@@ -6,7 +6,7 @@ use time::Duration;
 
 use crate::db::DbError;
 use crate::feed::Unconfirmed;
-use crate::vault::SealError;
+use crate::vault::VaultError;
 
 /// A session ends at the latest so long after its sign-in.
 pub(super) const ABSOLUTE_LIFETIME: Duration = Duration::days(30);
@@ -53,7 +53,7 @@ pub enum RefreshRefusal {
     Unconfirmed(#[from] Unconfirmed),
     /// The successor does not open.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    Vault(#[from] VaultError),
     /// The access token cannot be signed.
     #[error("cannot sign an access token")]
     Sign(#[source] jsonwebtoken::errors::Error),

@@ -14,8 +14,7 @@ use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
 use crate::http::Changes;
 use crate::ledger::{self, Action, Entry};
-
-const SEAL_LABEL: &str = "refresh-successor/v1";
+use crate::vault::{self, Owner, Place, RowId};
 
 /// Opens a session in the transaction that redeems the sign-in.
 ///
@@ -54,17 +53,19 @@ impl<'a> Refreshing<'a> {
 /// # Errors
 /// See [`RefreshRefusal`].
 pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, RefreshRefusal> {
-    let Refreshing { changes: Changes { db, entropy, seal, feed }, tokens, context } = with;
+    let Refreshing { changes: Changes { db, entropy, vault, feed }, tokens, context } = with;
     let (now, digest_of_used) = (context.received_at, digest(token));
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
     let Some(row) = sql::lock_refresh(&mut tx, &digest_of_used).await? else { return Err(RefreshRefusal::Invalid) };
     if row.session_over || row.session_expires_at <= now || row.expires_at <= now {
         return Err(RefreshRefusal::Invalid);
     }
+    let place = RowId::new().bytes(digest_of_used.bytes());
+    let at = Place { column: &vault::REFRESH_SUCCESSOR, row: place.as_bytes(), subject: None };
     let successor = match (row.used_at, row.successor_sealed) {
         (None, _) => {
             let successor = new_token(entropy);
-            let sealed = seal.seal(SEAL_LABEL, digest_of_used.bytes(), successor.as_bytes())?;
+            let sealed = vault.seal(Owner::Cell, &at, successor.as_bytes()).await?;
             sql::mark_used(&mut tx, &digest_of_used, now, &sealed).await?;
             let expires_at = row.session_expires_at.min(now + IDLE_LIFETIME);
             sql::insert_refresh(&mut tx, &digest(&successor), row.session, now, expires_at).await?;
@@ -75,7 +76,7 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
         }
         (Some(used_at), Some(sealed)) if now < used_at + PARALLEL_GRACE => {
             tx.finish_reading().await?;
-            let text = seal.open(SEAL_LABEL, digest_of_used.bytes(), &sealed)?;
+            let text = vault.unseal(Owner::Cell, &at, &sealed).await?;
             String::from_utf8(text.to_vec()).map_err(|_| RefreshRefusal::Invalid)?
         }
         _ => {

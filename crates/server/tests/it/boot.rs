@@ -31,7 +31,8 @@ fn production(database: &TestDatabase, port: u16, private_port: u16) -> Command 
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example")
         .env("BAILIWICK_SECRETS_TOKEN_KEY", token_key())
-        .env("BAILIWICK_SECRETS_SEALING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+        .env("BAILIWICK_VAULT_KEK", "local")
+        .env("BAILIWICK_VAULT_KEK_FILE", &database.kek_file)
         .env("BAILIWICK_SECRETS_INTERNAL_KEY", INTERNAL_KEY);
     command
 }
@@ -45,7 +46,7 @@ fn codes(said: &str) -> Vec<&str> {
 async fn a_server_without_any_setting_hears_all_that_is_missing() {
     let said = refused(&mut bailiwickd(["serve"])).await;
     assert_eq!(codes(&said), ["config.missing"; 8], "{said}");
-    for key in ["public_url", "database.runtime_url", "mail.smtp_url", "secrets.sealing_key"] {
+    for key in ["public_url", "database.runtime_url", "mail.smtp_url", "vault.kek"] {
         assert!(said.contains(&format!("config.missing: {key} is not set")), "{said}");
     }
     assert!(!said.contains("secrets.internal_key"), "each service has a credential of its own: {said}");
@@ -99,7 +100,8 @@ async fn what_dev_made_and_a_role_that_may_become_another_are_refused() {
         .env("BAILIWICK_ANCHOR_DIR", home.dir.join("anchor"))
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example");
-    for name in ["token_key", "sealing_key", "internal_key"] {
+    command.env("BAILIWICK_VAULT_KEK", "local").env("BAILIWICK_VAULT_KEK_FILE", home.dir.join("secrets/kek.json"));
+    for name in ["token_key", "internal_key"] {
         let variable = format!("BAILIWICK_SECRETS_{}_FILE", name.to_uppercase());
         command.env(variable, home.dir.join("secrets").join(name));
     }

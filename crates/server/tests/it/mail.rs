@@ -9,13 +9,13 @@ use bailiwick_server::entropy::Entropy;
 use bailiwick_server::jobs::{self, Queue, Registry, Workers};
 use bailiwick_server::mail::{self, Mailer, sign_in};
 use bailiwick_server::telemetry;
-use bailiwick_server::vault::LocalSeal;
 use sqlx::AssertSqlSafe;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::cluster::TestDatabase;
 use crate::harness::process::until;
+use crate::harness::vault::vault;
 
 const LINK: &str = "https://bailiwick.example/auth/link?token=b0d7ccf5";
 const CODE: &str = "K7MQ-2WXD";
@@ -101,7 +101,7 @@ impl PostOffice {
     async fn open() -> Self {
         let database = TestDatabase::create().await;
         let db = Db::connect(&database.urls.runtime, &database.urls.system, 4, Pooler::None).unwrap();
-        let queue = Queue::new(LocalSeal::new(&[7; 32], Entropy::system()).unwrap(), Entropy::system());
+        let queue = Queue::new(vault(&database, &db).await, Entropy::system());
         Self { database, db, queue }
     }
 

@@ -24,10 +24,9 @@ use crate::authz::{Audience, Audiences, Granted, MAX_AUDIENCES, Principal, Scope
 use crate::console::{Area, Choice, CodeLine, Desk, Field, Flash, IdChip, SENT_BEFORE, Visit, all_in_words};
 use crate::db::{Db, DbError};
 use crate::http::{Changes, Code, Form, PathId, Problem, Reply};
-use crate::vault::{LocalSeal, SealError};
+use crate::vault::{Keys, NEW_KEY, Owner, Place, RowId, Vault};
 use crate::{projects, workspaces};
 
-const SEAL_LABEL: &str = "new-key-shown-once/v1";
 pub(super) const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 /// The choice of a day of one's own.
 pub(super) const ON_A_DAY: &str = "date";
@@ -261,7 +260,7 @@ pub async fn create(
         let once = visit.once(input.idempotency_key, &input)?;
         match http::make(&granted, &changes, &new, once).await {
             Ok(reply) => {
-                return show_once(&granted, &visit, &desk, &changes.seal, &reply);
+                return show_once(&granted, &visit, &desk, &changes.vault, &reply).await;
             }
             Err(problem) => form.refuse(problem)?,
         }
@@ -270,15 +269,17 @@ pub async fn create(
 }
 
 /// To the page that shows a new key, which waits for it sealed in the browser.
-pub(super) fn show_once<P>(
+pub(super) async fn show_once<P>(
     granted: &Granted<P>,
     visit: &Visit,
     desk: &Desk,
-    seal: &LocalSeal,
+    vault: &Vault,
     reply: &Reply,
 ) -> Result<Response, Problem> {
     let made: CreatedApiKey = reply.read()?;
-    let sealed = Shown::to(granted, made.api_key.id)?.seal(seal, made.key)?;
+    let (showing, key) = (Shown::to(granted, made.api_key.id)?.row(), Zeroizing::new(made.key));
+    let sealed = vault.seal(Owner::Cell, &place(&showing), key.as_bytes()).await?;
+    let sealed = URL_SAFE_NO_PAD.encode(sealed);
     Ok(visit.carry(&format!("{}/created", key_path(desk, made.api_key.id)), &sealed))
 }
 
@@ -299,21 +300,20 @@ impl Shown {
         }
     }
 
-    fn place(&self) -> Vec<u8> {
-        [*self.person.uuid().as_bytes(), *self.key.uuid().as_bytes()].concat()
+    fn row(&self) -> RowId {
+        RowId::new().uuid(self.person.uuid()).uuid(self.key.uuid())
     }
 
-    fn seal(&self, seal: &LocalSeal, key: String) -> Result<String, SealError> {
-        let key = Zeroizing::new(key);
-        seal.seal(SEAL_LABEL, &self.place(), key.as_bytes()).map(|sealed| URL_SAFE_NO_PAD.encode(sealed))
-    }
-
-    /// `None` for what was not sealed for this showing.
-    fn open(&self, seal: &LocalSeal, sealed: &str) -> Option<Zeroizing<String>> {
+    /// `None` for what was not sealed for this showing. That is no finding: anybody can send it.
+    fn open(&self, keys: &Keys, sealed: &str) -> Option<Zeroizing<String>> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let key = seal.open(SEAL_LABEL, &self.place(), &sealed).ok()?;
+        let key = keys.open(&place(&self.row()), &sealed).ok()?;
         std::str::from_utf8(&key).ok().map(|key| Zeroizing::new(key.to_owned()))
     }
+}
+
+fn place(row: &RowId) -> Place<'_> {
+    Place { column: &NEW_KEY, row: row.as_bytes(), subject: None }
 }
 
 /// `…/keys/{id}/created`.
@@ -336,7 +336,7 @@ pub async fn created(
     granted: Granted<may::CreateKey>,
     visit: Visit,
     State(db): State<Db>,
-    State(seal): State<LocalSeal>,
+    State(vault): State<Vault>,
     PathId(id): PathId<ApiKeyId>,
 ) -> Result<Response, Problem> {
     let desk = workspaces::desk(&visit, &granted, &db, Area::Keys).await?;
@@ -347,7 +347,8 @@ pub async fn created(
     let shown = Shown::to(&granted, id)?;
     // However long the browser keeps what it carries, and however often the form is sent again.
     let lately = key.created_at + SHOWN_FOR > visit.now();
-    let Some(secret) = visit.carried().filter(|_| lately).and_then(|sealed| shown.open(&seal, sealed)) else {
+    let keys = vault.keys(Owner::Cell).await?;
+    let Some(secret) = visit.carried().filter(|_| lately).and_then(|sealed| shown.open(&keys, sealed)) else {
         return Ok(Redirect::to(&path).into_response());
     };
     visit.page(&CreatedPage {
@@ -381,7 +382,6 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::entropy::Entropy;
 
     const NOW: OffsetDateTime = datetime!(2030-05-05 23:30 UTC);
 
@@ -405,15 +405,16 @@ mod tests {
 
     #[test]
     fn a_sealed_key_opens_for_its_person_and_key_alone() {
-        let seal = LocalSeal::new(&[7; 32], Entropy::system()).unwrap();
+        let keys = Keys::sample();
         let showing = |person, key| Shown {
             person: Id::from_uuid(Uuid::from_u128(person)),
             key: Id::from_uuid(Uuid::from_u128(key)),
         };
-        let sealed = showing(1, 2).seal(&seal, "bw_live_x".to_owned()).unwrap();
-        assert_eq!(showing(1, 2).open(&seal, &sealed).unwrap().as_str(), "bw_live_x");
-        assert!(showing(3, 2).open(&seal, &sealed).is_none());
-        assert!(showing(1, 4).open(&seal, &sealed).is_none());
-        assert!(showing(1, 2).open(&seal, "signed-in").is_none());
+        let row = showing(1, 2).row();
+        let sealed = URL_SAFE_NO_PAD.encode(keys.seal(&place(&row), b"bw_live_x").unwrap());
+        assert_eq!(showing(1, 2).open(&keys, &sealed).unwrap().as_str(), "bw_live_x");
+        assert!(showing(3, 2).open(&keys, &sealed).is_none());
+        assert!(showing(1, 4).open(&keys, &sealed).is_none());
+        assert!(showing(1, 2).open(&keys, "signed-in").is_none());
     }
 }

@@ -102,7 +102,7 @@ pub async fn rotate(
     let once = visit.once(input.idempotency_key, &input)?;
     let how = RotateApiKey { overlap_seconds: Some(input.overlap_seconds) };
     let problem = match http::succeed(&granted, &changes, id, &how, once).await {
-        Ok(reply) => return show_once(&granted, &visit, &desk, &changes.seal, &reply),
+        Ok(reply) => return show_once(&granted, &visit, &desk, &changes.vault, &reply).await,
         Err(problem) => problem,
     };
     let mut form = RotateForm::new(&desk, &visit, &key);

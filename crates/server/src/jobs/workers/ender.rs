@@ -20,13 +20,23 @@ const BATCH: usize = 512;
 /// Before another attempt.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// A job that is tried again.
+#[derive(Debug)]
+pub(super) struct PutOff {
+    pub(super) job: Ending,
+    pub(super) due_at: OffsetDateTime,
+    pub(super) error: String,
+    /// Whether the try that failed is one of those that it has.
+    pub(super) is_counted: bool,
+}
+
 /// How a job ends, as far as the queue is concerned.
 #[derive(Debug)]
 pub(super) enum End {
     /// Its work is done.
     Finish(Ending),
     /// It is tried again at that time, because of that.
-    PutOff(Ending, OffsetDateTime, String),
+    PutOff(PutOff),
     /// It is given up because of that; its payload may have to go.
     Bury(Ending, String, bool),
 }
@@ -83,7 +93,7 @@ impl Ender {
 #[derive(Default)]
 struct Batch {
     finished: Vec<Ending>,
-    put_off: Vec<(Ending, OffsetDateTime, String)>,
+    put_off: Vec<PutOff>,
     buried: Vec<(Ending, String, bool)>,
 }
 
@@ -93,7 +103,7 @@ impl Batch {
         for end in ends {
             match end {
                 End::Finish(job) => batch.finished.push(job),
-                End::PutOff(job, due_at, error) => batch.put_off.push((job, due_at, error)),
+                End::PutOff(put_off) => batch.put_off.push(put_off),
                 End::Bury(job, error, scrub) => batch.buried.push((job, error, scrub)),
             }
         }
@@ -142,7 +152,7 @@ impl Batch {
 
     /// Those that are not among the ended had been claimed by somebody else, whose business they are now.
     fn count(&self, ended: &HashSet<Uuid>) {
-        let all = self.finished.iter().chain(self.put_off.iter().map(|(job, ..)| job));
+        let all = self.finished.iter().chain(self.put_off.iter().map(|put_off| &put_off.job));
         let all = all.chain(self.buried.iter().map(|(job, ..)| job));
         let lost = all.filter(|job| !ended.contains(&job.id)).count();
         if lost > 0 {

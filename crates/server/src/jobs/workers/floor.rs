@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
 use super::Inner;
-use super::ender::{End, Ender};
+use super::ender::{End, Ender, PutOff};
 use super::errand::{self, Errand};
 use crate::context::RequestContext;
 use crate::jobs::active::Active;
@@ -32,6 +32,8 @@ const THOROUGH: u32 = 10;
 const LOOK_SHARE: u32 = 20;
 /// A third of a lease.
 const RENEW: Duration = Duration::from_secs(20);
+/// A job whose needs are away is tried again after this long.
+const WAITS: Duration = Duration::from_secs(5);
 /// Jobs that are claimed ahead of a free worker at most.
 const AHEAD: usize = 512;
 /// Ends that wait to be written: beyond, nothing is claimed.
@@ -268,7 +270,12 @@ impl Floor {
     fn end_badly(&self, lane: Lane, job: Ending, attempts: i16, failure: &Failure) {
         let Some(kind) = self.inner.registry.kind(lane.kind) else { return };
         let (error, tries) = (failure.text(), u16::try_from(attempts).unwrap_or(u16::MAX));
-        if failure.is_final() || tries >= kind.policy.attempts {
+        if failure.waits() {
+            tracing::warn!(event = "job.waits", job_id = %job.id, kind = lane.kind, error);
+            count(lane.kind, "waits");
+            let due_at = self.inner.clock.now() + WAITS;
+            self.ender.end(End::PutOff(PutOff { job, due_at, error, is_counted: false }));
+        } else if failure.is_final() || tries >= kind.policy.attempts {
             tracing::error!(event = "job.dead", job_id = %job.id, kind = lane.kind, tries, error);
             count(lane.kind, "dead");
             self.ender.end(End::Bury(job, error, kind.policy.dead_payload == DeadPayload::Scrubbed));
@@ -276,7 +283,8 @@ impl Floor {
             let pause = kind.policy.pause(tries, u64::from_be_bytes(self.inner.queue.entropy().bytes()));
             tracing::warn!(event = "job.failed", job_id = %job.id, kind = lane.kind, tries, error);
             count(lane.kind, "retried");
-            self.ender.end(End::PutOff(job, self.inner.clock.now() + pause, error));
+            let due_at = self.inner.clock.now() + pause;
+            self.ender.end(End::PutOff(PutOff { job, due_at, error, is_counted: true }));
         }
     }
 
@@ -308,7 +316,7 @@ async fn run(inner: Arc<Inner>, lane: Lane, row: Row) -> Ended {
     waited(lane.kind, context.received_at, row.due_at);
     let (job, attempts, begun) = (ending(&row), row.attempts, Instant::now());
     let outcome = match inner.registry.kind(lane.kind) {
-        Some(kind) => match inner.queue.open(row.workspace_id, row.id, row.payload_sealed.as_deref()) {
+        Some(kind) => match inner.queue.open(row.workspace_id, row.id, row.payload_sealed.as_deref()).await {
             Ok(content) => {
                 let running = AssertUnwindSafe(kind.run(row, content, context)).catch_unwind();
                 match tokio::time::timeout(kind.policy.time_limit, running).await {
@@ -317,6 +325,7 @@ async fn run(inner: Arc<Inner>, lane: Lane, row: Row) -> Ended {
                     Err(_) => Err(Failure::again("timed_out")),
                 }
             }
+            Err(error) if error.passes() => Err(Failure::waiting("vault_unavailable")),
             Err(_) => Err(Failure::again("payload_does_not_open")),
         },
         None => Err(Failure::again("unknown_kind")),

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::ender::PutOff;
 use crate::db::{DbError, LEASE_SECONDS, SystemTx};
 use crate::jobs::sql::Ending;
 
@@ -47,24 +48,24 @@ pub(super) async fn finish(tx: &mut SystemTx, jobs: &[Ending]) -> Result<HashSet
     Ok(ended.into_iter().collect())
 }
 
-/// They failed and are tried again later.
-pub(super) async fn put_off(
-    tx: &mut SystemTx,
-    jobs: &[(Ending, OffsetDateTime, String)],
-) -> Result<HashSet<Uuid>, DbError> {
-    let Columns { workspaces, ids, fences } = Columns::of(jobs.iter().map(|(job, ..)| job));
-    let due: Vec<OffsetDateTime> = jobs.iter().map(|(_, due_at, _)| *due_at).collect();
-    let errors: Vec<String> = jobs.iter().map(|(.., error)| error.clone()).collect();
+/// They are tried again later. A try that failed through nobody's fault is not counted.
+pub(super) async fn put_off(tx: &mut SystemTx, jobs: &[PutOff]) -> Result<HashSet<Uuid>, DbError> {
+    let Columns { workspaces, ids, fences } = Columns::of(jobs.iter().map(|put_off| &put_off.job));
+    let due: Vec<OffsetDateTime> = jobs.iter().map(|put_off| put_off.due_at).collect();
+    let errors: Vec<String> = jobs.iter().map(|put_off| put_off.error.clone()).collect();
+    let uncounted: Vec<i16> = jobs.iter().map(|put_off| i16::from(!put_off.is_counted)).collect();
     let put_off = sqlx::query_scalar!(
-        "UPDATE jobs_ready r SET retrying = true, due_at = e.due_at, leased_until = NULL, last_error = e.error
-         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[])
-             AS e (workspace_id, id, fence, due_at, error)
+        "UPDATE jobs_ready r SET retrying = true, due_at = e.due_at, leased_until = NULL, last_error = e.error,
+             attempts = greatest(r.attempts - e.uncounted, 0)
+         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[], $6::smallint[])
+             AS e (workspace_id, id, fence, due_at, error, uncounted)
          WHERE r.workspace_id = e.workspace_id AND r.id = e.id AND r.fence = e.fence RETURNING r.id",
         &workspaces,
         &ids,
         &fences,
         &due,
-        &errors
+        &errors,
+        &uncounted
     )
     .fetch_all(tx.connection()?)
     .await?;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bailiwick_proof::commitment::{Field, Opening};
 use bailiwick_proof::id::Id;
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::Hash;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 
 use super::Row;
 use crate::db::{DbError, SystemTx};
+use crate::ledger::openings::SealedOpenings;
 use crate::ledger::place::columns;
 use crate::ledger::prove::Stored;
 
@@ -81,8 +81,8 @@ pub(super) async fn entries(
     let (workspace, environment) = columns(log);
     let rows = sqlx::query!(
         r#"SELECT e.seq, e.event_id, e.action, CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at
-                 ELSE 'epoch' END AS "recorded_at!", e.entry, o.actor AS "actor?", o.actor_r AS "actor_r?", o.ip AS "ip?",
-             o.ip_r AS "ip_r?", o.meta AS "meta?", o.meta_r AS "meta_r?", o.target AS "target?", o.target_r AS "target_r?"
+                 ELSE 'epoch' END AS "recorded_at!", e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?", o.target_sealed AS "target?",
+             o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?", o.target_subject AS "target_subject?"
          FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
              AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
          WHERE e.workspace_id = $1 AND e.environment = $2 AND e.generation = $3 AND e.seq >= $4
@@ -96,23 +96,23 @@ pub(super) async fn entries(
     .fetch_all(tx.connection()?)
     .await?;
     let rows = rows.into_iter().map(|row| {
-        let pairs = [
-            (Field::Actor, row.actor, row.actor_r),
-            (Field::Ip, row.ip, row.ip_r),
-            (Field::Meta, row.meta, row.meta_r),
-            (Field::Target, row.target, row.target_r),
-        ];
-        let openings = pairs
-            .into_iter()
-            .filter_map(|(field, value, r)| Some((field, Opening { value: value?, r: r?.try_into().ok()? })))
-            .collect();
-        let stored = Stored { generation, seq: unsigned(row.seq), entry: row.entry, openings };
+        let sealed = SealedOpenings {
+            actor: row.actor,
+            ip: row.ip,
+            meta: row.meta,
+            target: row.target,
+            actor_subject: row.actor_subject,
+            meta_subject: row.meta_subject,
+            target_subject: row.target_subject,
+        };
+        let stored = Stored::unopened(generation, unsigned(row.seq), row.entry);
         Row {
             seq: row.seq,
             event: Id::from_uuid(row.event_id),
             action: row.action,
             recorded_at: row.recorded_at,
             stored,
+            sealed,
         }
     });
     Ok(rows.collect())

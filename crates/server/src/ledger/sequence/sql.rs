@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Head, Linked, Moved, Run, Staged, Wait};
 use crate::db::{DbError, SystemTx};
 use crate::ledger::cell::LedgerError;
+use crate::ledger::openings::SealedOpenings;
 use crate::ledger::place::{self, columns};
 
 /// The logs in which something is staged.
@@ -221,30 +222,33 @@ pub(super) async fn insert_openings(tx: &mut SystemTx, linked: &[Linked]) -> Res
     let generations: Vec<i32> = linked.iter().map(|entry| narrow(entry.generation)).collect();
     let seqs: Vec<i64> = linked.iter().map(|entry| signed(entry.seq)).collect();
     let projects: Vec<Option<Uuid>> = linked.iter().map(|entry| entry.project_id).collect();
-    let values = |at: usize| -> Vec<String> {
-        linked.iter().filter_map(|entry| entry.openings.get(at)).map(|opening| opening.value.clone()).collect()
+    let sealed = |of: fn(&SealedOpenings) -> &Option<Vec<u8>>| -> Vec<Option<Vec<u8>>> {
+        linked.iter().map(|entry| of(&entry.kept.sealed).clone()).collect()
     };
-    let nonces = |at: usize| -> Vec<Vec<u8>> {
-        linked.iter().filter_map(|entry| entry.openings.get(at)).map(|opening| opening.r.to_vec()).collect()
+    let subjects = |of: fn(&SealedOpenings) -> Option<i64>| -> Vec<Option<i64>> {
+        linked.iter().map(|entry| of(&entry.kept.sealed)).collect()
     };
+    let actor_indexes: Vec<Option<Vec<u8>>> = linked.iter().map(|entry| entry.kept.actor_index.clone()).collect();
+    let target_indexes: Vec<Option<Vec<u8>>> = linked.iter().map(|entry| entry.kept.target_index.clone()).collect();
     sqlx::query!(
-        "INSERT INTO ledger_openings (workspace_id, environment, generation, seq, project_id, actor, actor_r, ip, ip_r,
-             meta, meta_r, target, target_r)
-         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::bigint[], $5::uuid[], $6::text[], $7::bytea[],
-             $8::text[], $9::bytea[], $10::text[], $11::bytea[], $12::text[], $13::bytea[])",
+        "INSERT INTO ledger_openings (workspace_id, environment, generation, seq, project_id, actor_sealed, ip_sealed,
+             meta_sealed, target_sealed, actor_subject, meta_subject, target_subject, actor_index, target_index)
+         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::bigint[], $5::uuid[], $6::bytea[], $7::bytea[],
+             $8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[])",
         &workspaces,
         &environments,
         &generations,
         &seqs,
         &projects as &[Option<Uuid>],
-        &values(0),
-        &nonces(0),
-        &values(1),
-        &nonces(1),
-        &values(2),
-        &nonces(2),
-        &values(3),
-        &nonces(3)
+        &sealed(|sealed| &sealed.actor) as &[Option<Vec<u8>>],
+        &sealed(|sealed| &sealed.ip) as &[Option<Vec<u8>>],
+        &sealed(|sealed| &sealed.meta) as &[Option<Vec<u8>>],
+        &sealed(|sealed| &sealed.target) as &[Option<Vec<u8>>],
+        &subjects(|sealed| sealed.actor_subject) as &[Option<i64>],
+        &subjects(|sealed| sealed.meta_subject) as &[Option<i64>],
+        &subjects(|sealed| sealed.target_subject) as &[Option<i64>],
+        &actor_indexes as &[Option<Vec<u8>>],
+        &target_indexes as &[Option<Vec<u8>>]
     )
     .execute(tx.connection()?)
     .await?;

@@ -3,11 +3,7 @@
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::log::Log;
 use bailiwick_proof::note::SigningKey;
-use bailiwick_server::anchor::AnchorStore;
-use bailiwick_server::clock::Clock;
-use bailiwick_server::entropy::Entropy;
-use bailiwick_server::ledger::{self, Ledger};
-use bailiwick_server::vault::LocalSeal;
+use bailiwick_server::ledger;
 use serde_json::json;
 
 use super::Acme;
@@ -46,11 +42,7 @@ async fn after_the_loss_of_the_sealing_key_a_rotation_is_enough() {
     assert_eq!(told.status, 201, "entries need no key: {}", told.text);
     assert_eq!(acme.get("audit/checkpoint").await.problem(), (500, "internal".into()), "signatures do");
 
-    let (db, clock, entropy) = (acme.app.db.clone(), Clock::system(), Entropy::system());
-    let facts = ledger::establish(&db, &clock, &entropy, None, "").await.unwrap();
-    let seal = LocalSeal::new(acme.app.secrets().sealing_key.bytes(), entropy.clone()).unwrap();
-    let anchor = AnchorStore::folder(&acme.app.database.anchor_dir).await.unwrap();
-    let ledger = Ledger::open(ledger::Parts { db, seal, clock, entropy, anchor, facts }).await.unwrap();
+    let ledger = crate::harness::vault::ledger(&acme.app.database, &acme.app.db).await.unwrap();
     let log = Log::Workspace { workspace: workspace.parse().unwrap(), environment: Environment::Live };
     let new = ledger::rotate_key(&ledger, log).await.unwrap();
     let signed: bailiwick_proof::checkpoint::SignedCheckpoint =

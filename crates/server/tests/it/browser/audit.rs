@@ -1,5 +1,7 @@
 //! The audit log in a real browser: from the list to a proof that the browser itself verified, and to one that fails.
 
+use crate::harness::openings::retell;
+use bailiwick_proof::commitment::Field;
 use serde_json::{Value, json};
 
 use crate::harness::app::{Person, TestApp};
@@ -160,14 +162,18 @@ async fn assert_within_budget_later(tab: &Tab) {
 
 async fn a_changed_row_shows(app: &TestApp, tab: &Tab, id: &str, seq: u64) {
     let entry = format!("/w/acme/live/audit/{id}");
-    let opening = "UPDATE ledger_openings SET actor = $$Kundin 41$$ WHERE actor LIKE 'Kundin 42%'";
-    tamper(app, opening).await;
+    let workspace: uuid::Uuid = sqlx::query_scalar("SELECT workspace_id FROM workspaces WHERE slug = 'acme'")
+        .fetch_one(&app.database.owner)
+        .await
+        .unwrap();
+    let numbered = i64::try_from(seq).unwrap();
+    retell(app, workspace, numbered, Field::Actor, |opening| opening.value = "Kundin 41".to_owned()).await;
     tab.go(&entry).await;
     tab.click("#verify").await;
     tab.find("#refused:not([hidden])").await;
     let said = tab.text("#refused").await;
     assert!(said.contains("wrong_opening") && said.contains(&format!("The first bad entry is {seq}.")), "{said}");
-    tamper(app, "UPDATE ledger_openings SET actor = $$Kundin 42 <b>$$ WHERE actor = 'Kundin 41'").await;
+    retell(app, workspace, numbered, Field::Actor, |opening| opening.value = "Kundin 42 <b>".to_owned()).await;
     tab.go(&entry).await;
     tab.click("#verify").await;
     tab.find("#verified:not([hidden])").await;

@@ -1,5 +1,6 @@
 //! A server in this process, on a database of its own, spoken to over real sockets.
 
+use bailiwick_server::vault::Vault;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use bailiwick_server::app::{App, Parts};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{
-    Config, Database, InternalKey, Jobs, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, SealingKey,
-    Secrets, TokenKey,
+    Config, Database, InternalKey, Jobs, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, Secrets,
+    TokenKey,
 };
 use bailiwick_server::db::Db;
 use bailiwick_server::entropy::Entropy;
@@ -81,7 +82,6 @@ impl TestApp {
     pub async fn on(database: TestDatabase, pool_size: u32) -> Self {
         let secrets = Secrets {
             token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
-            sealing_key: SealingKey::parse(&SealingKey::make_for_dev(&Entropy::system())).unwrap(),
             internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).ok(),
         };
         Self::with(database, pool_size, secrets, None).await
@@ -116,6 +116,11 @@ impl TestApp {
     /// The secrets that the server runs with.
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// A vault beside the server's, with the same keys.
+    pub async fn vault(&self) -> Vault {
+        super::vault::vault(&self.database, &self.db).await
     }
 
     /// Winds the server's clock.
@@ -368,6 +373,7 @@ fn config(
         anchor_dir: database.anchor_dir.clone(),
         log_name: None,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
+        vault: super::vault::settings(&database.kek_file),
         secrets,
         log: Log { format: LogFormat::Text, filter: "debug".to_owned() },
     }

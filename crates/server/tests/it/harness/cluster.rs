@@ -21,6 +21,7 @@ use tokio::sync::OnceCell;
 
 use super::reaper::reaper;
 use super::run_dir::{run_dir, variable};
+use super::vault::make_kek;
 
 const TEMPLATE: &str = "bailiwick_template";
 const TUNING: Tuning =
@@ -46,6 +47,8 @@ pub struct TestDatabase {
     pub owner: PgPool,
     /// Where the journal of what was signed in it lies.
     pub anchor_dir: PathBuf,
+    /// The file of its KEK.
+    pub kek_file: PathBuf,
 }
 
 impl TestDatabase {
@@ -66,8 +69,10 @@ impl TestDatabase {
         let urls = cluster.embedded.urls_of(&name);
         let superuser_url = cluster.embedded.superuser_url(&name);
         let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(options(&urls.owner));
-        let anchor_dir = cluster.embedded.dir().path().join("anchors").join(name);
-        Self { urls, superuser_url, owner, anchor_dir }
+        let anchor_dir = cluster.embedded.dir().path().join("anchors").join(&name);
+        let kek_file = cluster.embedded.dir().path().join("keks").join(format!("{name}.json"));
+        make_kek(&kek_file);
+        Self { urls, superuser_url, owner, anchor_dir, kek_file }
     }
 
     /// A pool of the superuser's, for whom row-level security does not hold.

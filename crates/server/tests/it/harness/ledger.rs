@@ -1,6 +1,6 @@
 //! The ledger from behind: its tables as their owner sees them, its locks, its anchor store and its own check.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bailiwick_server::ledger::{LogReport, Report, inspect};
@@ -22,8 +22,8 @@ pub struct Row {
     pub seq: u64,
     /// The event's id.
     pub event: Uuid,
-    /// What it was about.
-    pub target: String,
+    /// By which what it was about is looked up: the same for the same.
+    pub target_index: Vec<u8>,
 }
 
 /// Begins a transaction of the tables' owner.
@@ -85,8 +85,8 @@ async fn run(tx: &mut Transaction<'static, Postgres>, statement: &str) {
 
 /// A workspace's live log, in its order.
 pub async fn rows(pool: &PgPool, workspace: Uuid) -> Vec<Row> {
-    let rows: Vec<(i64, Uuid, String)> = sqlx::query_as(
-        "SELECT e.seq, e.event_id, o.target FROM ledger_entries e
+    let rows: Vec<(i64, Uuid, Vec<u8>)> = sqlx::query_as(
+        "SELECT e.seq, e.event_id, o.target_index FROM ledger_entries e
          JOIN ledger_openings o USING (workspace_id, environment, generation, seq)
          WHERE e.workspace_id = $1 AND e.environment = 'live' ORDER BY e.seq",
     )
@@ -94,7 +94,9 @@ pub async fn rows(pool: &PgPool, workspace: Uuid) -> Vec<Row> {
     .fetch_all(pool)
     .await
     .unwrap();
-    rows.into_iter().map(|(seq, event, target)| Row { seq: u64::try_from(seq).unwrap(), event, target }).collect()
+    rows.into_iter()
+        .map(|(seq, event, target_index)| Row { seq: u64::try_from(seq).unwrap(), event, target_index })
+        .collect()
 }
 
 /// Every acknowledged event is in the log once, under its number and about its target; nothing is there twice; the
@@ -104,12 +106,13 @@ pub async fn has_all_once(pool: &PgPool, workspace: Uuid, acknowledged: &BTreeMa
     for (expected, row) in (0..).zip(&rows) {
         assert_eq!(row.seq, expected, "no gap");
     }
-    let by_target: BTreeMap<&str, &Row> = rows.iter().map(|row| (row.target.as_str(), row)).collect();
-    assert_eq!(by_target.len(), rows.len(), "nothing twice");
+    let targets: BTreeSet<&[u8]> = rows.iter().map(|row| row.target_index.as_slice()).collect();
+    assert_eq!(targets.len(), rows.len(), "nothing twice");
+    let by_event: BTreeMap<Uuid, &Row> = rows.iter().map(|row| (row.event, row)).collect();
     for (target, recorded) in acknowledged {
-        let row = by_target.get(target.as_str()).unwrap_or_else(|| panic!("{target} was acknowledged and is gone"));
         let event = recorded.id.parse::<bailiwick_proof::id::EventId>().unwrap().uuid();
-        assert_eq!((row.seq, row.event), (recorded.seq, event), "{target}");
+        let row = by_event.get(&event).unwrap_or_else(|| panic!("{target} was acknowledged and is gone"));
+        assert_eq!(row.seq, recorded.seq, "{target}");
     }
     rows
 }
@@ -124,7 +127,7 @@ pub async fn verify(home: &DevHome) -> (i32, String) {
 
 /// The check's report on a server of this process.
 pub async fn report(app: &TestApp) -> Report {
-    inspect(&app.db, &app.database.anchor_dir).await.unwrap()
+    inspect(&app.db, &app.database.anchor_dir, Some(&app.vault().await)).await.unwrap()
 }
 
 /// The check's report on a workspace's live log.

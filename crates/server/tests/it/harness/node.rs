@@ -1,8 +1,6 @@
 //! Another node of a test's cell, as operators run it: `bailiwickd serve` in a process of its own.
 
 use bailiwick_server::config::{DEV_MARK, Secrets};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use secrecy::ExposeSecret;
@@ -86,7 +84,7 @@ impl Node {
 /// `bailiwickd serve` on the database, the anchor store and the secrets of a server of this process.
 pub fn command(app: &TestApp) -> Command {
     let (port, private_port) = (free_port(), free_port());
-    let Secrets { token_key, sealing_key, internal_key } = app.secrets();
+    let Secrets { token_key, internal_key } = app.secrets();
     let internal_key = internal_key.as_ref().unwrap().secret().expose_secret().trim_start_matches(DEV_MARK).to_owned();
     let mut command = bailiwickd(["serve"]);
     command
@@ -101,7 +99,8 @@ pub fn command(app: &TestApp) -> Command {
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example")
         .env("BAILIWICK_SECRETS_TOKEN_KEY", token_key.pem().expose_secret())
-        .env("BAILIWICK_SECRETS_SEALING_KEY", STANDARD.encode(sealing_key.bytes()))
+        .env("BAILIWICK_VAULT_KEK", "local")
+        .env("BAILIWICK_VAULT_KEK_FILE", &app.database.kek_file)
         .env("BAILIWICK_SECRETS_INTERNAL_KEY", internal_key);
     command
 }

@@ -1,5 +1,6 @@
 //! A PostgreSQL of a test's own, durable, which the test may stop, start again, and replace by an older copy of itself.
 
+use super::vault::make_kek;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
@@ -42,8 +43,10 @@ impl OwnCluster {
         let name = options(&urls.owner).get_database().unwrap().to_owned();
         owner.close().await.unwrap();
         let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(options(&urls.owner));
-        let database =
-            TestDatabase { superuser_url: embedded.superuser_url(&name), owner, anchor_dir: root.join("anchor"), urls };
+        let (anchor_dir, kek_file) = (root.join("anchor"), root.join("keys/kek.json"));
+        make_kek(&kek_file);
+        let superuser_url = embedded.superuser_url(&name);
+        let database = TestDatabase { superuser_url, owner, anchor_dir, kek_file, urls };
         Self { database, embedded, root, _reaper: reaper }
     }
 

@@ -3,6 +3,7 @@
 //! The process is this very test binary, started with the test [`a_worker_process`] alone and told by its environment what
 //! to work on.
 
+use bailiwick_server::anchor::AnchorStore;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,9 +16,7 @@ use bailiwick_server::config::Pooler;
 use bailiwick_server::db::Db;
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::jobs::{self, Claimed, Done, Failure, InWorkspace, Job, Policy, Queue, Registry, Workers};
-use bailiwick_server::vault::LocalSeal;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use bailiwick_server::vault::{Keks, Parts, Vault};
 use secrecy::ExposeSecret as _;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
@@ -26,10 +25,13 @@ use super::kinds::Note;
 use super::shop::Shop;
 use crate::harness::process::until;
 use crate::harness::run_dir::variable;
+use crate::harness::vault::settings;
 
 const RUNTIME_URL: &str = "BAILIWICK_WORKER_RUNTIME_URL";
 const SYSTEM_URL: &str = "BAILIWICK_WORKER_SYSTEM_URL";
-const SEALING_KEY: &str = "BAILIWICK_WORKER_SEALING_KEY";
+const KEK_FILE: &str = "BAILIWICK_WORKER_KEK_FILE";
+const ANCHOR_DIR: &str = "BAILIWICK_WORKER_ANCHOR_DIR";
+const CELL: &str = "BAILIWICK_WORKER_CELL";
 const POOLED: &str = "BAILIWICK_WORKER_POOLED";
 const JOURNAL: &str = "BAILIWICK_WORKER_JOURNAL";
 /// `cargo xtask test --crash-rounds N` sets it.
@@ -61,8 +63,17 @@ async fn a_worker_process() {
     let system_url = told(SYSTEM_URL).unwrap();
     let pooler = told(POOLED).map_or(Pooler::None, |_| Pooler::Transaction);
     let db = Db::connect(&runtime_url.into(), &system_url.into(), 6, pooler).unwrap();
-    let key = STANDARD.decode(told(SEALING_KEY).unwrap()).unwrap();
-    let queue = Queue::new(LocalSeal::new(&key, Entropy::system()).unwrap(), Entropy::system());
+    let settings = settings(told(KEK_FILE).unwrap().as_ref());
+    let parts = Parts {
+        db: db.clone(),
+        keks: Keks::configured(&settings, settings.keeper, &Entropy::system()).unwrap(),
+        anchor: AnchorStore::folder(told(ANCHOR_DIR).unwrap().as_ref()).await.unwrap(),
+        cell: told(CELL).unwrap().parse().unwrap(),
+        lifetime: settings.key_lifetime,
+        clock: Clock::system(),
+        entropy: Entropy::system(),
+    };
+    let queue = Queue::new(Vault::open(parts).await.unwrap(), Entropy::system());
     let registry = Registry::default().with(Note(db.clone())).with(Outside(told(JOURNAL).unwrap().into()));
     let parts = jobs::Parts { db, queue, registry, schedules: Vec::new(), clock: Clock::system(), slots: 4 };
     Workers::new(parts).run(std::future::pending()).await;
@@ -78,7 +89,9 @@ fn worker(shop: &Shop, journal: &Path) -> Child {
         .args(["--exact", "jobs::killed::a_worker_process", "--nocapture"])
         .env(RUNTIME_URL, way.runtime_url.expose_secret())
         .env(SYSTEM_URL, way.system_url.expose_secret())
-        .env(SEALING_KEY, STANDARD.encode(shop.app.secrets().sealing_key.bytes()))
+        .env(KEK_FILE, &shop.app.database.kek_file)
+        .env(ANCHOR_DIR, &shop.app.database.anchor_dir)
+        .env(CELL, shop.cell.to_string())
         .env(JOURNAL, journal)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

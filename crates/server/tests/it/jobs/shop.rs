@@ -1,7 +1,9 @@
 //! A workspace whose jobs are done by workers of the test.
 
+use bailiwick_server::vault::Vault;
 use std::sync::Arc;
 
+use bailiwick_proof::commitment::Field;
 use bailiwick_proof::id::{JobId, WorkspaceId};
 use bailiwick_server::authn::authenticate_key;
 use bailiwick_server::authz::{Granted, Memberships, Principal, Request, grant, may};
@@ -14,15 +16,16 @@ use bailiwick_server::entropy::Entropy;
 use bailiwick_server::feed::Feed;
 use bailiwick_server::jobs::{self, InWorkspace, Job, Queue, Registry, Schedule, Workers};
 use bailiwick_server::ledger::{self, Entry};
-use bailiwick_server::vault::LocalSeal;
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::harness::app::TestApp;
+use crate::harness::openings::openings;
 use crate::harness::pooler::Pooler;
 use crate::harness::process::until;
+use crate::harness::vault::parts;
 
 /// How jobs get to the database.
 #[derive(Clone)]
@@ -35,6 +38,8 @@ pub struct Way {
 /// A cell with one workspace. The server's own workers do not know the kinds of the tests, and leave them alone.
 pub struct Shop {
     pub app: Arc<TestApp>,
+    /// The cell's id.
+    pub cell: Uuid,
     pub way: Way,
     /// By that way.
     pub db: Db,
@@ -76,10 +81,12 @@ impl Shop {
     async fn on(app: Arc<TestApp>, way: Way, db: Db, slug: &str) -> Self {
         let (person, workspace_id) = app.founder(&format!("{slug}@example.com"), slug).await;
         let key = app.api_key(&person, &workspace_id, &json!({"name": "k", "scopes": ["management"]})).await;
-        let seal = LocalSeal::new(app.secrets().sealing_key.bytes(), Entropy::system()).unwrap();
+        let parts = parts(&app.database, &db).await;
+        let cell = parts.cell;
+        let vault = Vault::open(parts).await.unwrap();
         let workspace = workspace_id.parse::<WorkspaceId>().unwrap().uuid();
         let key = key["key"].as_str().unwrap().to_owned();
-        Self { app, way, db, queue: Queue::new(seal, Entropy::system()), workspace, workspace_id, key }
+        Self { app, cell, way, db, queue: Queue::new(vault, Entropy::system()), workspace, workspace_id, key }
     }
 
     async fn granted(&self) -> Granted<may::RecordEvent> {
@@ -164,8 +171,7 @@ impl Shop {
     /// The targets of the entries of this action in the workspace's log.
     pub async fn targets(&self, action: &str) -> Vec<String> {
         self.app.numbered().await;
-        let targets = "SELECT target FROM ledger_openings o JOIN ledger_entries e USING (workspace_id, environment, generation, seq)
-             WHERE e.workspace_id = $1 AND e.action = $2 ORDER BY seq";
-        sqlx::query_scalar(targets).bind(self.workspace).bind(action).fetch_all(&self.app.database.owner).await.unwrap()
+        let openings = openings(&self.app, self.workspace, Some(action)).await;
+        openings.into_iter().map(|mut fields| fields.remove(&Field::Target).unwrap().value).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! Handed over with a change or not at all; done where it belongs.
 
+use bailiwick_proof::commitment::Field;
 use std::process::Stdio;
 
 use bailiwick_server::jobs::Registry;
@@ -8,6 +9,7 @@ use tokio::process::Command;
 
 use super::kinds::{Moody, Note, Secretive, Tell};
 use super::shop::Shop;
+use crate::harness::openings::openings;
 use crate::harness::programs::pg_dump;
 
 #[tokio::test]
@@ -40,8 +42,9 @@ async fn what_a_job_does_is_done_in_its_workspace_and_in_its_name() {
     let mut targets = shop.targets("test.noted").await;
     targets.sort();
     assert_eq!(targets, ["a", "b"], "exactly once each");
-    let actors = "SELECT DISTINCT actor FROM ledger_openings WHERE actor LIKE 'job_%' ORDER BY actor";
-    let actors: Vec<String> = sqlx::query_scalar(actors).fetch_all(&shop.app.database.owner).await.unwrap();
+    let noted = openings(&shop.app, shop.workspace, Some("test.noted")).await;
+    let mut actors: Vec<String> = noted.iter().map(|fields| fields[&Field::Actor].value.clone()).collect();
+    actors.sort();
     let mut jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
     jobs.sort();
     assert_eq!(actors, jobs);

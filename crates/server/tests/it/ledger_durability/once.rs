@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use crate::harness::app::{Answer, TestApp};
 use crate::harness::ledger::{hold, report, rows, waited_for, waiting_for};
+use crate::harness::openings::target_index;
 use crate::harness::process::until;
 use crate::harness::recorder::{Recorder, event, recorded};
 
 async fn about(app: &TestApp, recorder: &Recorder, target: &str) -> usize {
-    rows(&app.database.owner, recorder.uuid()).await.iter().filter(|row| row.target == target).count()
+    let index = target_index(app, recorder.uuid(), target).await;
+    rows(&app.database.owner, recorder.uuid()).await.iter().filter(|row| row.target_index == index).count()
 }
 
 #[tokio::test]

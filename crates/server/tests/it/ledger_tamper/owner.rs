@@ -43,7 +43,13 @@ impl Acme {
 
     /// What the check says of the first bad log.
     async fn verdict(&self) -> String {
-        let report = bailiwick_server::ledger::inspect(&self.app.db, &self.app.database.anchor_dir).await.unwrap();
+        let report = bailiwick_server::ledger::inspect(
+            &self.app.db,
+            &self.app.database.anchor_dir,
+            Some(&self.app.vault().await),
+        )
+        .await
+        .unwrap();
         let damages = report.logs.iter().flat_map(|log| &log.damages);
         damages.map(|damage| format!("{:?} {}", damage.seq, damage.what)).next().unwrap_or_else(|| "good".to_owned())
     }
@@ -116,7 +122,7 @@ async fn an_entry_under_another_event_s_id_is_noticed() {
 #[tokio::test]
 async fn a_lost_opening_is_noticed() {
     let acme = Acme::found().await;
-    acme.sql("UPDATE ledger_openings SET actor = NULL, actor_r = NULL WHERE OWN AND seq = 2").await;
+    acme.sql("UPDATE ledger_openings SET actor_sealed = NULL WHERE OWN AND seq = 2").await;
     assert_eq!(acme.verdict().await, "Some(2) entry 2 has lost an opening");
     acme.sql("DELETE FROM ledger_openings WHERE OWN AND seq = 1").await;
     assert!(acme.verdict().await.starts_with("Some(1)"));
@@ -150,13 +156,13 @@ async fn a_moment_beyond_time_stops_nobody() {
 async fn a_node_without_the_journal_of_a_cell_that_has_begun_does_not_start() {
     let acme = Acme::found().await;
     let (db, anchor_dir) = (acme.app.db.clone(), acme.app.database.anchor_dir.clone());
+    let vault = acme.app.vault().await;
     let open = async || {
-        use bailiwick_server::{anchor::AnchorStore, clock::Clock, entropy::Entropy, ledger, vault::LocalSeal};
-        let (clock, entropy) = (Clock::system(), Entropy::system());
+        use bailiwick_server::{anchor::AnchorStore, clock::Clock, entropy::Entropy, ledger};
+        let (db, vault, clock, entropy) = (db.clone(), vault.clone(), Clock::system(), Entropy::system());
         let facts = ledger::establish(&db, &clock, &entropy, None, "").await.unwrap();
-        let seal = LocalSeal::new(acme.app.secrets().sealing_key.bytes(), entropy.clone()).unwrap();
         let anchor = AnchorStore::folder(&anchor_dir).await.unwrap();
-        let parts = ledger::Parts { db: db.clone(), seal, clock, entropy, anchor, facts };
+        let parts = ledger::Parts { db, vault, clock, entropy, anchor, facts };
         ledger::Ledger::open(parts).await.err().map(|error| error.to_string()).unwrap_or_default()
     };
     assert_eq!(open().await, "");

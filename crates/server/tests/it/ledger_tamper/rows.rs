@@ -1,10 +1,12 @@
 //! Single rows are changed, taken away, moved and put in.
 
+use bailiwick_proof::commitment::{Field, Opening};
 use bailiwick_proof::merkle::{Frontier, Hash, leaf_hash};
 use bailiwick_proof::receipt::Receipt;
 use secrecy::ExposeSecret;
 
 use super::kept::{BEFORE, Kept, SIZE};
+use crate::harness::openings::retell;
 use crate::harness::process::bailiwickd;
 
 const OF: &str = "workspace_id = $1 AND environment = 'live'";
@@ -150,24 +152,41 @@ async fn a_changed_column_or_opening() {
     for (change, why) in [
         ("UPDATE ledger_entries SET action = 'invoice.lost'", "columns beside it"),
         ("UPDATE ledger_entries SET recorded_at = recorded_at - interval '1 day'", "columns beside it"),
-        ("UPDATE ledger_openings SET actor = 'customer-43'", "opening"),
-        ("UPDATE ledger_openings SET meta = replace(meta, '1999', '9991')", "opening"),
-        ("UPDATE ledger_openings SET target_r = set_byte(target_r, 0, get_byte(target_r, 0) # 1)", "opening"),
+        ("UPDATE ledger_openings SET actor_sealed = meta_sealed", "does not open"),
+        ("UPDATE ledger_openings SET meta_sealed = substr(meta_sealed, 1, 40)", "does not open"),
+        (
+            "UPDATE ledger_openings SET target_sealed = set_byte(target_sealed, 50, get_byte(target_sealed, 50) # 1)",
+            "does not open",
+        ),
+        ("UPDATE ledger_openings SET actor_subject = actor_subject + 1", "does not open"),
+        ("UPDATE ledger_openings SET ip_sealed = NULL", "has lost an opening"),
     ] {
         let kept = Kept::new().await;
         kept.change(&[&format!("{change} WHERE {OF} AND seq = 4")]).await;
         let report = kept.report().await;
         let first = &report.damages[0];
         assert!(first.seq == Some(4) && first.what.contains(why), "{change}: {report:?}");
-        if why == "opening" {
-            // Actor and target are opened in the receipt, meta is not: without it nothing in the receipt is wrong.
-            let made = !change.contains("meta");
-            is_found(&kept, Said { seq: 4, why, receipt_of: 4, names: 4, made }).await;
-            let path = format!("/audit/events/{}/receipt?open=actor,meta,target", kept.events[2].id);
-            let opened = kept.recorder.get(&path).await;
-            let run = kept.verify_offline(&opened.text_of("receipt")).await;
-            assert_eq!(run.code, 6, "{}", run.stderr);
-        }
+    }
+}
+
+/// Somebody with the database and the server's keys seals something else.
+#[tokio::test]
+async fn an_opening_that_tells_something_else() {
+    let changes: [(Field, fn(&mut Opening)); 3] = [
+        (Field::Actor, |opening| opening.value = "customer-43".to_owned()),
+        (Field::Meta, |opening| opening.value = opening.value.replace("1999", "9991")),
+        (Field::Target, |opening| opening.r[0] ^= 1),
+    ];
+    for (field, change) in changes {
+        let kept = Kept::new().await;
+        retell(&kept.app, kept.recorder.uuid(), 4, field, change).await;
+        // Actor and target are opened in the receipt, meta is not: without it nothing in the receipt is wrong.
+        let made = field != Field::Meta;
+        is_found(&kept, Said { seq: 4, why: "opening", receipt_of: 4, names: 4, made }).await;
+        let path = format!("/audit/events/{}/receipt?open=actor,meta,target", kept.events[2].id);
+        let opened = kept.recorder.get(&path).await;
+        let run = kept.verify_offline(&opened.text_of("receipt")).await;
+        assert_eq!(run.code, 6, "{}", run.stderr);
     }
 }
 

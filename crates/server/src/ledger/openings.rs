@@ -1,0 +1,257 @@
+//! What commitments are commitments to, sealed: each field for the subject that can be erased from it.
+//!
+//! | field | for |
+//! |---|---|
+//! | actor, ip | whoever acted |
+//! | target | whom or what it was done to |
+//! | meta | the first of the two that is a person |
+//!
+//! A subject is whoever may be a person: a user of ours, or a word of a customer's own. Ids of ours that name a thing, and
+//! the server itself, are nobody: what stands for them goes with the workspace alone. Sealed is `r 32 | value`.
+
+mod sql;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bailiwick_proof::commitment::{Field, Opening};
+use bailiwick_proof::id;
+use bailiwick_proof::log::Log;
+use zeroize::Zeroizing;
+
+use super::cell::LedgerError;
+use super::place::columns;
+use super::stage::SYSTEM;
+use crate::db::SystemTx;
+use crate::vault::{self, Column, Keys, Owner, Place, RowId, Sealer, Vault, VaultError};
+
+const NONCE: usize = 32;
+
+/// The openings of an entry, as they are stored.
+#[derive(Clone, Debug, Default)]
+pub struct SealedOpenings {
+    /// Who acted.
+    pub actor: Option<Vec<u8>>,
+    /// From where.
+    pub ip: Option<Vec<u8>>,
+    /// What else was told.
+    pub meta: Option<Vec<u8>>,
+    /// On what.
+    pub target: Option<Vec<u8>>,
+    /// Who can be erased from actor and ip.
+    pub actor_subject: Option<i64>,
+    /// Who can be erased from meta.
+    pub meta_subject: Option<i64>,
+    /// Who can be erased from target.
+    pub target_subject: Option<i64>,
+}
+
+/// The openings of an entry, as far as they open.
+#[derive(Clone, Debug, Default)]
+pub struct OpenedOpenings {
+    /// Those that do.
+    pub openings: BTreeMap<Field, Opening>,
+    /// Those whose subject or workspace was erased.
+    pub erased: BTreeSet<Field>,
+    /// Whether one is there that does not open, though nobody was erased: it was tampered with.
+    pub is_tampered: bool,
+}
+
+/// What is written of an entry's openings.
+#[derive(Default)]
+pub(super) struct NewOpenings {
+    pub(super) sealed: SealedOpenings,
+    pub(super) actor_index: Option<Vec<u8>>,
+    pub(super) target_index: Option<Vec<u8>>,
+}
+
+/// The log's keys belong to its workspace.
+pub(super) const fn owner(log: Log) -> Owner {
+    match log {
+        Log::Cell => Owner::Cell,
+        Log::Workspace { workspace, .. } => Owner::Workspace(workspace),
+    }
+}
+
+/// How values are looked up in a log, under each key that there is.
+pub(super) fn lookups(keys: &Keys, column: &Column, value: &str) -> Result<Vec<Vec<u8>>, VaultError> {
+    Ok(keys.blind_indexes(column, value.as_bytes())?.into_iter().map(|index| index.to_vec()).collect())
+}
+
+/// The subjects' numbers, by name.
+pub(super) struct Subjects(HashMap<String, u32>);
+
+impl Subjects {
+    /// Finds the numbers of all who act or are acted on in these names, and gives one to each who has none.
+    pub(super) async fn resolve(
+        tx: &mut SystemTx,
+        sealer: &mut Sealer,
+        owner: Owner,
+        names: BTreeSet<&str>,
+    ) -> Result<Self, LedgerError> {
+        let mut known = HashMap::new();
+        let mut wanted: HashMap<[u8; 32], &str> = HashMap::new();
+        for name in names.into_iter().filter(|name| is_subject(name)) {
+            for index in sealer.keys().blind_indexes(&vault::SUBJECT_NAME, name.as_bytes())? {
+                wanted.insert(index, name);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(Self(known));
+        }
+        let indexes: Vec<Vec<u8>> = wanted.keys().map(|index| index.to_vec()).collect();
+        let everybody: BTreeSet<&str> = wanted.values().copied().collect();
+        let mut new = everybody.clone();
+        for locked in [false, true] {
+            if locked {
+                // The workspace's other log may be giving out numbers at this moment, on another node.
+                sql::lock_numbers(tx, owner.uuid()).await?;
+            }
+            for (index, number) in sql::numbers(tx, owner.uuid(), &indexes).await? {
+                if let Some(name) = wanted.get(index.as_slice()) {
+                    known.insert((*name).to_owned(), number);
+                }
+            }
+            new = everybody.iter().copied().filter(|name| !known.contains_key(*name)).collect();
+            if new.is_empty() {
+                break;
+            }
+        }
+        if !new.is_empty() {
+            let first = sql::next_number(tx, owner.uuid()).await?;
+            let mut rows = Vec::with_capacity(new.len());
+            for (number, name) in (first..).zip(new) {
+                let row = RowId::new().uuid(owner.uuid()).text(&number.to_string());
+                let at = Place { column: &vault::SUBJECT_NAME, row: row.as_bytes(), subject: Some(number) };
+                let sealed = sealer.seal(&at, name.as_bytes())?;
+                let index = sealer.keys().blind_index(&vault::SUBJECT_NAME, name.as_bytes())?;
+                rows.push((number, sealed, index.to_vec()));
+                known.insert(name.to_owned(), number);
+            }
+            sql::insert(tx, owner.uuid(), &rows).await?;
+        }
+        Ok(Self(known))
+    }
+
+    fn of(&self, name: &str) -> Option<u32> {
+        self.0.get(name).copied()
+    }
+}
+
+/// Seals the openings of an entry, in the order of [`Field::ALL`].
+pub(super) fn seal(
+    sealer: &mut Sealer,
+    subjects: &Subjects,
+    (log, generation, seq): (Log, u32, u64),
+    openings: &[Opening; 4],
+) -> Result<NewOpenings, VaultError> {
+    let row = row(log, generation, seq);
+    let [actor, ip, meta, target] = openings;
+    let (acting, acted_on) = (subjects.of(&actor.value), subjects.of(&target.value));
+    let told_of = acting.or(acted_on);
+    let mut one = |column, subject, opening: &Opening| {
+        let plaintext = Zeroizing::new([opening.r.as_slice(), opening.value.as_bytes()].concat());
+        sealer.seal(&Place { column, row: row.as_bytes(), subject }, &plaintext).map(Some)
+    };
+    let sealed = SealedOpenings {
+        actor: one(&vault::OPENING_ACTOR, acting, actor)?,
+        ip: one(&vault::OPENING_IP, acting, ip)?,
+        meta: one(&vault::OPENING_META, told_of, meta)?,
+        target: one(&vault::OPENING_TARGET, acted_on, target)?,
+        actor_subject: acting.map(i64::from),
+        meta_subject: told_of.map(i64::from),
+        target_subject: acted_on.map(i64::from),
+    };
+    let index =
+        |column, value: &str| sealer.keys().blind_index(column, value.as_bytes()).map(|index| Some(index.to_vec()));
+    Ok(NewOpenings {
+        actor_index: index(&vault::OPENING_ACTOR, &actor.value)?,
+        target_index: index(&vault::OPENING_TARGET, &target.value)?,
+        sealed,
+    })
+}
+
+impl SealedOpenings {
+    /// Opens what opens. What was tampered with is raised as an alert.
+    ///
+    /// # Errors
+    /// [`VaultError`] for what passes: then nothing is known of the openings.
+    pub async fn open(
+        &self,
+        vault: &Vault,
+        (log, generation, seq): (Log, u32, u64),
+    ) -> Result<OpenedOpenings, VaultError> {
+        let (owner, row) = (owner(log), row(log, generation, seq));
+        let mut opened = OpenedOpenings::default();
+        for (field, column, subject, sealed) in self.fields() {
+            let Ok(subject) = subject.map(u32::try_from).transpose() else {
+                opened.is_tampered = true;
+                continue;
+            };
+            let Some(sealed) = sealed else {
+                // Gone: rightly so, if its subject is.
+                match vault.keys(owner).await {
+                    Ok(keys) if subject.is_some_and(|subject| keys.is_erased(subject)) => opened.erased.insert(field),
+                    Err(VaultError::Shredded) => opened.erased.insert(field),
+                    Ok(_) => continue,
+                    Err(error) => return Err(error),
+                };
+                continue;
+            };
+            let at = Place { column, row: row.as_bytes(), subject };
+            match vault.unseal(owner, &at, sealed).await {
+                Ok(plaintext) => match opening(&plaintext) {
+                    Some(opening) => drop(opened.openings.insert(field, opening)),
+                    None => opened.is_tampered = true,
+                },
+                Err(VaultError::Erased | VaultError::Shredded) => drop(opened.erased.insert(field)),
+                Err(error) if error.is_tampering() => opened.is_tampered = true,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(opened)
+    }
+
+    fn fields(&self) -> [(Field, &'static Column, Option<i64>, Option<&[u8]>); 4] {
+        [
+            (Field::Actor, &vault::OPENING_ACTOR, self.actor_subject, self.actor.as_deref()),
+            (Field::Ip, &vault::OPENING_IP, self.actor_subject, self.ip.as_deref()),
+            (Field::Meta, &vault::OPENING_META, self.meta_subject, self.meta.as_deref()),
+            (Field::Target, &vault::OPENING_TARGET, self.target_subject, self.target.as_deref()),
+        ]
+    }
+}
+
+fn opening(plaintext: &[u8]) -> Option<Opening> {
+    let (r, value) = plaintext.split_first_chunk::<NONCE>()?;
+    Some(Opening { r: *r, value: std::str::from_utf8(value).ok()?.to_owned() })
+}
+
+fn row(log: Log, generation: u32, seq: u64) -> RowId {
+    let (workspace, environment) = columns(log);
+    RowId::new().uuid(workspace).text(environment).text(&generation.to_string()).text(&seq.to_string())
+}
+
+/// Whether a name may be a person's: whatever is not empty, the server, or an id of ours that names a thing.
+fn is_subject(name: &str) -> bool {
+    use std::str::FromStr as _;
+    let is_thing = id::WorkspaceId::from_str(name).is_ok()
+        || id::ProjectId::from_str(name).is_ok()
+        || id::ApiKeyId::from_str(name).is_ok()
+        || id::SessionId::from_str(name).is_ok()
+        || id::InternalCredentialId::from_str(name).is_ok()
+        || id::JobId::from_str(name).is_ok();
+    !(name.is_empty() || name == SYSTEM || is_thing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_and_the_server_are_nobody() {
+        let user = id::UserId::from_uuid(uuid::Uuid::max()).to_string();
+        let key = id::ApiKeyId::from_uuid(uuid::Uuid::max()).to_string();
+        assert!(is_subject(&user) && is_subject("jane@example.com") && is_subject("key_of_jane"));
+        assert!(!is_subject(&key) && !is_subject(SYSTEM) && !is_subject(""));
+    }
+}

@@ -1,0 +1,222 @@
+//! The unwrapped keys of one owner, and what is derived from them. Pure: no database, no key service, no clock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
+use aws_lc_rs::hmac;
+use bailiwick_proof::puncturable::PuncturableKey;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::column::Column;
+use super::envelope::{Envelope, Header, TAG};
+use super::error::VaultError;
+use crate::entropy::Entropy;
+
+const SEAL: &[u8] = b"bailiwick/seal/v1\0";
+const INDEX: &[u8] = b"bailiwick/index/v1\0";
+const MAC: &[u8] = b"bailiwick/mac/v1\0";
+/// Derived keys of subjects that are remembered for one data key; past it they are derived anew.
+const SUBJECTS_REMEMBERED: usize = 256;
+
+/// Where something sealed stands. It opens there and nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// What it is.
+    pub column: &'static Column,
+    /// Which row, in the words of its feature: the same bytes each time, other bytes for each other row.
+    pub row: &'a [u8],
+    /// Who can be erased from it.
+    pub subject: Option<u32>,
+}
+
+/// A version of an owner's data key: HKDF's input, and what was derived from it so far.
+pub(super) struct Dek {
+    version: u32,
+    bytes: Zeroizing<[u8; 32]>,
+    extracted: Prk,
+    derived: RwLock<HashMap<(&'static str, Option<u32>), Arc<LessSafeKey>>>,
+}
+
+/// All versions of an owner's data key, the newest of which seals.
+pub struct Keys {
+    owner: Uuid,
+    dek: Uuid,
+    versions: BTreeMap<u32, Dek>,
+    /// Nothing while the cell's own are being fetched, which are sealed under these very keys.
+    subjects: Option<PuncturableKey>,
+    entropy: Entropy,
+}
+
+impl Dek {
+    pub(super) fn new(version: u32, bytes: Zeroizing<[u8; 32]>) -> Self {
+        let extracted = Salt::new(HKDF_SHA256, &[]).extract(bytes.as_slice());
+        Self { version, bytes, extracted, derived: RwLock::default() }
+    }
+
+    /// The key of a label, or of a label and a subject.
+    fn sealing(&self, place: &Place<'_>, subjects: Option<&PuncturableKey>) -> Result<Arc<LessSafeKey>, VaultError> {
+        let name = (place.column.label, place.subject);
+        if let Some(key) = self.derived.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            return Ok(Arc::clone(key));
+        }
+        let key = match place.subject {
+            None => expand(&self.extracted, place.column.label)?,
+            Some(subject) => {
+                let subjects = subjects.ok_or(VaultError::AnchorMissing)?;
+                let subject = subjects.derive(subject).ok_or(VaultError::Erased)?;
+                expand(&Salt::new(HKDF_SHA256, subject.reveal()).extract(self.bytes.as_slice()), place.column.label)?
+            }
+        };
+        let mut derived = self.derived.write().unwrap_or_else(PoisonError::into_inner);
+        if derived.len() >= SUBJECTS_REMEMBERED {
+            derived.retain(|(_, subject), _| subject.is_none());
+        }
+        Ok(Arc::clone(derived.entry(name).or_insert_with(|| Arc::new(key))))
+    }
+
+    /// The key of an HMAC for this use of a label.
+    fn hmac(&self, what: &[u8], label: &str) -> Result<hmac::Key, VaultError> {
+        let info = [what, label.as_bytes()];
+        let key = self.extracted.expand(&info, HKDF_SHA256.hmac_algorithm()).map_err(|_| VaultError::DoesNotOpen)?;
+        Ok(hmac::Key::from(key))
+    }
+}
+
+fn expand(extracted: &Prk, label: &str) -> Result<LessSafeKey, VaultError> {
+    let info = [SEAL, label.as_bytes()];
+    let key = extracted.expand(&info, &AES_256_GCM).map_err(|_| VaultError::DoesNotOpen)?;
+    Ok(LessSafeKey::new(UnboundKey::from(key)))
+}
+
+impl Keys {
+    /// The versions are never empty: whoever has no key yet is made one before.
+    pub(super) fn new(
+        owner: Uuid,
+        dek: Uuid,
+        versions: Vec<Dek>,
+        subjects: Option<PuncturableKey>,
+        entropy: Entropy,
+    ) -> Self {
+        let versions = versions.into_iter().map(|dek| (dek.version, dek)).collect();
+        Self { owner, dek, versions, subjects, entropy }
+    }
+
+    /// The same keys with those of their subjects.
+    pub(super) fn with_subjects(self, subjects: PuncturableKey) -> Self {
+        Self { subjects: Some(subjects), ..self }
+    }
+
+    /// Keys of a test, the same each time.
+    #[cfg(test)]
+    pub(crate) fn sample() -> Self {
+        let deks = vec![Dek::new(1, Zeroizing::new([7; 32]))];
+        Self::new(Uuid::nil(), Uuid::from_u128(1), deks, Some(PuncturableKey::from_seed(&[8; 32])), Entropy::system())
+    }
+
+    fn newest(&self) -> Result<&Dek, VaultError> {
+        self.versions.last_key_value().map(|(_, dek)| dek).ok_or(VaultError::UnknownKey)
+    }
+
+    /// The version that seals.
+    ///
+    /// # Errors
+    /// [`VaultError::UnknownKey`] when there is none.
+    pub(super) fn version(&self) -> Result<u32, VaultError> {
+        self.newest().map(|dek| dek.version)
+    }
+
+    /// Whether a version is here.
+    pub(super) fn knows(&self, version: u32) -> bool {
+        self.versions.contains_key(&version)
+    }
+
+    /// Seals under the newest key. The caller has reserved the use.
+    ///
+    /// # Errors
+    /// [`VaultError::Erased`]; [`VaultError::Malformed`] for what is beyond GCM.
+    pub(crate) fn seal(&self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let dek = self.newest()?;
+        let key = dek.sealing(place, self.subjects.as_ref())?;
+        let header = Header { dek: self.dek, version: dek.version, for_subject: place.subject.is_some() };
+        let nonce = self.entropy.bytes();
+        let data = header.associated_data(self.owner, place.column.label, place.row);
+        let head = header.to_bytes();
+        let mut sealed = Vec::with_capacity(head.len() + nonce.len() + plaintext.len() + TAG);
+        sealed.extend_from_slice(&head);
+        sealed.extend_from_slice(&nonce);
+        let text_at = sealed.len();
+        // Encrypted where it stands: no second copy of the plaintext is left behind.
+        sealed.extend_from_slice(plaintext);
+        let text = sealed.get_mut(text_at..).unwrap_or_default();
+        let tag = key
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(data), text)
+            .map_err(|_| VaultError::Malformed("too long to be sealed"))?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    /// Opens what was sealed at the same place.
+    ///
+    /// # Errors
+    /// [`VaultError::Malformed`], [`VaultError::UnknownKey`], [`VaultError::DoesNotOpen`], [`VaultError::Erased`].
+    pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let Envelope { header, nonce, rest } = Envelope::parse(sealed)?;
+        let dek =
+            self.versions.get(&header.version).filter(|_| header.dek == self.dek).ok_or(VaultError::UnknownKey)?;
+        if header.for_subject != place.subject.is_some() {
+            return Err(VaultError::DoesNotOpen);
+        }
+        let key = dek.sealing(place, self.subjects.as_ref())?;
+        let data = header.associated_data(self.owner, place.column.label, place.row);
+        let mut text = Zeroizing::new(rest.to_vec());
+        let length = key
+            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(data), &mut text)
+            .map_err(|_| VaultError::DoesNotOpen)?
+            .len();
+        text.truncate(length);
+        Ok(text)
+    }
+
+    /// How a value is looked up in a column: under the newest key, or under each that there is, the newest first.
+    ///
+    /// # Errors
+    /// [`VaultError::UnknownKey`] when there is no key.
+    pub fn blind_index(&self, column: &Column, value: &[u8]) -> Result<[u8; 32], VaultError> {
+        Ok(sign(&self.newest()?.hmac(INDEX, column.label)?, value))
+    }
+
+    /// Under each key that there is: rows that rotation has not come to yet stand under an older one.
+    ///
+    /// # Errors
+    /// As [`Self::blind_index`].
+    pub fn blind_indexes(&self, column: &Column, value: &[u8]) -> Result<Vec<[u8; 32]>, VaultError> {
+        self.versions.values().rev().map(|dek| Ok(sign(&dek.hmac(INDEX, column.label)?, value))).collect()
+    }
+
+    /// The keys of a MAC, by version, the newest last.
+    pub(super) fn mac_keys(&self, label: &str) -> Result<BTreeMap<u32, hmac::Key>, VaultError> {
+        self.versions.iter().map(|(version, dek)| Ok((*version, dek.hmac(MAC, label)?))).collect()
+    }
+
+    /// Whether this subject was erased.
+    #[must_use]
+    pub fn is_erased(&self, subject: u32) -> bool {
+        self.subjects.as_ref().is_some_and(|subjects| subjects.derive(subject).is_none())
+    }
+}
+
+fn sign(key: &hmac::Key, value: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(hmac::sign(key, value).as_ref());
+    bytes
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({}, [redacted])", self.owner)
+    }
+}
