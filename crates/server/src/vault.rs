@@ -26,7 +26,10 @@ mod error;
 mod kek;
 mod keys;
 mod mac;
+mod reseal;
 mod ring;
+mod rotate;
+mod shred;
 mod sql;
 
 pub use alerts::{Alert, Alerts};
@@ -35,7 +38,9 @@ pub use column::{
     OPENING_TARGET, OwnedBy, REFRESH_SUCCESSOR, REPLAY, RowId, SUBJECT_NAME, Stand,
 };
 pub use error::VaultError;
-pub use kek::{Kek, KekError, Keks, LocalFile, LocalFileError};
+pub use kek::{Kek, KekError, Keks, LocalFile, LocalFileError, Transit};
 pub use keys::{Keys, Place};
 pub use mac::{MAC_BYTES, Meaning, RowKeys};
+pub use reseal::Resealed;
 pub use ring::{MOST_USES, Owner, Parts, Sealer, Vault};
+pub use rotate::{KEY_AGE, Rewrapped, Status};

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::column::{ANCHORED, RowId};
+use super::envelope::Envelope;
 use super::error::VaultError;
 use super::keys::{Keys, Place};
 use crate::anchor::{AnchorError, AnchorStore, ObjectName, Tag};
@@ -172,6 +173,23 @@ impl Shelf {
         let sealed = cell.seal(&place(&row), &anchored.encode())?;
         self.store.replace(&self.name(owner)?, &sealed, seen).await?;
         Ok(())
+    }
+
+    /// Seals under the cell's newest key whatever an older one sealed, and answers how many objects.
+    pub(super) async fn reseal(&self, cell: &Keys) -> Result<u64, VaultError> {
+        let mut done = 0;
+        for name in self.store.list(&format!("{}/vault", self.cell).parse()?).await? {
+            let Ok(owner) = name.last().parse::<Uuid>() else { continue };
+            let Some(object) = self.store.read(&name).await? else { continue };
+            let newest = cell.version()?;
+            if Envelope::parse(&object.bytes).is_ok_and(|envelope| envelope.header.version != newest) {
+                if let Found::Here(anchored, seen) = self.find(owner, cell).await? {
+                    self.replace(owner, cell, &anchored, &seen).await?;
+                    done += 1;
+                }
+            }
+        }
+        Ok(done)
     }
 
     /// Nothing of the owner opens any more.

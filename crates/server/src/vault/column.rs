@@ -26,8 +26,8 @@ pub struct Stand {
     pub column: &'static str,
     /// Whose key seals it.
     pub owner: OwnedBy,
-    /// The table's primary key, in its order: from it the row's [`RowId`] is made.
-    pub key: &'static [&'static str],
+    /// The table's primary key, in its order, each column with its type: from it the row's [`RowId`] is made.
+    pub key: &'static [(&'static str, &'static str)],
     /// The column with the number of the subject that can be erased from it.
     pub subject: Option<&'static str>,
     /// The column with its blind index.
@@ -109,7 +109,7 @@ const fn stands(
     table: &'static str,
     column: &'static str,
     owner: OwnedBy,
-    key: &'static [&'static str],
+    key: &'static [(&'static str, &'static str)],
 ) -> Option<Stand> {
     Some(Stand { table, column, owner, key, subject: None, index: None })
 }
@@ -121,30 +121,40 @@ pub static REPLAY: Column = Column {
         "idempotency_records",
         "reply_sealed",
         OwnedBy::Workspace,
-        &["workspace_id", "environment", "principal_id", "key_digest"],
+        &[("workspace_id", "uuid"), ("environment", "text"), ("principal_id", "uuid"), ("key_digest", "bytea")],
     ),
 };
 /// The same for whoever founds a workspace: theirs, and not yet the workspace's.
 pub static FOUNDERS_REPLAY: Column = Column {
     label: "founders-replay/v1",
-    stand: stands("account_idempotency_records", "reply_sealed", OwnedBy::Cell, &["user_id", "key_digest"]),
+    stand: stands(
+        "account_idempotency_records",
+        "reply_sealed",
+        OwnedBy::Cell,
+        &[("user_id", "uuid"), ("key_digest", "bytea")],
+    ),
 };
 /// The successor of a refresh token, for the losers of a parallel refresh.
 pub static REFRESH_SUCCESSOR: Column = Column {
     label: "refresh-successor/v1",
-    stand: stands("refresh_tokens", "successor_sealed", OwnedBy::Cell, &["digest"]),
+    stand: stands("refresh_tokens", "successor_sealed", OwnedBy::Cell, &[("digest", "bytea")]),
 };
 /// A new API key, on its way to the one page that shows it, in the browser's keeping.
 pub static NEW_KEY: Column = Column { label: "new-key/v1", stand: None };
 /// What a job is to do.
 pub static JOB_PAYLOAD: Column = Column {
     label: "job-payload/v1",
-    stand: stands("job_payloads", "payload_sealed", OwnedBy::Workspace, &["workspace_id", "id"]),
+    stand: stands("job_payloads", "payload_sealed", OwnedBy::Workspace, &[("workspace_id", "uuid"), ("id", "uuid")]),
 };
 /// The seed of a key that signs checkpoints. The cell's: a log outlives its workspace.
 pub static LEDGER_KEY: Column = Column {
     label: "ledger-key/v1",
-    stand: stands("ledger_keys", "seed_sealed", OwnedBy::Cell, &["workspace_id", "environment", "kid"]),
+    stand: stands(
+        "ledger_keys",
+        "seed_sealed",
+        OwnedBy::Cell,
+        &[("workspace_id", "uuid"), ("environment", "text"), ("kid", "text")],
+    ),
 };
 /// Who acted, as an entry commits to it.
 pub static OPENING_ACTOR: Column =
@@ -163,7 +173,7 @@ pub static SUBJECT_NAME: Column = Column {
         table: "vault_subjects",
         column: "name_sealed",
         owner: OwnedBy::Workspace,
-        key: &["workspace_id", "number"],
+        key: &[("workspace_id", "uuid"), ("number", "bigint")],
         subject: Some("number"),
         index: Some(Index { column: "name_index", of: whole }),
     }),
@@ -197,7 +207,7 @@ const fn opening(
         Some(column) => Some(Index { column, of: after_nonce }),
         None => None,
     };
-    let key = &["workspace_id", "environment", "generation", "seq"];
+    let key = &[("workspace_id", "uuid"), ("environment", "text"), ("generation", "integer"), ("seq", "bigint")];
     let stand =
         Stand { table: "ledger_openings", column, owner: OwnedBy::Workspace, key, subject: Some(subject), index };
     Column { label, stand: Some(stand) }

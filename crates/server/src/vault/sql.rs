@@ -180,6 +180,37 @@ pub(super) async fn extremes(tx: &mut SystemTx) -> Result<(Option<OffsetDateTime
     Ok((row.oldest, u64::try_from(row.uses).unwrap_or_default()))
 }
 
+/// The number of the subject whose name has one of these indexes.
+pub(super) async fn subject(tx: &mut SystemTx, owner: Uuid, indexes: &[Vec<u8>]) -> Result<Option<u32>, DbError> {
+    let number = sqlx::query_scalar!(
+        "SELECT number FROM vault_subjects WHERE workspace_id = $1 AND name_index = ANY ($2)",
+        owner,
+        indexes
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(number.and_then(|number| u32::try_from(number).ok()))
+}
+
+/// Forgets a subject's name; its number is never given again.
+pub(super) async fn erase_subject(
+    tx: &mut SystemTx,
+    owner: Uuid,
+    number: u32,
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE vault_subjects SET name_sealed = NULL, name_index = NULL, erased_at = coalesce(erased_at, $3)
+         WHERE workspace_id = $1 AND number = $2",
+        owner,
+        i64::from(number),
+        now
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}
+
 /// Takes an owner's keys away.
 pub(super) async fn delete(tx: &mut SystemTx, owner: Uuid) -> Result<u64, DbError> {
     let done = sqlx::query!("DELETE FROM vault_deks WHERE workspace_id = $1", owner).execute(tx.connection()?).await?;

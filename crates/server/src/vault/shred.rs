@@ -1,0 +1,87 @@
+//! What cannot be read again, whatever is put back: a subject whose key was punctured, a workspace whose binding is gone.
+//!
+//! The anchor store first, then the database. Whoever is interrupted in between begins again and ends it: what stands in
+//! the database meanwhile does not open any more.
+
+use super::anchored::Found;
+use super::column::{COLUMNS, SUBJECT_NAME};
+use super::error::VaultError;
+use super::ring::{Owner, Vault};
+use super::{reseal, sql};
+use crate::anchor::AnchorError;
+use crate::db::{OperationalPath, SystemTx};
+
+impl Vault {
+    /// The number under which a subject is known, if it is.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn subject(&self, owner: Owner, name: &str) -> Result<Option<u32>, VaultError> {
+        let keys = self.keys(owner).await?;
+        let indexes = keys.blind_indexes(&SUBJECT_NAME, name.as_bytes())?;
+        let mut tx = self.parts().db.system_tx(OperationalPath::Shred).await?;
+        let number =
+            sql::subject(&mut tx, owner.uuid(), &indexes.iter().map(|index| index.to_vec()).collect::<Vec<_>>())
+                .await?;
+        tx.finish_reading().await?;
+        Ok(number)
+    }
+
+    /// Punctures a subject's key: from here on nothing that it sealed opens, here or in any backup.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn puncture(&self, owner: Owner, subject: u32) -> Result<(), VaultError> {
+        loop {
+            let cell = self.keys(Owner::Cell).await?;
+            let (mut anchored, seen) = match self.shelf().find(owner.uuid(), &cell).await? {
+                Found::Here(anchored, seen) => (anchored, seen),
+                Found::Shredded => return Ok(()),
+                Found::Nothing => return Err(VaultError::AnchorMissing),
+            };
+            if !anchored.subjects.puncture(subject) {
+                break;
+            }
+            match self.shelf().replace(owner.uuid(), &cell, &anchored, &seen).await {
+                Ok(()) => break,
+                // Somebody else was erased at the same moment.
+                Err(VaultError::Anchor(AnchorError::Changed { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.fetch_anew(owner).await.map(|_| ())
+    }
+
+    /// Takes what a punctured subject's key sealed out of the database too, in the caller's transaction, and answers from
+    /// how many fields.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn clear_subject(&self, tx: &mut SystemTx, owner: Owner, subject: u32) -> Result<u64, VaultError> {
+        let mut cleared = 0;
+        let erasable = COLUMNS.into_iter().filter(|column| **column != SUBJECT_NAME);
+        for stand in erasable.filter_map(|column| column.stand.as_ref()) {
+            cleared += reseal::clear(tx, stand, owner.uuid(), subject).await?;
+        }
+        sql::erase_subject(tx, owner.uuid(), subject, self.parts().clock.now()).await?;
+        Ok(cleared)
+    }
+
+    /// Makes everything of a workspace unreadable, here and in any backup.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn shred(&self, owner: Owner) -> Result<(), VaultError> {
+        self.shelf().shred(owner.uuid(), self.parts().clock.now()).await?;
+        self.forget(owner);
+        Ok(())
+    }
+
+    /// Takes a shredded workspace's wrapped keys out of the database too, and answers how many.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn clear_keys(&self, tx: &mut SystemTx, owner: Owner) -> Result<u64, VaultError> {
+        Ok(sql::delete(tx, owner.uuid()).await?)
+    }
+}
