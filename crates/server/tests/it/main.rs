@@ -16,6 +16,7 @@ mod dev_server;
 mod docs;
 mod dump;
 mod feed;
+mod hardening;
 mod harness;
 mod idempotency;
 mod internal;
