@@ -7,6 +7,7 @@ mod api_keys;
 mod audit;
 mod boot;
 mod browser;
+mod canaries;
 mod cli;
 mod cli_audit;
 mod console;
