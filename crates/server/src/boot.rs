@@ -8,6 +8,7 @@
 //! - secrets of its own, none of them made by `bailiwickd dev`, and a database that is not the embedded one;
 //! - a public URL over https, and mail that really leaves, not in plain text;
 //! - two roles in the database that differ, own nothing, bypass nothing and belong to no other role;
+//! - no parameter of theirs in the database's log: addresses of people, digests, what is sealed;
 //! - the schema that it was built for.
 
 mod facts;
@@ -217,6 +218,10 @@ fn role_faults(key: &str, expected: &str, login: &Login) -> Vec<Fault> {
         let mend = format!("REVOKE {groups} FROM {name}");
         add(!role.member_of.is_empty(), "role.member", is(&format!("is a member of {groups}")), mend);
     }
+    let logged = is("has what it passes to statements written into the database's log");
+    let mends = role.log_mends.iter().map(|mend| format!("ALTER ROLE {name} SET {mend};"));
+    let mend = format!("As a superuser: {}", mends.collect::<Vec<_>>().join(" "));
+    add(!role.log_mends.is_empty(), "database.logs_parameters", logged, mend);
     faults
 }
 
@@ -275,6 +280,7 @@ mod tests {
             bypass_rls: false,
             owns_tables: false,
             member_of: Vec::new(),
+            log_mends: Vec::new(),
             cluster_name: "main".to_owned(),
         }
     }
@@ -330,6 +336,7 @@ mod tests {
         strong.cluster_name = DEV_CLUSTER_NAME.to_owned();
         let mut member = role("postgres");
         member.member_of = vec!["bailiwick_owner".to_owned()];
+        member.log_mends = vec!["log_parameter_max_length = 0".to_owned()];
         let facts = Facts {
             runtime: Login::Known(strong),
             system: Login::Known(member),
@@ -342,6 +349,7 @@ mod tests {
             "role.owner",
             "role.other",
             "role.member",
+            "database.logs_parameters",
             "role.same",
             "database.embedded",
             "schema.behind",

@@ -3,6 +3,7 @@
 mod cell;
 mod config_show;
 mod dev;
+mod hardening;
 mod internal_key;
 mod jobs;
 mod ledger;
@@ -20,6 +21,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use bailiwick_server::config::{Environment, Settings};
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::hardening::{Hardened, harden};
 
 /// The server of Bailiwick: sign-in, workspaces, roles, API keys and tenant isolation on PostgreSQL.
 #[derive(Debug, Parser)]
@@ -111,11 +114,11 @@ fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
 }
 
 /// Runs the command.
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: Arguments, hardened: Hardened) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     match arguments.command {
-        Command::Dev(arguments) => dev::run(arguments, &environment).await,
-        Command::Serve(layers) => serve::run(layers.settings(&environment)).await,
+        Command::Dev(arguments) => dev::run(arguments, &environment, hardened).await,
+        Command::Serve(layers) => serve::run(layers.settings(&environment), hardened).await,
         Command::Migrate(arguments) => migrate::run(arguments, &environment).await,
         Command::Config(ConfigCommand::Show(layers)) => config_show::run(&layers.settings(&environment)),
         Command::Ledger(command) => ledger::run(command, &environment).await,

@@ -13,16 +13,17 @@ const NOT_VERIFIED: u8 = 6;
 
 fn main() -> ExitCode {
     let arguments = command::Arguments::parse();
-    let done = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(command::run(arguments)));
-    match done {
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bailiwickd: {error:#}");
             if error.is::<command::NotVerified>() { ExitCode::from(NOT_VERIFIED) } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn run(arguments: command::Arguments) -> anyhow::Result<()> {
+    let hardened = command::harden()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(command::run(arguments, hardened))
 }

@@ -57,6 +57,8 @@ pub struct Role {
     pub owns_tables: bool,
     /// Roles with power over our tables that it belongs to, and so may become by `SET ROLE`.
     pub member_of: Vec<String>,
+    /// Settings by which what it passes to a statement would not stand in the database's log, and which are not so.
+    pub log_mends: Vec<String>,
     /// The cluster's name, which tells an embedded database.
     pub cluster_name: String,
 }
@@ -77,6 +79,23 @@ const ROLE: &str = r"
                       OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p')))
                ORDER BY r.rolname
            ) AS member_of,
+           ARRAY(
+               SELECT mend FROM (
+                   SELECT name, setting, CASE
+                       WHEN name = 'log_parameter_max_length_on_error' AND setting <> '0' THEN name || ' = 0'
+                       WHEN name = 'log_parameter_max_length' AND setting <> '0' AND EXISTS (
+                           SELECT FROM pg_settings l
+                           WHERE l.name = 'log_statement' AND l.setting IN ('mod', 'all')
+                              OR l.name IN ('log_min_duration_statement', 'log_min_duration_sample') AND l.setting <> '-1'
+                              OR l.name = 'log_transaction_sample_rate' AND l.setting <> '0'
+                       ) THEN name || ' = 0'
+                       WHEN name = 'auto_explain.log_parameter_max_length' AND setting <> '0'
+                            AND current_setting('auto_explain.log_min_duration') <> '-1' THEN name || ' = 0'
+                       WHEN name = 'pgaudit.log_parameter' AND setting = 'on' THEN name || ' = off'
+                   END AS mend
+                   FROM pg_settings
+               ) logged WHERE mend IS NOT NULL ORDER BY mend
+           ) AS log_mends,
            current_setting('cluster_name') AS cluster_name
     FROM pg_roles me
     WHERE me.rolname = session_user";

@@ -18,6 +18,7 @@ use bailiwick_server::vault::LocalFile;
 use clap::Args;
 use secrecy::ExposeSecret;
 
+use super::hardening::Hardened;
 use super::listener::{answering, bind};
 use super::migrate;
 use super::serve::build;
@@ -55,7 +56,7 @@ struct Listeners {
 }
 
 /// Serves until it is asked to stop.
-pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyhow::Result<()> {
+pub(super) async fn run(arguments: Arguments, environment: &Environment, hardened: Hardened) -> anyhow::Result<()> {
     let data_dir = arguments.data_dir.clone();
     let given = given(arguments, environment);
     let mut faults = Vec::new();
@@ -64,6 +65,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment) -> anyh
     let addresses = draft.listeners().filter(|_| faults.is_empty()).ok_or(Faults(faults))?;
     let listeners = Listeners::bind(addresses)?;
     telemetry::install(draft.log())?;
+    hardened.report();
     let shutdown = Shutdown::listen()?;
 
     let database = tokio::select! {

@@ -9,12 +9,14 @@ use bailiwick_server::entropy::Entropy;
 use bailiwick_server::mail::Mailer;
 use bailiwick_server::telemetry;
 
+use super::hardening::Hardened;
 use super::listener::bind;
 use super::shutdown::Shutdown;
 
 /// Serves until it is asked to stop, or lists all faults.
-pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
+pub(super) async fn run(settings: Settings, hardened: Hardened) -> anyhow::Result<()> {
     telemetry::install(Draft::parse(&settings, Mode::Serve, &mut Vec::new()).log())?;
+    hardened.report();
     let config = boot::check_serve(&settings).await?;
     let shutdown = Shutdown::listen()?;
     let public = bind(config.listen, "--listen")?;

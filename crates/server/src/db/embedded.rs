@@ -19,6 +19,7 @@ mod error;
 mod postmaster;
 mod remains;
 mod roles;
+mod scram;
 mod secret_files;
 mod socket;
 
@@ -140,7 +141,7 @@ impl Embedded {
         let superuser = superuser_options(&socket, &passwords);
         let (postmaster, mut connection) = launch.start(&superuser).await.map_err(|error| refused(&dir, error))?;
         let embedded = Self { dir, socket, passwords, launch, postmaster };
-        embedded.establish(&superuser, &mut connection).await?;
+        embedded.establish(&superuser, &mut connection, entropy).await?;
         connection.close().await.map_err(|source| EmbeddedError::Sql { step: "leave the database", source })?;
         Ok(embedded)
     }
@@ -223,9 +224,12 @@ impl Embedded {
         &self,
         superuser: &PgConnectOptions,
         connection: &mut PgConnection,
+        entropy: &Entropy,
     ) -> Result<(), EmbeddedError> {
         let Passwords { owner, runtime, system, .. } = &self.passwords;
-        let passwords = [(roles::OWNER, owner), (roles::RUNTIME, runtime), (roles::SYSTEM, system)];
+        let verifier = |password| scram::verifier(password, &entropy.bytes());
+        let passwords =
+            [(roles::OWNER, verifier(owner)), (roles::RUNTIME, verifier(runtime)), (roles::SYSTEM, verifier(system))];
         roles::establish(connection, passwords).await?;
         roles::establish_database(superuser, connection, roles::DATABASE, "template1").await?;
         let url = format!("{}\n", self.urls().owner.expose_secret());

@@ -77,6 +77,28 @@ async fn an_unsafe_server_hears_every_fault() {
 }
 
 #[tokio::test]
+async fn a_database_that_logs_parameters_is_refused() {
+    let database = TestDatabase::create().await;
+    let name = options(&database.superuser_url).get_database().unwrap().to_owned();
+    // Each has a word of its own, and a length of 0 is what makes them harmless.
+    for (role, setting) in [
+        ("runtime", "log_parameter_max_length = -1"),
+        ("runtime", "log_statement = 'mod'"),
+        ("system", "log_parameter_max_length = 0"),
+        ("system", "log_statement = 'all'"),
+        ("system", "log_parameter_max_length_on_error = 64"),
+    ] {
+        let statement = format!("ALTER ROLE bailiwick_{role} IN DATABASE {name} SET {setting}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&database.superuser()).await.unwrap();
+    }
+    let said = refused(&mut production(&database, 9, 10)).await;
+    assert_eq!(codes(&said), ["database.logs_parameters"; 2], "{said}");
+    for mend in ["runtime SET log_parameter_max_length = 0;", "system SET log_parameter_max_length_on_error = 0;"] {
+        assert!(said.contains(&format!("ALTER ROLE bailiwick_{mend}")), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn what_dev_made_and_a_role_that_may_become_another_are_refused() {
     let home = DevHome::temporary();
     let server = home.start().await;

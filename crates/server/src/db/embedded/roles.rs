@@ -3,7 +3,6 @@
 //! Every step may be repeated: a start that was cut short is finished by the next, and passwords and attributes that
 //! somebody changed by hand come back.
 
-use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
@@ -21,10 +20,10 @@ pub(super) const DATABASE: &str = "bailiwick";
 const ATTRIBUTES: &str =
     "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION CONNECTION LIMIT -1";
 
-/// Makes or mends the roles. The passwords are hexadecimal: they need no quoting.
+/// Makes or mends the roles. The passwords are verifiers of [`super::scram`]: they need no quoting.
 pub(super) async fn establish(
     connection: &mut PgConnection,
-    passwords: [(&'static str, &SecretString); 3],
+    passwords: [(&'static str, String); 3],
 ) -> Result<(), EmbeddedError> {
     for (role, password) in passwords {
         let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
@@ -33,7 +32,6 @@ pub(super) async fn establish(
             .await
             .map_err(sql("look for a role"))?;
         let verb = if exists { "ALTER" } else { "CREATE" };
-        let password = password.expose_secret();
         let statement = format!("{verb} ROLE {role} {ATTRIBUTES} PASSWORD '{password}'");
         execute(connection, statement, "make a role").await?;
         // A role may change its own settings, and `row_security = off` would outlast every restart.

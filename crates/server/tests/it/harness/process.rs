@@ -98,7 +98,15 @@ impl DevHome {
 
     /// Starts a server and waits until it says that it is ready.
     pub async fn start(&self) -> DevServer<'_> {
-        DevServer::start(self).await
+        DevServer::start(self, self.command()).await
+    }
+
+    /// As [`Self::start`], by a shell in which this stands before the command, such as `ulimit -c 0; exec`.
+    pub async fn start_by(&self, shell: &str) -> DevServer<'_> {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{shell} \"$0\" \"$@\""), BINARY]);
+        command.args(self.command().as_std().get_args()).stdin(Stdio::null()).process_group(0);
+        DevServer::start(self, command).await
     }
 
     /// Runs a server that is expected to refuse; answers what it said.
@@ -118,9 +126,9 @@ pub struct DevServer<'a> {
 }
 
 impl<'a> DevServer<'a> {
-    async fn start(home: &'a DevHome) -> Self {
+    async fn start(home: &'a DevHome, mut command: Command) -> Self {
         let log = File::options().append(true).create(true).open(&home.log).unwrap();
-        let mut process = home.command().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(READY, stdout.next_line()).await;
         let line = line.unwrap_or_else(|_| panic!("not ready in time\n{}", home.log())).unwrap();
