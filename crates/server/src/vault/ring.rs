@@ -253,6 +253,19 @@ impl Vault {
         self.fetch(owner, &slot).await
     }
 
+    /// An owner's keys as they were a moment ago, for whoever has to know of what another process has just erased.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn keys_of_now(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
+        let slot = self.slot(owner);
+        let _one_at_a_time = slot.fetching.lock().await;
+        match slot.remembered(LOOK) {
+            Some(Remembered { keys, .. }) => Ok(keys),
+            None => self.fetch(owner, &slot).await,
+        }
+    }
+
     /// The keys that vouch for rows of this kind.
     ///
     /// # Errors
