@@ -32,6 +32,8 @@ const RESERVED: u32 = 1 << 16;
 const OWNERS: usize = 20_000;
 /// A version that nobody has heard of is looked for so often at most.
 const LOOK: Duration = Duration::from_secs(1);
+/// What was fetched so lately is taken for what is there now.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Whose keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -260,7 +262,7 @@ impl Vault {
     pub async fn keys_of_now(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
         let slot = self.slot(owner);
         let _one_at_a_time = slot.fetching.lock().await;
-        match slot.remembered(LOOK) {
+        match slot.remembered(MOMENT) {
             Some(Remembered { keys, .. }) => Ok(keys),
             None => self.fetch(owner, &slot).await,
         }
