@@ -42,15 +42,18 @@ pub(super) struct FolderLock {
 }
 
 impl Folder {
-    pub(super) async fn open(root: &Path) -> Result<Self, AnchorError> {
-        let root: Arc<Path> = Arc::from(root);
-        let store = Self { root: root.clone() };
-        run("open", store.root.display().to_string(), move || {
+    pub(super) fn at(root: &Path) -> Self {
+        Self { root: Arc::from(root) }
+    }
+
+    /// Makes the folder if it is not there, and takes away what a crash left.
+    pub(super) async fn open(&self) -> Result<(), AnchorError> {
+        let root = self.root.clone();
+        run("open", root.display().to_string(), move || {
             make_folder(&root)?;
             clean(&root)
         })
-        .await?;
-        Ok(store)
+        .await
     }
 
     pub(super) async fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Tag, AnchorError> {
@@ -102,10 +105,6 @@ impl Folder {
             waited += LOCK_PAUSE;
         }
         Ok(Some(FolderLock { _file: file }))
-    }
-
-    pub(super) fn root(&self) -> &Path {
-        &self.root
     }
 
     /// The path of an object.

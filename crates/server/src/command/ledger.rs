@@ -2,7 +2,7 @@
 //!
 //! It works on the database of a running server as well as on that of one that has stopped.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use bailiwick_proof::environment::Environment as LogEnvironment;
@@ -10,7 +10,7 @@ use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::log::Log;
 use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::clock::Clock;
-use bailiwick_server::config::{Environment, SealingKey};
+use bailiwick_server::config::{AnchorPlace, Environment, SealingKey};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{self, Ledger, LogReport, Report};
 use bailiwick_server::vault::LocalSeal;
@@ -66,7 +66,7 @@ pub(super) struct Places {
 /// What a command works on.
 struct Found {
     opened: Opened,
-    anchor_dir: PathBuf,
+    anchor: AnchorPlace,
     sealing_key: Option<SealingKey>,
 }
 
@@ -75,7 +75,9 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
     match command {
         Command::Verify(Verify { places, .. }) => {
             let found = places.open(environment).await?;
-            let report = ledger::inspect(&found.opened.db, &found.anchor_dir).await.context("cannot read the ledger");
+            let report = ledger::inspect(&found.opened.db, &AnchorStore::at(&found.anchor)?)
+                .await
+                .context("cannot read the ledger");
             found.opened.close().await?;
             tell(&report?)
         }
@@ -96,12 +98,12 @@ impl Places {
             FoundIn::DataDir(data_dir) => {
                 let key = std::fs::read_to_string(data_dir.join("secrets/sealing_key")).map(SecretString::from);
                 let key = key.ok().and_then(|text| SealingKey::parse(text.expose_secret().trim_end()).ok());
-                (Some(anchor_beside(data_dir)), key)
+                (Some(AnchorPlace::Folder(anchor_beside(data_dir))), key)
             }
-            FoundIn::Settings(draft) => (draft.anchor_dir().map(Path::to_path_buf), draft.sealing_key().cloned()),
+            FoundIn::Settings(draft) => (draft.anchor().cloned(), draft.sealing_key().cloned()),
         };
-        let anchor_dir = self.anchor_dir.or(default).context("anchor_dir is not set")?;
-        Ok(Found { opened, anchor_dir, sealing_key })
+        let anchor = self.anchor_dir.map(AnchorPlace::Folder).or(default).context("anchor_dir is not set")?;
+        Ok(Found { opened, anchor, sealing_key })
     }
 }
 
@@ -112,7 +114,7 @@ impl Found {
         let key = self.sealing_key.as_ref().context("secrets.sealing_key is not set: it opens the ledger's keys")?;
         let db = self.opened.db.clone();
         let facts = ledger::establish(&db, &clock, &entropy, None, "").await?;
-        let anchor = AnchorStore::folder(&self.anchor_dir).await?;
+        let anchor = AnchorStore::open(&self.anchor).await?;
         let seal = LocalSeal::new(key.bytes(), entropy.clone())?;
         let parts = ledger::Parts { db, seal, clock, entropy, anchor, facts };
         let ledger = Ledger::open(parts).await?;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::establish::CellFacts;
 use super::sequence::{self, Left, Wait, sequence, sequence_together};
-use super::sign::{self, Signed};
+use super::sign::{self, LastTry, Signed};
 use crate::anchor::{AnchorStore, Journal, JournalError};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath};
@@ -166,8 +166,8 @@ struct Inner {
     /// Logs that have grown and are not signed yet, as far as this process knows.
     moved: Mutex<HashSet<Log>>,
     woken: Notify,
-    /// One signer at a time in this process; the journal's lock keeps other processes out.
-    signing: tokio::sync::Mutex<()>,
+    /// One signer at a time in this process; the journal keeps other processes out.
+    signing: tokio::sync::Mutex<LastTry>,
     /// Of those in this process who wait for the same log's head, one waits with a connection in its hands.
     turns: [tokio::sync::Mutex<()>; TURNS],
 }
@@ -180,13 +180,13 @@ impl Ledger {
     /// journal.
     pub async fn open(parts: Parts) -> Result<Self, LedgerError> {
         let Parts { db, seal, clock, entropy, anchor, facts } = parts;
-        let anchor_dir = anchor.dir();
-        if !Journal::exists(anchor_dir, facts.id) && sign::has_begun(&db).await? {
-            return Err(LedgerError::JournalMissing {
-                at: anchor_dir.join(facts.id.to_string()).display().to_string(),
-            });
+        // In this order: a node that began the logs meanwhile has had the store know the cell before.
+        let begun = sign::has_begun(&db).await?;
+        if begun && !Journal::exists(&anchor, facts.id).await? {
+            return Err(LedgerError::JournalMissing { at: Journal::place(&anchor, facts.id)? });
         }
-        let journal = Journal::open(anchor_dir, facts.id)?;
+        Journal::begin(&anchor, facts.id).await?;
+        let journal = Journal::open(anchor, facts.id).await?;
         let inner = Inner {
             db,
             seal,
@@ -289,7 +289,7 @@ impl Ledger {
         self.0.turns.get(spread % TURNS)
     }
 
-    pub(super) fn signing(&self) -> &tokio::sync::Mutex<()> {
+    pub(super) fn signing(&self) -> &tokio::sync::Mutex<LastTry> {
         &self.0.signing
     }
 

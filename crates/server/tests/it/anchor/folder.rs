@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use bailiwick_server::anchor::{AnchorError, AnchorStore, MAX_OBJECT_BYTES};
+use bailiwick_server::config::AnchorPlace;
 
 use super::promises::{self, content, name};
 use crate::harness::process::mode;
 
-async fn open(path: &Path) -> AnchorStore {
-    AnchorStore::folder(path).await.unwrap()
+pub async fn open(path: &Path) -> AnchorStore {
+    AnchorStore::open(&AnchorPlace::Folder(path.to_owned())).await.unwrap()
 }
 
 #[tokio::test]
@@ -79,7 +80,7 @@ async fn a_store_that_does_not_serve_says_what_failed_and_where() {
     fs::write(dir.path().join("file"), b"").unwrap();
     let (inside, file) = (name("file/b"), dir.path().join("file"));
     let failed = [
-        (AnchorStore::folder(&file.join("x")).await.map(|_| ()), "make the folder"),
+        (AnchorStore::open(&AnchorPlace::Folder(file.join("x"))).await.map(|_| ()), "make the folder"),
         (store.create(&inside, b"").await.map(|_| ()), "make the folder"),
         (store.read(&inside).await.map(|_| ()), "read"),
         (store.read(&name("a")).await.map(|_| ()), "read"),

@@ -365,7 +365,7 @@ fn config(
             pooler: Pooler::None,
         },
         jobs: Jobs { workers: 4 },
-        anchor_dir: database.anchor_dir.clone(),
+        anchor: database.anchor(),
         log_name: None,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
         secrets,

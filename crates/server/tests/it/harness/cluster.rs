@@ -11,6 +11,7 @@ use std::process::Child;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use bailiwick_server::config::{AnchorPlace, Bucket};
 use bailiwick_server::db::MIGRATOR;
 use bailiwick_server::db::embedded::{DataDir, Embedded, Search, Tuning, Urls};
 use bailiwick_server::entropy::Entropy;
@@ -46,6 +47,8 @@ pub struct TestDatabase {
     pub owner: PgPool,
     /// Where the journal of what was signed in it lies.
     pub anchor_dir: PathBuf,
+    /// In which bucket it lies instead.
+    pub bucket: Option<Bucket>,
 }
 
 impl TestDatabase {
@@ -67,7 +70,28 @@ impl TestDatabase {
         let superuser_url = cluster.embedded.superuser_url(&name);
         let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(options(&urls.owner));
         let anchor_dir = cluster.embedded.dir().path().join("anchors").join(name);
-        Self { urls, superuser_url, owner, anchor_dir }
+        Self { urls, superuser_url, owner, anchor_dir, bucket: None }
+    }
+
+    /// Where its anchor store is.
+    pub fn anchor(&self) -> AnchorPlace {
+        match &self.bucket {
+            Some(bucket) => AnchorPlace::Bucket(bucket.clone()),
+            None => AnchorPlace::Folder(self.anchor_dir.clone()),
+        }
+    }
+
+    /// The same as environment variables.
+    pub fn anchor_variables(&self) -> Vec<(&'static str, String)> {
+        let Some(bucket) = &self.bucket else {
+            return vec![("BAILIWICK_ANCHOR_DIR", self.anchor_dir.to_str().unwrap().to_owned())];
+        };
+        vec![
+            ("BAILIWICK_ANCHOR_S3_URL", self.anchor().to_string()),
+            ("BAILIWICK_ANCHOR_S3_ENDPOINT", bucket.endpoint.clone().unwrap()),
+            ("BAILIWICK_ANCHOR_S3_ACCESS_KEY_ID", bucket.access_key_id.clone()),
+            ("BAILIWICK_ANCHOR_S3_SECRET_ACCESS_KEY", bucket.secret_access_key.expose_secret().to_owned()),
+        ]
     }
 
     /// A pool of the superuser's, for whom row-level security does not hold.

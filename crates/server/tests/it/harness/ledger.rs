@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::ledger::{LogReport, Report, inspect};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
@@ -124,7 +125,7 @@ pub async fn verify(home: &DevHome) -> (i32, String) {
 
 /// The check's report on a server of this process.
 pub async fn report(app: &TestApp) -> Report {
-    inspect(&app.db, &app.database.anchor_dir).await.unwrap()
+    inspect(&app.db, &AnchorStore::at(&app.database.anchor()).unwrap()).await.unwrap()
 }
 
 /// The check's report on a workspace's live log.

@@ -42,8 +42,13 @@ impl OwnCluster {
         let name = options(&urls.owner).get_database().unwrap().to_owned();
         owner.close().await.unwrap();
         let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(options(&urls.owner));
-        let database =
-            TestDatabase { superuser_url: embedded.superuser_url(&name), owner, anchor_dir: root.join("anchor"), urls };
+        let database = TestDatabase {
+            superuser_url: embedded.superuser_url(&name),
+            owner,
+            anchor_dir: root.join("anchor"),
+            bucket: None,
+            urls,
+        };
         Self { database, embedded, root, _reaper: reaper }
     }
 

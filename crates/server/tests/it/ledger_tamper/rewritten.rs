@@ -143,7 +143,9 @@ async fn against_what_the_customer_kept() {
 fn an_empty_journal(anchor_dir: &std::path::Path) -> std::path::PathBuf {
     let empty = anchor_dir.with_extension("empty");
     for cell in std::fs::read_dir(anchor_dir).unwrap() {
-        std::fs::create_dir_all(empty.join(cell.unwrap().file_name()).join("journal")).unwrap();
+        let cell = empty.join(cell.unwrap().file_name());
+        std::fs::create_dir_all(&cell).unwrap();
+        std::fs::write(cell.join("known"), b"").unwrap();
     }
     empty
 }
