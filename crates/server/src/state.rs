@@ -131,7 +131,7 @@ impl AppState {
         let feed = Feed::new(db.clone(), &clock, &entropy);
         let default_name = config.public_url.authority();
         let facts = ledger::establish(&db, &clock, &entropy, config.log_name.as_deref(), default_name).await?;
-        let anchor = AnchorStore::open(&config.anchor).await?;
+        let anchor = AnchorStore::open(&config.anchor, &entropy).await?;
         let ledger = Ledger::open(ledger::Parts {
             db: db.clone(),
             seal: seal.clone(),

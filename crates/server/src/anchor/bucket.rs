@@ -5,10 +5,11 @@
 //!
 //! # Invariants
 //! - A store that ignores the conditions, or a bucket that keeps versions, is refused at the start: see [`Bucket::probe`].
-//! - An attempt that failed may have had its effect. So a later one of the same operation that is refused asks whether its
-//!   own content lies there, before it says that somebody else was quicker.
+//! - An attempt that failed may have had its effect. So each operation leaves a mark of its own with what it writes, and a
+//!   later attempt that is refused looks for it, before it says that somebody else was quicker.
 //! - Requests go to the endpoint itself: no proxy of the environment, no redirect.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::path::Path;
 use object_store::{
-    ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult, RetryConfig, UpdateVersion,
+    Attribute, Attributes, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutResult,
+    RetryConfig, UpdateVersion,
 };
 use secrecy::ExposeSecret;
 use tokio::time::error::Elapsed;
@@ -28,6 +30,7 @@ use zeroize::Zeroizing;
 use super::name::ObjectName;
 use super::store::{AnchorError, MAX_OBJECT_BYTES, OPERATION_LIMIT, Object, Tag};
 use crate::config;
+use crate::entropy::Entropy;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// A request and its answer; a second attempt fits into the limit of the operation.
@@ -35,6 +38,8 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(4);
 const ATTEMPTS: u32 = 4;
 /// After the first attempt; three times as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The metadata of an object in which the mark of the operation stands that wrote it.
+const MARK: Attribute = Attribute::Metadata(Cow::Borrowed("bailiwick-operation"));
 /// What Amazon answers as the version of an object in a bucket that keeps none any more.
 const NO_VERSION: &str = "null";
 
@@ -42,6 +47,7 @@ const NO_VERSION: &str = "null";
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     store: Arc<AmazonS3>,
+    entropy: Entropy,
     /// What stands before each name, with the slash, if anything does.
     prefix: Arc<str>,
     /// The URL of that, for messages.
@@ -55,6 +61,19 @@ enum Attempt<T> {
     Failed(Error),
 }
 
+/// A write: the same in each of its attempts.
+struct Write<'a> {
+    name: &'a ObjectName,
+    bytes: &'a [u8],
+    mark: String,
+}
+
+/// An object beside the mark of the operation that wrote it.
+struct Found {
+    object: Object,
+    mark: Option<String>,
+}
+
 /// What a successful write tells.
 struct Written {
     tag: Tag,
@@ -62,7 +81,7 @@ struct Written {
 }
 
 impl Bucket {
-    pub(super) fn at(place: &config::Bucket) -> Result<Self, AnchorError> {
+    pub(super) fn at(place: &config::Bucket, entropy: Entropy) -> Result<Self, AnchorError> {
         let prefix = place.prefix.as_ref().map_or_else(String::new, |prefix| format!("{prefix}/"));
         let url = format!("s3://{}/{prefix}", place.name);
         let mut builder = AmazonS3Builder::new()
@@ -76,7 +95,7 @@ impl Bucket {
             builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         }
         let store = builder.build().map_err(|error| unavailable("open", &url, io::Error::other(error)))?;
-        Ok(Self { store: Arc::new(store), prefix: Arc::from(prefix), url: Arc::from(url) })
+        Ok(Self { store: Arc::new(store), entropy, prefix: Arc::from(prefix), url: Arc::from(url) })
     }
 
     /// Finds out whether the store does what is relied on: creates one object twice, and replaces it by a wrong tag.
@@ -109,8 +128,9 @@ impl Bucket {
 
     pub(super) async fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Tag, AnchorError> {
         let mut tries = Tries::to("create", self.at_name(name));
+        let write = self.write(name, bytes);
         loop {
-            let attempt = timeout_at(tries.deadline, self.try_to_create(name, bytes, tries.again())).await;
+            let attempt = timeout_at(tries.deadline, self.try_to_create(&write)).await;
             if let Some(done) = tries.judge(attempt).await {
                 return done;
             }
@@ -125,7 +145,10 @@ impl Bucket {
         let mut tries = Tries::to("read", self.at_name(name));
         loop {
             let attempt = timeout_at(tries.deadline, self.get(name)).await;
-            let attempt = attempt.map(|found| found.map_or_else(|failed| failed, |found| Attempt::Over(Ok(found))));
+            let attempt = attempt.map(|found| match found {
+                Ok(found) => Attempt::Over(Ok(found.map(|found| found.object))),
+                Err(failed) => failed,
+            });
             if let Some(done) = tries.judge(attempt).await {
                 return done;
             }
@@ -134,20 +157,25 @@ impl Bucket {
 
     async fn write_over(&self, name: &ObjectName, bytes: &[u8], seen: &Tag) -> Result<Written, AnchorError> {
         let mut tries = Tries::to("replace", self.at_name(name));
+        let write = self.write(name, bytes);
         loop {
-            let attempt = timeout_at(tries.deadline, self.try_to_replace(name, bytes, seen, tries.again())).await;
+            let attempt = timeout_at(tries.deadline, self.try_to_replace(&write, seen)).await;
             if let Some(done) = tries.judge(attempt).await {
                 return done;
             }
         }
     }
 
-    async fn try_to_create(&self, name: &ObjectName, bytes: &[u8], again: bool) -> Attempt<Tag> {
-        match self.put(name, bytes, PutMode::Create).await {
+    fn write<'a>(&self, name: &'a ObjectName, bytes: &'a [u8]) -> Write<'a> {
+        Write { name, bytes, mark: format!("{:032x}", u128::from_be_bytes(self.entropy.bytes())) }
+    }
+
+    async fn try_to_create(&self, write: &Write<'_>) -> Attempt<Tag> {
+        match self.put(write, PutMode::Create).await {
             Ok(written) => Attempt::Over(Ok(written.tag)),
-            Err(Error::AlreadyExists { path, source }) => match self.get(name).await {
-                Ok(Some(found)) if again && *found.bytes == bytes => Attempt::Over(Ok(found.tag)),
-                Ok(Some(_)) => Attempt::Over(Err(AnchorError::Exists { name: name.clone() })),
+            Err(Error::AlreadyExists { path, source }) => match self.get(write.name).await {
+                Ok(Some(found)) if found.mark.as_ref() == Some(&write.mark) => Attempt::Over(Ok(found.object.tag)),
+                Ok(Some(_)) => Attempt::Over(Err(AnchorError::Exists { name: write.name.clone() })),
                 // Somebody's write was under way, and was given up.
                 Ok(None) => Attempt::Failed(Error::AlreadyExists { path, source }),
                 Err(failed) => failed,
@@ -156,18 +184,17 @@ impl Bucket {
         }
     }
 
-    async fn try_to_replace(&self, name: &ObjectName, bytes: &[u8], seen: &Tag, again: bool) -> Attempt<Written> {
+    async fn try_to_replace(&self, write: &Write<'_>, seen: &Tag) -> Attempt<Written> {
         let condition = UpdateVersion { e_tag: Some(seen.0.clone()), version: None };
-        match self.put(name, bytes, PutMode::Update(condition)).await {
+        match self.put(write, PutMode::Update(condition)).await {
             Ok(written) => Attempt::Over(Ok(written)),
-            Err(Error::Precondition { .. }) if again => match self.get(name).await {
-                Ok(Some(Object { bytes: found, tag })) if *found == bytes => {
-                    Attempt::Over(Ok(Written { tag, version: None }))
+            Err(Error::Precondition { .. }) => match self.get(write.name).await {
+                Ok(Some(found)) if found.mark.as_ref() == Some(&write.mark) => {
+                    Attempt::Over(Ok(Written { tag: found.object.tag, version: None }))
                 }
-                Ok(_) => Attempt::Over(Err(AnchorError::Changed { name: name.clone() })),
+                Ok(_) => Attempt::Over(Err(AnchorError::Changed { name: write.name.clone() })),
                 Err(failed) => failed,
             },
-            Err(Error::Precondition { .. }) => Attempt::Over(Err(AnchorError::Changed { name: name.clone() })),
             Err(error) => Attempt::Failed(error),
         }
     }
@@ -195,15 +222,16 @@ impl Bucket {
         format!("{}{name}", self.url)
     }
 
-    async fn put(&self, name: &ObjectName, bytes: &[u8], mode: PutMode) -> Result<Written, Error> {
-        let options = PutOptions { mode, ..PutOptions::default() };
+    async fn put(&self, write: &Write<'_>, mode: PutMode) -> Result<Written, Error> {
+        let attributes = Attributes::from_iter([(MARK, write.mark.clone())]);
+        let options = PutOptions { mode, attributes, ..PutOptions::default() };
         let PutResult { e_tag, version, .. } =
-            self.store.put_opts(&self.path(name), bytes.to_vec().into(), options).await?;
+            self.store.put_opts(&self.path(write.name), write.bytes.to_vec().into(), options).await?;
         let tag = e_tag.map(Tag).ok_or_else(|| generic("the answer has no entity tag"))?;
         Ok(Written { tag, version })
     }
 
-    async fn get<T>(&self, name: &ObjectName) -> Result<Option<Object>, Attempt<T>> {
+    async fn get<T>(&self, name: &ObjectName) -> Result<Option<Found>, Attempt<T>> {
         let found = match self.store.get(&self.path(name)).await {
             Ok(found) => found,
             Err(Error::NotFound { .. }) => return Ok(None),
@@ -215,8 +243,9 @@ impl Bucket {
         }
         let tag = found.meta.e_tag.clone().map(Tag);
         let tag = tag.ok_or_else(|| Attempt::Failed(generic("the answer has no entity tag")))?;
+        let mark = found.attributes.get(&MARK).map(|mark| mark.to_string());
         let bytes = found.bytes().await.map_err(Attempt::Failed)?;
-        Ok(Some(Object { bytes: Zeroizing::new(bytes.to_vec()), tag }))
+        Ok(Some(Found { object: Object { bytes: Zeroizing::new(bytes.to_vec()), tag }, mark }))
     }
 
     fn path(&self, name: &ObjectName) -> Path {
@@ -240,11 +269,6 @@ struct Tries {
 impl Tries {
     fn to(what: &'static str, at: String) -> Self {
         Self { what, at, deadline: Instant::now() + OPERATION_LIMIT, failed: 0, pause: FIRST_PAUSE }
-    }
-
-    /// Whether an attempt that failed, and may have had its effect, came before.
-    fn again(&self) -> bool {
-        self.failed > 0
     }
 
     /// What to answer; nothing when there is to be another attempt, for which it is time then.

@@ -128,12 +128,13 @@ async fn run<T: Send + 'static>(
 }
 
 fn create(name: ObjectName, path: &Path, bytes: &[u8]) -> Result<Tag, AnchorError> {
-    let folder = parent(path);
-    make_folder(folder)?;
-    let _held = wait_for_lock(folder)?;
+    // What was created stays, so nobody has to be waited for to know it.
     if path.symlink_metadata().is_ok() {
         return Err(AnchorError::Exists { name });
     }
+    let folder = parent(path);
+    make_folder(folder)?;
+    let _held = wait_for_lock(folder)?;
     let temporary = write_temporary(folder, bytes)?;
     let linked = fs::hard_link(&temporary, path);
     remove(&temporary)?;

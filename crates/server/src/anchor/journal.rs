@@ -28,6 +28,9 @@ const KNOWN: &str = "known";
 const OBJECTS: &str = "journal";
 /// An object that lies so long after the last snapshot is a snapshot.
 const SNAPSHOT_EVERY_MS: u64 = 3_600_000;
+/// More logs do not fit into an object, each of which takes 300 bytes at most: with more there are no snapshots, and a
+/// start reads on from the last one.
+const SNAPSHOT_MAX_HEADS: usize = 50_000;
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// So many objects are on their way at once while a journal is read at the start.
 const READ_AHEAD: usize = 16;
@@ -301,7 +304,8 @@ impl SigningLock {
         let journal = &self.journal;
         let (n, prev, snapshot, heads) = {
             let known = journal.known();
-            let snapshot = at.abs_diff(known.snapshot_at) >= SNAPSHOT_EVERY_MS;
+            let fits = known.heads.len() + moved.len() <= SNAPSHOT_MAX_HEADS;
+            let snapshot = fits && at.abs_diff(known.snapshot_at) >= SNAPSHOT_EVERY_MS;
             let mut heads = if snapshot { known.heads.clone() } else { BTreeMap::new() };
             heads.extend(moved.iter().map(|(origin, head)| (origin.clone(), *head)));
             (known.n + 1, known.digest.to_hex(), snapshot, heads)

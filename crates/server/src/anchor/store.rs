@@ -9,6 +9,7 @@ use super::bucket::Bucket;
 use super::folder::{Folder, FolderLock};
 use super::name::ObjectName;
 use crate::config::AnchorPlace;
+use crate::entropy::Entropy;
 
 /// An object is at most so large: the shred state of a workspace with ten thousand erasures is 12 MB.
 pub const MAX_OBJECT_BYTES: usize = 16 * 1024 * 1024;
@@ -115,8 +116,8 @@ impl AnchorStore {
     ///
     /// # Errors
     /// [`AnchorError::Unavailable`]; [`AnchorError::Unfit`] for a bucket without conditional writes or with versions.
-    pub async fn open(place: &AnchorPlace) -> Result<Self, AnchorError> {
-        let store = Self::at(place)?;
+    pub async fn open(place: &AnchorPlace, entropy: &Entropy) -> Result<Self, AnchorError> {
+        let store = Self::at(place, entropy)?;
         match &store.0 {
             Backend::Folder(folder) => folder.open().await?,
             Backend::Bucket(bucket) => bucket.probe().await?,
@@ -128,10 +129,10 @@ impl AnchorStore {
     ///
     /// # Errors
     /// [`AnchorError::Unavailable`] when this machine has nothing to verify certificates by.
-    pub fn at(place: &AnchorPlace) -> Result<Self, AnchorError> {
+    pub fn at(place: &AnchorPlace, entropy: &Entropy) -> Result<Self, AnchorError> {
         Ok(Self(match place {
             AnchorPlace::Folder(path) => Backend::Folder(Folder::at(path)),
-            AnchorPlace::Bucket(bucket) => Backend::Bucket(Bucket::at(bucket)?),
+            AnchorPlace::Bucket(bucket) => Backend::Bucket(Bucket::at(bucket, entropy.clone())?),
         }))
     }
 

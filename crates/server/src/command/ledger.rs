@@ -75,7 +75,7 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
     match command {
         Command::Verify(Verify { places, .. }) => {
             let found = places.open(environment).await?;
-            let report = ledger::inspect(&found.opened.db, &AnchorStore::at(&found.anchor)?)
+            let report = ledger::inspect(&found.opened.db, &AnchorStore::at(&found.anchor, &Entropy::system())?)
                 .await
                 .context("cannot read the ledger");
             found.opened.close().await?;
@@ -102,7 +102,11 @@ impl Places {
             }
             FoundIn::Settings(draft) => (draft.anchor().cloned(), draft.sealing_key().cloned()),
         };
-        let anchor = self.anchor_dir.map(AnchorPlace::Folder).or(default).context("anchor_dir is not set")?;
+        let anchor = self
+            .anchor_dir
+            .map(AnchorPlace::Folder)
+            .or(default)
+            .context("neither anchor_dir nor anchor.s3_url is set")?;
         Ok(Found { opened, anchor, sealing_key })
     }
 }
@@ -114,7 +118,7 @@ impl Found {
         let key = self.sealing_key.as_ref().context("secrets.sealing_key is not set: it opens the ledger's keys")?;
         let db = self.opened.db.clone();
         let facts = ledger::establish(&db, &clock, &entropy, None, "").await?;
-        let anchor = AnchorStore::open(&self.anchor).await?;
+        let anchor = AnchorStore::open(&self.anchor, &entropy).await?;
         let seal = LocalSeal::new(key.bytes(), entropy.clone())?;
         let parts = ledger::Parts { db, seal, clock, entropy, anchor, facts };
         let ledger = Ledger::open(parts).await?;

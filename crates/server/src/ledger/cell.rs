@@ -33,6 +33,9 @@ const SIGN_AFTER: Duration = Duration::from_secs(1);
 /// Logs that grew on other nodes and were not signed are looked for so often.
 const SIGN_LOOK: Duration = Duration::from_secs(10);
 
+/// So many logs share a journal object at most.
+const SIGN_AT_ONCE: usize = 5_000;
+
 /// So many logs are numbered at once at the request of callers.
 const TURNS: usize = 64;
 
@@ -89,7 +92,7 @@ pub enum LedgerError {
     /// The anchor store knows nothing of this cell, though its logs have begun.
     #[error(
         "{at} has no journal of this cell, though its logs have begun: put the anchor store back, or see \
-         docs/runbooks/database-behind-its-journal.md"
+         docs/runbooks/anchor-store-lost.md"
     )]
     JournalMissing {
         /// Where it would be.
@@ -372,8 +375,10 @@ impl Ledger {
             logs.extend(sign::unsigned(self).await?);
         }
         let logs: Vec<Log> = logs.into_iter().collect();
-        for (_, error) in sign::sign(self, &logs).await? {
-            failed("sign", &error);
+        for batch in logs.chunks(SIGN_AT_ONCE) {
+            for (_, error) in sign::sign(self, batch).await? {
+                failed("sign", &error);
+            }
         }
         Ok(())
     }

@@ -4,13 +4,18 @@ use std::time::Instant;
 
 use bailiwick_server::anchor::{AnchorError, AnchorStore, OPERATION_LIMIT};
 use bailiwick_server::config::AnchorPlace;
+use bailiwick_server::entropy::Entropy;
 use secrecy::SecretString;
 
 use super::promises::{self, content, name};
 use crate::harness::bucket::{Behaviour, ObjectStore};
 
+async fn try_open(place: &AnchorPlace) -> Result<AnchorStore, AnchorError> {
+    AnchorStore::open(place, &Entropy::system()).await
+}
+
 async fn open(place: &AnchorPlace) -> AnchorStore {
-    AnchorStore::open(place).await.unwrap()
+    try_open(place).await.unwrap()
 }
 
 #[tokio::test]
@@ -35,7 +40,7 @@ async fn a_store_on_whose_conditions_nobody_can_rely_is_refused() {
         // A first start and a later one find out alike.
         for _ in 0..2 {
             server.behave(behaviour);
-            let refused = AnchorStore::open(&server.place("a")).await.unwrap_err();
+            let refused = try_open(&server.place("a")).await.unwrap_err();
             assert!(matches!(&refused, AnchorError::Unfit { at, .. } if at == "s3://anchors/a/"), "{refused}");
             assert!(refused.to_string().contains(reason), "{refused}");
             server.behave(Behaviour::Serving);
@@ -50,15 +55,21 @@ async fn a_write_whose_answer_was_lost_is_known_again() {
     let store = open(&server.place("")).await;
     let object = name("a/b");
     server.behave(Behaviour::LosingAnAnswer);
-    let tag = store.create(&object, b"one").await.unwrap();
+    let first = store.create(&object, b"one").await.unwrap();
     server.behave(Behaviour::LosingAnAnswer);
-    let tag = store.replace(&object, b"two", &tag).await.unwrap();
+    let tag = store.replace(&object, b"two", &first).await.unwrap();
     assert_eq!(store.read(&object).await.unwrap().unwrap().tag, tag);
     assert_eq!(content(&store, &object).await.unwrap(), b"two");
 
-    // That the same lies there already does not make it ours.
-    let exists = store.create(&object, b"two").await;
-    assert!(matches!(exists, Err(AnchorError::Exists { .. })), "{exists:?}");
+    // That the same lies there already does not make it ours, whether the first attempt failed or not.
+    for behaviour in [Behaviour::Serving, Behaviour::FailingOnce] {
+        server.behave(behaviour);
+        let exists = store.create(&object, b"two").await;
+        assert!(matches!(exists, Err(AnchorError::Exists { .. })), "{exists:?}");
+        server.behave(behaviour);
+        let stale = store.replace(&object, b"two", &first).await;
+        assert!(matches!(stale, Err(AnchorError::Changed { .. })), "{stale:?}");
+    }
 }
 
 #[tokio::test]
@@ -76,7 +87,7 @@ async fn a_bucket_that_is_away_or_hangs_is_said_to_be_and_serves_again_afterward
             async { store.replace(&object, bytes, &tag).await.map(|_| ()) },
             async { store.read(&object).await.map(|_| ()) },
             async { store.list(&name("a")).await.map(|_| ()) },
-            async { AnchorStore::open(&server.place("")).await.map(|_| ()) },
+            async { try_open(&server.place("")).await.map(|_| ()) },
         );
         let wanted = [("create", "a/new"), ("replace", "a/b"), ("read", "a/b"), ("list", "a"), ("create", "probe")];
         for (failed, (operation, place)) in <[_; 5]>::from(failed).into_iter().zip(wanted) {
@@ -100,7 +111,7 @@ async fn a_key_that_does_not_open_and_a_server_that_is_not_there_are_said() {
     let mut nowhere = server.bucket("");
     nowhere.endpoint = Some("http://127.0.0.1:9".to_owned());
     for place in [wrong, nowhere] {
-        let refused = AnchorStore::open(&AnchorPlace::Bucket(place)).await.unwrap_err();
+        let refused = try_open(&AnchorPlace::Bucket(place)).await.unwrap_err();
         assert!(matches!(refused, AnchorError::Unavailable { what: "create", .. }), "{refused}");
         assert!(!refused.to_string().contains("another-key"), "{refused}");
     }

@@ -6,12 +6,17 @@ use std::path::Path;
 
 use bailiwick_server::anchor::{AnchorError, AnchorStore, MAX_OBJECT_BYTES};
 use bailiwick_server::config::AnchorPlace;
+use bailiwick_server::entropy::Entropy;
 
 use super::promises::{self, content, name};
 use crate::harness::process::mode;
 
+async fn try_open(path: &Path) -> Result<AnchorStore, AnchorError> {
+    AnchorStore::open(&AnchorPlace::Folder(path.to_owned()), &Entropy::system()).await
+}
+
 pub async fn open(path: &Path) -> AnchorStore {
-    AnchorStore::open(&AnchorPlace::Folder(path.to_owned())).await.unwrap()
+    try_open(path).await.unwrap()
 }
 
 #[tokio::test]
@@ -80,7 +85,7 @@ async fn a_store_that_does_not_serve_says_what_failed_and_where() {
     fs::write(dir.path().join("file"), b"").unwrap();
     let (inside, file) = (name("file/b"), dir.path().join("file"));
     let failed = [
-        (AnchorStore::open(&AnchorPlace::Folder(file.join("x"))).await.map(|_| ()), "make the folder"),
+        (try_open(&file.join("x")).await.map(|_| ()), "make the folder"),
         (store.create(&inside, b"").await.map(|_| ()), "make the folder"),
         (store.read(&inside).await.map(|_| ()), "read"),
         (store.read(&name("a")).await.map(|_| ()), "read"),

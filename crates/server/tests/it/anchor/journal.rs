@@ -18,6 +18,9 @@ const BEFORE: u64 = 2;
 /// So often all nodes sign at once.
 const ROUNDS: usize = 12;
 
+/// So many ask for a checkpoint at once.
+const ASKING: usize = 8;
+
 async fn a_server(bucket: &ObjectStore) -> TestApp {
     let mut database = TestDatabase::create().await;
     database.bucket = Some(bucket.bucket("cells"));
@@ -83,14 +86,17 @@ async fn while_the_bucket_is_away_entries_are_numbered_and_nothing_is_signed() {
     let recorder = Recorder::of(&app).await;
     let kept = recorder.checkpoint().await;
 
-    bucket.behave(Behaviour::Away);
-    for n in 0..5 {
-        assert_eq!(recorder.record(&format!("n-{n}")).await.seq, BEFORE + n);
-    }
-    let refused = join_all((0..4).map(async |_| recorder.get("/audit/checkpoint").await)).await;
-    for refused in refused {
-        assert_eq!(refused.problem(), (503, "anchor_unavailable".into()), "{}", refused.text);
-        assert_eq!(refused.headers["retry-after"], "1");
+    for (behaviour, events) in [(Behaviour::Away, 0..3), (Behaviour::Hanging, 3..5)] {
+        bucket.behave(behaviour);
+        for n in events {
+            assert_eq!(recorder.record(&format!("n-{n}")).await.seq, BEFORE + n);
+        }
+        // Together they wait as long as one: each by itself would be over its time before the last had its turn.
+        let refused = join_all((0..ASKING).map(async |_| recorder.get("/audit/checkpoint").await)).await;
+        for refused in refused {
+            assert_eq!(refused.problem(), (503, "anchor_unavailable".into()), "{}", refused.text);
+            assert_eq!(refused.headers["retry-after"], "1");
+        }
     }
     let signed = "SELECT max(size) FROM ledger_checkpoints WHERE workspace_id = $1 AND environment = 'live'";
     let signed: i64 = sqlx::query_scalar(signed).bind(recorder.uuid()).fetch_one(&app.database.owner).await.unwrap();

@@ -49,7 +49,7 @@ async fn after_the_loss_of_the_sealing_key_a_rotation_is_enough() {
     let (db, clock, entropy) = (acme.app.db.clone(), Clock::system(), Entropy::system());
     let facts = ledger::establish(&db, &clock, &entropy, None, "").await.unwrap();
     let seal = LocalSeal::new(acme.app.secrets().sealing_key.bytes(), entropy.clone()).unwrap();
-    let anchor = AnchorStore::open(&acme.app.database.anchor()).await.unwrap();
+    let anchor = AnchorStore::open(&acme.app.database.anchor(), &entropy).await.unwrap();
     let ledger = Ledger::open(ledger::Parts { db, seal, clock, entropy, anchor, facts }).await.unwrap();
     let log = Log::Workspace { workspace: workspace.parse().unwrap(), environment: Environment::Live };
     let new = ledger::rotate_key(&ledger, log).await.unwrap();

@@ -1,7 +1,8 @@
 //! A server that speaks S3, in this process and over HTTP: `s3s-fs` in a temporary folder, with faults on request.
 //!
 //! `s3s-fs` looks at `If-None-Match` and `If-Match` before it writes and not while it does, so two conditional writes at
-//! once could both pass. [`Objects`] lets one write pass at a time: what a store that honours the conditions does.
+//! once could both pass; and an answer to a read may have the content from before a write with the tag from after it.
+//! [`Objects`] lets one write pass at a time, and no read beside it: what a store that honours the conditions does.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -37,6 +38,8 @@ pub enum Behaviour {
     Hanging,
     /// The next write has its effect and is answered 500.
     LosingAnAnswer,
+    /// The next request is answered 500.
+    FailingOnce,
     /// It ignores the conditions of writes.
     Unconditional,
     /// It keeps the versions of objects.
@@ -58,7 +61,7 @@ impl ObjectStore {
         std::fs::create_dir(dir.path().join(BUCKET)).unwrap();
         let behaviour = Arc::new(Mutex::new(Behaviour::Serving));
         let files = FileSystem::new(dir.path()).unwrap();
-        let objects = Objects { files, behaviour: behaviour.clone(), writing: tokio::sync::Mutex::default() };
+        let objects = Objects { files, behaviour: behaviour.clone(), writing: tokio::sync::RwLock::default() };
         let mut service = S3ServiceBuilder::new(objects);
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -112,7 +115,7 @@ async fn serve(listener: TcpListener, service: S3Service) {
 struct Objects {
     files: FileSystem,
     behaviour: Arc<Mutex<Behaviour>>,
-    writing: tokio::sync::Mutex<()>,
+    writing: tokio::sync::RwLock<()>,
 }
 
 impl Objects {
@@ -121,12 +124,20 @@ impl Objects {
         match behaviour {
             Behaviour::Away => Err(s3_error!(ServiceUnavailable)),
             Behaviour::Hanging => std::future::pending().await,
+            Behaviour::FailingOnce => {
+                self.recover();
+                Err(s3_error!(InternalError))
+            }
             other => Ok(other),
         }
     }
 
+    fn recover(&self) {
+        *self.behaviour.lock().unwrap() = Behaviour::Serving;
+    }
+
     async fn put(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        let _alone = self.writing.lock().await;
+        let _alone = self.writing.write().await;
         let behaviour = self.behaviour().await?;
         if behaviour == Behaviour::Unconditional {
             (request.input.if_match, request.input.if_none_match) = (None, None);
@@ -135,7 +146,7 @@ impl Objects {
         match behaviour {
             Behaviour::Versioned => written.output.version_id = Some("1".to_owned()),
             Behaviour::LosingAnAnswer => {
-                *self.behaviour.lock().unwrap() = Behaviour::Serving;
+                self.recover();
                 return Err(s3_error!(InternalError));
             }
             _ => {}
@@ -165,6 +176,7 @@ impl S3 for Objects {
         Self: 'f,
     {
         Box::pin(async move {
+            let _whole = self.writing.read().await;
             self.behaviour().await?;
             self.files.get_object(request).await
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bailiwick_server::anchor::AnchorStore;
+use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{LogReport, Report, inspect};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
@@ -125,7 +126,7 @@ pub async fn verify(home: &DevHome) -> (i32, String) {
 
 /// The check's report on a server of this process.
 pub async fn report(app: &TestApp) -> Report {
-    inspect(&app.db, &AnchorStore::at(&app.database.anchor()).unwrap()).await.unwrap()
+    inspect(&app.db, &AnchorStore::at(&app.database.anchor(), &Entropy::system()).unwrap()).await.unwrap()
 }
 
 /// The check's report on a workspace's live log.

@@ -155,7 +155,7 @@ async fn a_node_without_the_journal_of_a_cell_that_has_begun_does_not_start() {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let facts = ledger::establish(&db, &clock, &entropy, None, "").await.unwrap();
         let seal = LocalSeal::new(acme.app.secrets().sealing_key.bytes(), entropy.clone()).unwrap();
-        let anchor = AnchorStore::open(&anchor).await.unwrap();
+        let anchor = AnchorStore::open(&anchor, &entropy).await.unwrap();
         let parts = ledger::Parts { db: db.clone(), seal, clock, entropy, anchor, facts };
         ledger::Ledger::open(parts).await.err().map(|error| error.to_string()).unwrap_or_default()
     };
