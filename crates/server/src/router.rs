@@ -96,12 +96,14 @@ fn api() -> Routes<AppState> {
             .answers::<AuditEventDetail>(200).problems(&[Code::LedgerMismatch]), audit::http::get)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}/receipt", "getAuditReceipt", Permission(P::ReadAudit), "Get an event's receipt, a C2SP tlog-proof")
             .answers_as("text/plain").query(&[("open", "The fields to open: actor, ip, meta, target; none if nothing is said.")])
-            .problems(&[Code::LedgerMismatch, Code::LedgerFrozen]), audit::http::receipt)
+            .problems(&[Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]), audit::http::receipt)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/checkpoint", "getAuditCheckpoint", Permission(P::ReadAudit), "Get the newest checkpoint, a signed note")
-            .answers_as("text/plain").problems(&[Code::NoCheckpoint, Code::LedgerFrozen]), audit::http::checkpoint)
+            .answers_as("text/plain").problems(&[Code::NoCheckpoint, Code::LedgerFrozen, Code::AnchorUnavailable]),
+            audit::http::checkpoint)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/consistency", "proveConsistency", Permission(P::ReadAudit), "Get two published checkpoints, and the proof that one extends the other")
             .answers_as("text/plain").query(&[("from", "The size of the older checkpoint."), ("to", "The size of the newer one; the newest if nothing is said.")])
-            .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::LedgerFrozen]), audit::http::consistency)
+            .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]),
+            audit::http::consistency)
         .operation(Operation::get("/w/{workspace}/.well-known/jwks.json", "getLedgerKeys", Anyone, "Get the keys that sign a workspace's logs")
             .answers_as("application/jwk-set+json").problems(&[Code::NotFound]), audit::http::keys)
         .operation(Operation::get("/v1/key", "getOwnKey", AnyKey, "What the calling key is and may do")

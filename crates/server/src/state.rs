@@ -133,7 +133,7 @@ impl AppState {
         let feed = Feed::new(db.clone(), &clock, &entropy);
         let default_name = config.public_url.authority();
         let facts = ledger::establish(&db, &clock, &entropy, config.log_name.as_deref(), default_name).await?;
-        let anchor = AnchorStore::folder(&config.anchor_dir).await?;
+        let anchor = AnchorStore::open(&config.anchor, &entropy).await?;
         let vault = Vault::open(vault::Parts {
             db: db.clone(),
             keks: Keks::configured(&config.vault, config.vault.keeper, &entropy)?,

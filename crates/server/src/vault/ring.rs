@@ -339,7 +339,14 @@ impl Vault {
         let dek = rows.first().map(|row| row.dek).ok_or(VaultError::UnknownKey)?;
         // The cell's own object is sealed by the keys that are being fetched.
         let bare = Keys::new(nil, dek, deks, None, entropy.clone());
-        let anchored = self.0.shelf.find_or_make(nil, &bare, entropy).await?;
+        // Made together with the key, which has sealed nothing before.
+        let is_new = rows.iter().all(|row| row.uses == 0);
+        let anchored = match self.0.shelf.find(nil, &bare).await? {
+            Found::Here(anchored, _) => anchored,
+            Found::Nothing if is_new => self.0.shelf.find_or_make(nil, &bare, entropy).await?,
+            Found::Nothing => return Err(VaultError::AnchorMissing),
+            Found::Shredded => return Err(VaultError::Shredded),
+        };
         Ok(bare.with_subjects(anchored.subjects))
     }
 

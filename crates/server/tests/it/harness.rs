@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod browser;
+pub mod bucket;
 pub mod cluster;
 pub mod ledger;
 mod logs;

@@ -85,6 +85,8 @@ pub enum Code {
     IdempotencyKeyReused,
     /// A fault of ours.
     Internal,
+    /// Nothing can be signed, because the anchor store is away.
+    AnchorUnavailable,
     /// The log is neither appended to nor signed.
     LedgerFrozen,
     /// What was revoked is revoked, and not every node has said that it knows.
@@ -95,7 +97,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -136,6 +138,7 @@ impl Code {
         Self::ActionReserved,
         Self::IdempotencyKeyReused,
         Self::Internal,
+        Self::AnchorUnavailable,
         Self::LedgerFrozen,
         Self::RevocationUnconfirmed,
         Self::Unavailable,
@@ -318,6 +321,12 @@ impl Code {
                 500,
                 "Something went wrong on our side",
                 "Try again, and tell the operator the request id if it stays.",
+            ),
+            Self::AnchorUnavailable => (
+                "anchor_unavailable",
+                503,
+                "Nothing can be signed right now",
+                "What was recorded is recorded and numbered. Ask again after the time that `Retry-After` names.",
             ),
             Self::LedgerFrozen => (
                 "ledger_frozen",

@@ -370,7 +370,7 @@ fn config(
             pooler: Pooler::None,
         },
         jobs: Jobs { workers: 4 },
-        anchor_dir: database.anchor_dir.clone(),
+        anchor: database.anchor(),
         log_name: None,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
         vault: super::vault::settings(&database.kek_file),
