@@ -12,10 +12,16 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use bailiwick_proof::id::WorkspaceId;
+use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::api_keys::CreatedApiKey;
-use bailiwick_server::config::Pooler;
+use bailiwick_server::authz::Notary;
+use bailiwick_server::clock::Clock;
+use bailiwick_server::config::{self, KekKeeper, Pooler};
 use bailiwick_server::db::Db;
 use bailiwick_server::db::embedded::{Urls, urls_of_running};
+use bailiwick_server::entropy::Entropy;
+use bailiwick_server::ledger;
+use bailiwick_server::vault::{self, Keks, Vault};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::RequestBuilder;
@@ -168,6 +174,33 @@ impl Server {
     pub(crate) async fn db(&self) -> anyhow::Result<Db> {
         let urls = self.urls()?;
         Ok(Db::connect(&urls.runtime, &urls.system, 8, Pooler::None)?)
+    }
+
+    /// Vouches for rows as the server does.
+    ///
+    /// # Errors
+    /// When the server's keys do not open.
+    pub(crate) async fn notary(&self) -> anyhow::Result<Notary> {
+        let (db, clock, entropy) = (self.db().await?, Clock::system(), Entropy::system());
+        let data = &self.home.data;
+        let name = data.file_name().context("the data directory has no name")?.to_string_lossy().into_owned();
+        let settings = config::Vault {
+            keeper: KekKeeper::Local,
+            kek_file: Some(data.join("secrets/kek.json")),
+            transit: None,
+            key_lifetime: Duration::from_secs(3600),
+        };
+        let vault = Vault::open(vault::Parts {
+            keks: Keks::configured(&settings, settings.keeper, &entropy)?,
+            anchor: AnchorStore::folder(&data.with_file_name(format!("{name}-anchor"))).await?,
+            cell: ledger::establish(&db, &clock, &entropy, None, "").await?.id,
+            lifetime: settings.key_lifetime,
+            db,
+            clock,
+            entropy,
+        })
+        .await?;
+        Ok(Notary::open(&vault).await?)
     }
 
     /// The database's URLs.

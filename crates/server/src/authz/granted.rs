@@ -7,7 +7,7 @@ use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{UserId, WorkspaceId};
 
 use super::may::Needs;
-use super::{Memberships, Permission, PermissionSet, Principal, Role, ScopeSet, SignedIn, WorkspaceRef, sql};
+use super::{Memberships, Notary, Permission, PermissionSet, Principal, Role, ScopeSet, SignedIn, WorkspaceRef, sql};
 use crate::context::RequestContext;
 use crate::db::{Authority, DbError, ProjectWall, WorkspaceTx, sealed};
 
@@ -127,17 +127,17 @@ impl<P: Needs> Granted<P> {
     /// # Errors
     /// [`Denied::NotFound`] when the membership is gone or the key has ended, [`Denied::Forbidden`] when its role has lost
     /// the permission.
-    pub async fn ceiling(&self, tx: &mut WorkspaceTx) -> Result<(PermissionSet, ScopeSet), Denied> {
+    pub async fn ceiling(&self, tx: &mut WorkspaceTx, notary: &Notary) -> Result<(PermissionSet, ScopeSet), Denied> {
         match &self.principal {
             Principal::Session(person) => {
-                let role = sql::role_for_share(tx, person.user()).await?.ok_or(Denied::NotFound)?;
+                let role = sql::role_for_share(tx, notary, person.user()).await?.ok_or(Denied::NotFound)?;
                 if !role.permissions().contains(P::PERMISSION) {
                     return Err(Denied::Forbidden(P::PERMISSION));
                 }
                 Ok((role.permissions(), ScopeSet::ALL))
             }
             Principal::Key(holder) => {
-                if !sql::key_works_for_share(tx, holder.key().id).await? {
+                if !sql::key_works_for_share(tx, notary, holder.key().id).await? {
                     return Err(Denied::NotFound);
                 }
                 Ok((holder.permissions(), holder.key().scopes))

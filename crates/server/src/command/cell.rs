@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bailiwick_server::anchor::AnchorStore;
+use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{self, AnchorPlace, Environment, KekKeeper};
 use bailiwick_server::db::Db;
@@ -100,6 +101,11 @@ impl Cell {
             entropy,
         };
         Ok(Vault::open(parts).await?)
+    }
+
+    /// Whoever vouches for rows that grant something.
+    pub(super) async fn notary(&self) -> anyhow::Result<Notary> {
+        Ok(Notary::open(&self.vault(None).await?).await?)
     }
 
     /// The ledger, with the vault.

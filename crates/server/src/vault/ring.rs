@@ -273,7 +273,20 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn row_keys(&self, label: &'static str) -> Result<RowKeys, VaultError> {
-        Ok(RowKeys::new(self.keys(Owner::Cell).await?.mac_keys(label)?))
+        RowKeys::of(self.keys(Owner::Cell).await?.mac_keys(label)?).ok_or(VaultError::UnknownKey)
+    }
+
+    /// Looks whether the cell has got a key that is not known here, however often it is asked at most once in [`LOOK`].
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn look_for_cell_keys(&self) -> Result<(), VaultError> {
+        let slot = self.slot(Owner::Cell);
+        let _one_at_a_time = slot.fetching.lock().await;
+        match slot.remembered(LOOK) {
+            Some(_) => Ok(()),
+            None => self.fetch(Owner::Cell, &slot).await.map(|_| ()),
+        }
     }
 
     /// Forgets what is remembered of an owner, so that it is fetched anew.

@@ -18,4 +18,5 @@ pub mod recorder;
 pub mod run_dir;
 pub mod secrets;
 pub mod vault;
+pub mod vouch;
 pub mod wire;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bailiwick_server::app::{App, Parts};
+use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{
     Config, Database, InternalKey, Jobs, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, Secrets,
@@ -24,7 +25,7 @@ use time::OffsetDateTime;
 
 use super::cluster::TestDatabase;
 use super::process::until;
-use super::{logs, secrets};
+use super::{logs, secrets, vouch};
 
 /// The running server.
 pub struct TestApp {
@@ -121,6 +122,16 @@ impl TestApp {
     /// A vault beside the server's, with the same keys.
     pub async fn vault(&self) -> Vault {
         super::vault::vault(&self.database, &self.db).await
+    }
+
+    /// Vouches for whatever a test has written into the database by hand.
+    pub async fn vouch(&self) {
+        vouch::vouch_for_all(&self.db, &self.notary().await).await;
+    }
+
+    /// Vouches for rows as the server does.
+    pub async fn notary(&self) -> Notary {
+        vouch::notary(&self.database, &self.db).await
     }
 
     /// Winds the server's clock.
@@ -222,7 +233,8 @@ impl TestApp {
     pub async fn service(&self, name: &str, audiences: &[&str]) -> (bailiwick_proof::id::InternalCredentialId, String) {
         let audiences = audiences.iter().map(|word| word.parse().unwrap()).collect();
         let new = NewCredential { service: name.parse().unwrap(), audiences };
-        let made = internal_credentials::create(&self.db, &Clock::system(), &Entropy::system(), new).await.unwrap();
+        let (notary, clock, entropy) = (self.notary().await, Clock::system(), Entropy::system());
+        let made = internal_credentials::create(&self.db, &notary, &clock, &entropy, new).await.unwrap();
         secrets::record(made.key.reveal());
         (made.id, made.key.reveal().to_owned())
     }
@@ -241,6 +253,7 @@ impl TestApp {
         .execute(&self.database.owner)
         .await
         .unwrap();
+        self.vouch().await;
         person
     }
 }
