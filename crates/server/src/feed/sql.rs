@@ -138,7 +138,7 @@ pub(super) async fn slugs(db: &Db, workspaces: &[Uuid]) -> Result<Vec<(Workspace
 pub(super) async fn live_session(db: &Db, session: SessionId) -> Result<Option<Session>, DbError> {
     let mut tx = db.system_tx(OperationalPath::AuthenticateSession).await?;
     let row = sqlx::query!(
-        "SELECT s.user_id, s.expires_at, u.email FROM sessions s JOIN users u ON u.id = s.user_id
+        "SELECT s.user_id, s.created_at, s.expires_at, u.email FROM sessions s JOIN users u ON u.id = s.user_id
          WHERE s.id = $1 AND s.revoked_at IS NULL AND u.suspended_at IS NULL",
         session.uuid()
     )
@@ -148,6 +148,7 @@ pub(super) async fn live_session(db: &Db, session: SessionId) -> Result<Option<S
     Ok(row.map(|row| Session {
         user: Id::from_uuid(row.user_id),
         email: Arc::from(row.email),
+        created_at: row.created_at,
         expires_at: row.expires_at,
     }))
 }

@@ -41,6 +41,24 @@ pub enum Action {
     JobDiscarded,
     /// A staged row that no entry can be made of: somebody put it there by hand.
     LedgerRowRefused,
+    /// A secret was entrusted to us.
+    SecretCreated,
+    /// A secret got another value.
+    SecretVersionAdded,
+    /// Somebody read the value of a secret.
+    SecretRevealed,
+    /// Somebody asked for a version of a secret that was revoked.
+    SecretRevealRefused,
+    /// A secret was deleted with all its versions.
+    SecretDeleted,
+    /// The rotation of a secret began: both versions are valid.
+    SecretRotationOpened,
+    /// Whoever uses the secret has the new version.
+    SecretRotationReady,
+    /// The older versions of a secret were revoked by its rotation.
+    SecretVersionRevoked,
+    /// The rotation of a secret is over: its receipt.
+    SecretRotated,
 }
 
 /// The first words of actions that are ours, now or later: nobody else's entry can look like one of them.
@@ -92,7 +110,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 28] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -112,6 +130,15 @@ impl Action {
         Self::JobRetried,
         Self::JobDiscarded,
         Self::LedgerRowRefused,
+        Self::SecretCreated,
+        Self::SecretVersionAdded,
+        Self::SecretRevealed,
+        Self::SecretRevealRefused,
+        Self::SecretDeleted,
+        Self::SecretRotationOpened,
+        Self::SecretRotationReady,
+        Self::SecretVersionRevoked,
+        Self::SecretRotated,
     ];
 
     /// Dotted lower-case words.
@@ -137,6 +164,15 @@ impl Action {
             Self::JobRetried => "job.retried",
             Self::JobDiscarded => "job.discarded",
             Self::LedgerRowRefused => "ledger.row_refused",
+            Self::SecretCreated => "secret.created",
+            Self::SecretVersionAdded => "secret.version_added",
+            Self::SecretRevealed => "secret.revealed",
+            Self::SecretRevealRefused => "secret.reveal_refused",
+            Self::SecretDeleted => "secret.deleted",
+            Self::SecretRotationOpened => "secret.rotation_opened",
+            Self::SecretRotationReady => "secret.rotation_ready",
+            Self::SecretVersionRevoked => "secret.version_revoked",
+            Self::SecretRotated => "secret.rotated",
         }
     }
 }

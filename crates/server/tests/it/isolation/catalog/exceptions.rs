@@ -33,12 +33,14 @@ const WITHOUT_PROJECT: [(&str, &str); 5] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 15] = [
+const READABLE_SECRETS: [(&str, &str); 17] = [
     ("bailiwick_system ledger_keys.seed_sealed", "signs checkpoints"),
     ("bailiwick_system job_payloads.payload_sealed", "runs jobs"),
     ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),
     ("bailiwick_runtime idempotency_records.request_digest", "tells another request under the same key"),
     ("bailiwick_runtime idempotency_records.reply_sealed", "replays the answer"),
+    ("bailiwick_runtime secret_versions.value_sealed", "reveals a secret"),
+    ("bailiwick_system secret_versions.value_sealed", "seals it under a newer key"),
     ("bailiwick_runtime account_idempotency_records.key_digest", "as above"),
     ("bailiwick_runtime account_idempotency_records.request_digest", "as above"),
     ("bailiwick_runtime account_idempotency_records.reply_sealed", "as above"),
