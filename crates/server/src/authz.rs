@@ -23,7 +23,7 @@ mod workspace_ref;
 
 pub use audience::{Audience, Audiences, InvalidAudience, MAX_AUDIENCES};
 pub use founding::Founding;
-pub use granted::{Denied, Granted, Request, grant};
+pub use granted::{Denied, Granted, Request, STEP_UP_LIVES, grant};
 pub use membership::Memberships;
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use principal::{KeyFacts, KeyHolder, KeyLapse, Principal, SignedIn};

@@ -16,6 +16,7 @@ use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::api_keys::CreatedApiKey;
 use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
+use bailiwick_server::config::AnchorPlace;
 use bailiwick_server::config::{self, KekKeeper, Pooler};
 use bailiwick_server::db::Db;
 use bailiwick_server::db::embedded::{Urls, urls_of_running};
@@ -192,7 +193,11 @@ impl Server {
         };
         let vault = Vault::open(vault::Parts {
             keks: Keks::configured(&settings, settings.keeper, &entropy)?,
-            anchor: AnchorStore::folder(&data.with_file_name(format!("{name}-anchor"))).await?,
+            anchor: AnchorStore::open(
+                &AnchorPlace::Folder(data.with_file_name(format!("{name}-anchor"))),
+                &Entropy::system(),
+            )
+            .await?,
             cell: ledger::establish(&db, &clock, &entropy, None, "").await?.id,
             lifetime: settings.key_lifetime,
             db,

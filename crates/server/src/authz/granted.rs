@@ -11,6 +11,9 @@ use super::{Memberships, Notary, Permission, PermissionSet, Principal, Role, Sco
 use crate::context::RequestContext;
 use crate::db::{Authority, DbError, ProjectWall, WorkspaceTx, sealed};
 
+/// A sign-in is fresh for so long: a browser that was left open, or a stolen session, reveals nothing after it.
+pub const STEP_UP_LIVES: time::Duration = time::Duration::minutes(15);
+
 /// The proof that the principal of a request has permission `P` in a workspace and environment.
 ///
 /// Only [`grant`] makes one; handlers take it as an argument and the data layer as an authority.
@@ -111,6 +114,16 @@ impl<P> Granted<P> {
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// Whether this may be done that asks for a person who signed in a moment ago. A key has no sign-in: what it may do is
+    /// settled by its scopes.
+    #[must_use]
+    pub fn is_stepped_up(&self) -> bool {
+        match &self.principal {
+            Principal::Session(person) => self.context.received_at - person.signed_in_at() <= STEP_UP_LIVES,
+            Principal::Key(_) => true,
+        }
     }
 
     /// A member's role; `None` for a key.

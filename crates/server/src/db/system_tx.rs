@@ -297,6 +297,7 @@ impl OperationalPath {
                 ("ledger_keys", &["SELECT", "UPDATE"]),
                 ("ledger_openings", &["SELECT", "UPDATE"]),
                 ("refresh_tokens", &["SELECT", "UPDATE"]),
+                ("secret_versions", &["SELECT", "UPDATE"]),
                 ("vault_deks", &["SELECT", "UPDATE"]),
                 ("vault_subjects", &["SELECT", "UPDATE"]),
             ],

@@ -84,7 +84,7 @@ impl Feed {
         Ok(self.remembered(&lookup, digest, now).unwrap_or_else(|| self.among(rows, digest, now)))
     }
 
-    /// The address of a session's person, if the session lives and the person is not suspended.
+    /// The address of a session's person and when they signed in, if the session lives and the person is not suspended.
     ///
     /// # Errors
     /// As [`Self::key`].
@@ -93,7 +93,7 @@ impl Feed {
         user: UserId,
         session: SessionId,
         now: OffsetDateTime,
-    ) -> Result<Option<String>, DbError> {
+    ) -> Result<Option<(String, OffsetDateTime)>, DbError> {
         let people = &self.0.people;
         let fresh = self.is_fresh();
         let known = if fresh { people.session(session) } else { None };
@@ -109,7 +109,7 @@ impl Feed {
             }
         };
         let lives = |found: &Session| found.user == user && found.expires_at > now;
-        Ok(found.filter(lives).map(|found| found.email.to_string()))
+        Ok(found.filter(lives).map(|found| (found.email.to_string(), found.created_at)))
     }
 
     /// The person's memberships. Those in memory will do when the named workspace is among them; that there is none is

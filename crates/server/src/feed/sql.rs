@@ -194,7 +194,16 @@ pub(super) async fn live_session(db: &Db, notary: &Notary, session: SessionId) -
     if !notary.vouches(&own, &row.mac).await? || !notary.vouches(&person, &row.user_mac).await? {
         return Ok(None);
     }
-    Ok(Some(Session { user: Id::from_uuid(user), email: Arc::from(row.email), expires_at }))
+    let signed_in_at = signed_in_at(session);
+    Ok(Some(Session { user: Id::from_uuid(user), email: Arc::from(row.email), created_at: signed_in_at, expires_at }))
+}
+
+/// When somebody signed in, by the session's id, which is vouched for: it was made at that moment (RFC 9562, section 5.7).
+fn signed_in_at(session: SessionId) -> OffsetDateTime {
+    let (seconds, nanos) = session.uuid().get_timestamp().map_or((0, 0), |at| at.to_unix());
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    at + time::Duration::nanoseconds(i64::from(nanos))
 }
 
 /// Makes the node's row, or takes it again. The answered snapshot is the one from which on changes are to be read, and

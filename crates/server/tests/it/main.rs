@@ -29,5 +29,6 @@ mod ledger_durability;
 mod ledger_tamper;
 mod mail;
 mod requests;
+mod secrets;
 mod sign_in;
 mod workspaces;
