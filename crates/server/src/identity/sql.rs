@@ -37,7 +37,7 @@ impl ChallengeRow {
         Self {
             id,
             email: email.as_str().to_owned(),
-            email_key: email.key().to_owned(),
+            email_key: email.key(),
             challenge_digest: digests.challenge.bytes().to_vec(),
             token_digest: digests.token.bytes().to_vec(),
             code_digest: digests.code.bytes().to_vec(),
