@@ -23,6 +23,8 @@ mod anchored;
 mod column;
 mod envelope;
 mod error;
+#[cfg(test)]
+mod golden;
 mod kek;
 mod keys;
 mod mac;

@@ -6,6 +6,7 @@
 mod local;
 mod transit;
 
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use local::{LocalFile, LocalFileError};
@@ -24,6 +25,12 @@ pub struct Wrapped {
     pub version: u32,
     /// What it answered.
     pub bytes: Vec<u8>,
+}
+
+/// What a data key is, as its wrap is bound to it: cell, owner (nil for the cell's own), line of keys, version.
+pub(super) fn about(cell: Uuid, owner: Uuid, dek: Uuid, version: u32) -> Vec<u8> {
+    let ids = [cell, owner, dek].map(Uuid::into_bytes);
+    [ids.as_flattened(), version.to_be_bytes().as_slice()].concat()
 }
 
 /// Somebody who keeps a KEK.

@@ -15,7 +15,7 @@ use super::alerts::{Alert, Alerts};
 use super::anchored::{Anchored, Found, Shelf};
 use super::envelope::Envelope;
 use super::error::VaultError;
-use super::kek::Keks;
+use super::kek::{self, Keks};
 use super::keys::{Dek, Keys, Place};
 use super::mac::RowKeys;
 use super::sql::{self, DekRow};
@@ -400,10 +400,9 @@ impl Vault {
         }
     }
 
-    /// What a data key is, as its wrap is bound to it: cell, owner, line of keys, version.
+    /// What a data key of this cell is, as its wrap is bound to it.
     pub(super) fn about(&self, owner: Uuid, dek: Uuid, version: u32) -> Vec<u8> {
-        let ids = [self.0.parts.cell, owner, dek].map(Uuid::into_bytes);
-        [ids.as_flattened(), version.to_be_bytes().as_slice()].concat()
+        kek::about(self.0.parts.cell, owner, dek, version)
     }
 
     /// Counts uses in the database ahead of their being made; a version that is used up gets a successor.
