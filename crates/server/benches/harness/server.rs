@@ -12,10 +12,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use bailiwick_proof::id::WorkspaceId;
+use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::api_keys::CreatedApiKey;
+use bailiwick_server::clock::Clock;
 use bailiwick_server::config::Pooler;
 use bailiwick_server::db::Db;
 use bailiwick_server::db::embedded::{Urls, urls_of_running};
+use bailiwick_server::entropy::Entropy;
+use bailiwick_server::ledger;
+use bailiwick_server::vault::{self, Kek, Keks, LocalFile, Vault};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::RequestBuilder;
@@ -168,6 +173,21 @@ impl Server {
     pub(crate) async fn db(&self) -> anyhow::Result<Db> {
         let urls = self.urls()?;
         Ok(Db::connect(&urls.runtime, &urls.system, 8, Pooler::None)?)
+    }
+
+    /// A vault beside the server's, with the same keys.
+    ///
+    /// # Errors
+    /// When the keys are not to be had.
+    pub(crate) async fn vault(&self) -> anyhow::Result<Vault> {
+        let (db, clock, entropy) = (self.db().await?, Clock::system(), Entropy::system());
+        let kek = LocalFile::open(&self.home.data.join("secrets").join("kek.json"), &entropy)?;
+        let cell = ledger::establish(&db, &clock, &entropy, None, "bench").await?.id;
+        // As `command/dev.rs` names it.
+        let anchor = AnchorStore::folder(&self.home.data.with_file_name("data-anchor")).await?;
+        let keks = Keks::new(Kek::Local(kek), Vec::new());
+        let lifetime = Duration::from_secs(300);
+        Ok(Vault::open(vault::Parts { db, keks, anchor, cell, lifetime, clock, entropy }).await?)
     }
 
     /// The database's URLs.

@@ -148,6 +148,14 @@ impl Keks {
         &self.chosen
     }
 
+    /// Whether one of them did not answer when it was last asked: whoever waits for it need not wait behind others.
+    pub(super) fn is_one_silent(&self) -> bool {
+        std::iter::once(&self.chosen).chain(&self.others).any(|kek| match kek {
+            Kek::Local(_) => false,
+            Kek::Transit(transit) => transit.is_silent(),
+        })
+    }
+
     /// Unwraps by whoever wrapped it.
     ///
     /// # Errors

@@ -233,7 +233,7 @@ impl Vault {
             self.refresh(owner, slot);
             return Ok(keys);
         }
-        let _one_at_a_time = slot.fetching.lock().await;
+        let _one_at_a_time = self.turn(&slot).await?;
         if let Some(fresh) = slot.remembered(lifetime / 2) {
             return Ok(fresh.keys);
         }
@@ -244,13 +244,24 @@ impl Vault {
     async fn keys_with(&self, owner: Owner, sealed: &[u8]) -> Result<Arc<Keys>, VaultError> {
         let version = Envelope::parse(sealed)?.header.version;
         let slot = self.slot(owner);
-        let _one_at_a_time = slot.fetching.lock().await;
+        let _one_at_a_time = self.turn(&slot).await?;
         if let Some(Remembered { keys, .. }) = slot.remembered(LOOK)
             && !keys.knows(version)
         {
             return Ok(keys);
         }
         self.fetch(owner, &slot).await
+    }
+
+    /// Waits to fetch; not behind somebody who waits for a key service that is silent.
+    async fn turn<'a>(&self, slot: &'a Slot) -> Result<tokio::sync::MutexGuard<'a, ()>, VaultError> {
+        match slot.fetching.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(_) if self.0.parts.keks.is_one_silent() => {
+                Err(VaultError::KekUnavailable("it has not answered lately".to_owned()))
+            }
+            Err(_) => Ok(slot.fetching.lock().await),
+        }
     }
 
     /// The keys that vouch for rows of this kind.

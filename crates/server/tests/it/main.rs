@@ -29,4 +29,5 @@ mod ledger_tamper;
 mod mail;
 mod requests;
 mod sign_in;
+mod vault;
 mod workspaces;
