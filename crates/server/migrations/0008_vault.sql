@@ -14,7 +14,7 @@ END $$;
 
 CREATE TABLE vault_deks (
     workspace_id uuid NOT NULL,
-    version integer NOT NULL CHECK (version >= 1),
+    version integer NOT NULL CHECK (version >= 0),
     dek_id uuid NOT NULL,
     wrapped bytea NOT NULL,
     kek text NOT NULL CHECK (length(kek) BETWEEN 1 AND 200),
@@ -112,8 +112,9 @@ CREATE POLICY vault_select ON ledger_openings FOR SELECT TO bailiwick_system
 CREATE POLICY vault_update ON ledger_openings FOR UPDATE TO bailiwick_system
     USING ((SELECT current_setting('app.operational_path', true)) IN ('shred', 'rotate_vault'))
     WITH CHECK ((SELECT current_setting('app.operational_path', true)) IN ('shred', 'rotate_vault'));
-GRANT SELECT, UPDATE (reply_sealed) ON account_idempotency_records TO bailiwick_system;
-GRANT SELECT, UPDATE (reply_sealed) ON idempotency_records TO bailiwick_system;
+GRANT SELECT (user_id, key_digest, reply_sealed), UPDATE (reply_sealed) ON account_idempotency_records TO bailiwick_system;
+GRANT SELECT (workspace_id, environment, principal_id, key_digest, reply_sealed), UPDATE (reply_sealed)
+    ON idempotency_records TO bailiwick_system;
 GRANT SELECT, UPDATE (payload_sealed) ON job_payloads TO bailiwick_system;
 GRANT UPDATE (seed_sealed) ON ledger_keys TO bailiwick_system;
 GRANT UPDATE (actor_sealed, ip_sealed, meta_sealed, target_sealed, actor_index, target_index) ON ledger_openings TO bailiwick_system;

@@ -104,7 +104,7 @@ impl App {
 /// Every kind of job that there is, and who runs them.
 fn workers(state: &AppState, slots: usize) -> Workers {
     let (db, clock) = (&state.db, &state.edge.clock);
-    let registry = housekeeping::register(Registry::default(), db, clock).with(state.mailer.clone());
+    let registry = housekeeping::register(Registry::default(), db, clock, &state.vault).with(state.mailer.clone());
     let (queue, schedules) = (state.queue.clone(), housekeeping::SCHEDULES.to_vec());
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })
 }

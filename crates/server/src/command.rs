@@ -3,9 +3,11 @@
 mod cell;
 mod config_show;
 mod dev;
+mod erase;
 mod hardening;
 mod internal_key;
 mod jobs;
+mod kek;
 mod ledger;
 mod listener;
 mod migrate;
@@ -49,6 +51,12 @@ enum Command {
     /// Make, list and revoke credentials of your own services, which ask at /internal
     #[command(subcommand)]
     InternalKey(internal_key::Command),
+    /// Make a person or a workspace unreadable for good
+    #[command(subcommand)]
+    Erase(erase::Command),
+    /// Look at the key that wraps all others, rotate it, move it to another keeper
+    #[command(subcommand)]
+    Kek(kek::Command),
     /// Look at the queue of jobs, try one again, discard one
     #[command(subcommand)]
     Jobs(jobs::Command),
@@ -123,6 +131,8 @@ pub(crate) async fn run(arguments: Arguments, hardened: Hardened) -> anyhow::Res
         Command::Config(ConfigCommand::Show(layers)) => config_show::run(&layers.settings(&environment)),
         Command::Ledger(command) => ledger::run(command, &environment).await,
         Command::InternalKey(command) => internal_key::run(command, &environment).await,
+        Command::Erase(command) => erase::run(command, &environment).await,
+        Command::Kek(command) => kek::run(command, &environment).await,
         Command::Jobs(command) => jobs::run(command, &environment).await,
         Command::Openapi => print(&bailiwick_server::router::openapi_json()),
         Command::Reference(arguments) => reference::run(arguments),

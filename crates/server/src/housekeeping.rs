@@ -9,30 +9,33 @@ use crate::authz::PermissionSet;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
+use crate::vault::{KEY_AGE, Rewrapped, Vault};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const METRICS: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3_600);
 const REPLAYS_LIVE: Span = Span::days(1);
-/// Losers of a parallel refresh come within seconds; until then the successor can be opened with the sealing key.
+/// Losers of a parallel refresh come within seconds; until then the successor can be opened.
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
 /// What is done when.
-pub const SCHEDULES: [Schedule; 4] = [
+pub const SCHEDULES: [Schedule; 5] = [
     Schedule { kind: UpkeepOfPartitions::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireReplays::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireChanges::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireDead::KIND, every: Every::Interval(HOUR) },
+    Schedule { kind: RotateKeys::KIND, every: Every::Interval(HOUR) },
 ];
 
 /// The kinds that [`SCHEDULES`] names.
 #[must_use]
-pub fn register(registry: Registry, db: &Db, clock: &Clock) -> Registry {
+pub fn register(registry: Registry, db: &Db, clock: &Clock, vault: &Vault) -> Registry {
     registry
         .with(UpkeepOfPartitions { db: db.clone() })
         .with(ExpireReplays { db: db.clone(), clock: clock.clone() })
         .with(ExpireChanges { db: db.clone() })
         .with(ExpireDead::new(db.clone(), clock.clone()))
+        .with(RotateKeys { vault: vault.clone() })
 }
 
 /// Keeps the counts of this process from growing, which every process does for itself. A histogram keeps each sample
@@ -97,6 +100,32 @@ impl Job for ExpireChanges {
 
     async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
         expire_changes(&self.db).await?;
+        Ok(claimed.done())
+    }
+}
+
+/// The job `vault.rotate`: data keys past their age get successors, and what an older version of the KEK wraps is wrapped
+/// anew. What it has done it does not find again, so that it goes on where it was interrupted.
+struct RotateKeys {
+    vault: Vault,
+}
+
+impl Job for RotateKeys {
+    const KIND: &'static str = "vault.rotate";
+    const POLICY: Policy = Policy { time_limit: HOUR, ..Policy::QUICK };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        let renewed = self.vault.renew_old_keys(KEY_AGE).await?;
+        let Rewrapped { done, refused } = self.vault.rewrap(|_| ()).await?;
+        if renewed + done > 0 {
+            tracing::info!(event = "vault.rotated", renewed, rewrapped = done);
+        }
+        for (owner, version, why) in refused {
+            tracing::error!(event = "vault.not_rewrapped", %owner, version, why);
+        }
         Ok(claimed.done())
     }
 }

@@ -19,6 +19,7 @@ pub mod console;
 pub mod context;
 pub mod db;
 pub mod entropy;
+pub mod erasure;
 pub mod feed;
 pub mod housekeeping;
 pub mod http;

@@ -32,6 +32,7 @@ mod reseal;
 mod ring;
 mod rotate;
 mod shred;
+mod slot;
 mod sql;
 
 pub use alerts::{Alert, Alerts};

@@ -227,6 +227,7 @@ impl OperationalPath {
                 ("ledger_keys", &["INSERT", "SELECT"]),
                 ("ledger_openings", &["INSERT"]),
                 ("ledger_staged", &["DELETE", "SELECT"]),
+                ("vault_subjects", &["INSERT", "SELECT"]),
             ],
             Self::SignLedger => &[
                 ("ledger_checkpoints", &["INSERT", "SELECT"]),

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{Claimed, Done};
 use crate::authz::PermissionSet;
 use crate::db::DbError;
+use crate::vault::VaultError;
 
 /// A kind of job. The value holds what running it needs, such as the way to a mail server.
 pub trait Job: Send + Sync + Sized + 'static {
@@ -172,6 +173,19 @@ impl From<DbError> for Failure {
             error => {
                 tracing::error!(event = "jobs.statement_failed", cause = %error);
                 Self::again("statement_failed")
+            }
+        }
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Db(error) => error.into(),
+            error if error.passes() => Self::waiting("vault_unavailable"),
+            error => {
+                tracing::error!(event = "jobs.vault_failed", cause = %error);
+                Self::again("vault_failed")
             }
         }
     }

@@ -41,6 +41,10 @@ pub enum Action {
     JobDiscarded,
     /// A staged row that no entry can be made of: somebody put it there by hand.
     LedgerRowRefused,
+    /// A person was made unreadable in a workspace's logs.
+    SubjectErased,
+    /// Everything that is sealed for a workspace was made unreadable.
+    WorkspaceShredded,
 }
 
 /// The first words of actions that are ours, now or later: nobody else's entry can look like one of them.
@@ -92,7 +96,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -112,6 +116,8 @@ impl Action {
         Self::JobRetried,
         Self::JobDiscarded,
         Self::LedgerRowRefused,
+        Self::SubjectErased,
+        Self::WorkspaceShredded,
     ];
 
     /// Dotted lower-case words.
@@ -137,6 +143,8 @@ impl Action {
             Self::JobRetried => "job.retried",
             Self::JobDiscarded => "job.discarded",
             Self::LedgerRowRefused => "ledger.row_refused",
+            Self::SubjectErased => "subject.erased",
+            Self::WorkspaceShredded => "workspace.shredded",
         }
     }
 }

@@ -189,12 +189,9 @@ impl SealedOpenings {
             };
             let Some(sealed) = sealed else {
                 // Gone: rightly so, if its subject is.
-                match vault.keys(owner).await {
-                    Ok(keys) if subject.is_some_and(|subject| keys.is_erased(subject)) => opened.erased.insert(field),
-                    Err(VaultError::Shredded) => opened.erased.insert(field),
-                    Ok(_) => continue,
-                    Err(error) => return Err(error),
-                };
+                if is_erased(vault, owner, subject).await? {
+                    opened.erased.insert(field);
+                }
                 continue;
             };
             let at = Place { column, row: row.as_bytes(), subject };
@@ -218,6 +215,22 @@ impl SealedOpenings {
             (Field::Meta, &vault::OPENING_META, self.meta_subject, self.meta.as_deref()),
             (Field::Target, &vault::OPENING_TARGET, self.target_subject, self.target.as_deref()),
         ]
+    }
+}
+
+/// Whether the subject was erased, or the whole workspace, as far as the anchor store says; perhaps by another process, of
+/// which this one has not heard.
+async fn is_erased(vault: &Vault, owner: Owner, subject: Option<u32>) -> Result<bool, VaultError> {
+    let is_gone = |keys: &Keys| subject.is_some_and(|subject| keys.is_erased(subject));
+    let asked = match vault.keys(owner).await {
+        Ok(keys) if is_gone(&keys) => return Ok(true),
+        Ok(_) => vault.keys_of_now(owner).await,
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(keys) => Ok(is_gone(&keys)),
+        Err(VaultError::Shredded) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

@@ -17,6 +17,7 @@ mod crash;
 mod dev_server;
 mod docs;
 mod dump;
+mod erasure;
 mod feed;
 mod hardening;
 mod harness;

@@ -1,8 +1,7 @@
 //! The canaries: what they are, and how each comes into the server.
 
-use bailiwick_server::config::{SealingKey, TokenKey};
-use bailiwick_server::entropy::Entropy;
-use bailiwick_server::vault::LocalSeal;
+use bailiwick_server::config::TokenKey;
+use bailiwick_server::vault::{LEDGER_KEY, Owner, Place, RowId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, RequestBuilder};
@@ -14,6 +13,7 @@ use super::places::superuser;
 use crate::harness::app::Answer;
 use crate::harness::process::{DevHome, DevServer};
 use crate::harness::secrets::record;
+use crate::harness::vault::vault_of;
 
 /// The control: a workspace's name, which lies in the clear like all names.
 pub const NAME: &str = "canary-in-the-clear";
@@ -91,8 +91,9 @@ impl Planted {
             let bytes = home.read(file).into_bytes();
             self.canaries.push(Canary { what, bytes });
         }
-        let sealing = SealingKey::parse(&home.read("secrets/sealing_key")).unwrap();
-        self.canaries.push(Canary { what: "sealing key", bytes: sealing.bytes().to_vec() });
+        let kek: Value = serde_json::from_str(&home.read("secrets/kek.json")).unwrap();
+        let kek = STANDARD.decode(kek["keys"][0]["key"].as_str().unwrap()).unwrap();
+        self.canaries.push(Canary { what: "KEK", bytes: kek });
         let token = TokenKey::parse(&home.read("secrets/token_key")).unwrap();
         let lines: Vec<&str> = token.pem().expose_secret().lines().filter(|line| !line.starts_with('-')).collect();
         // PKCS #8 of a P-256 key: the private number stands behind 36 bytes that are always the same.
@@ -205,8 +206,7 @@ impl Planted {
 
     /// What no surface shows: the seeds of the keys that sign checkpoints.
     pub async fn ledger_seeds(&mut self, home: &DevHome) {
-        let key = SealingKey::parse(&home.read("secrets/sealing_key")).unwrap();
-        let seal = LocalSeal::new(key.bytes(), Entropy::system()).unwrap();
+        let vault = vault_of(home).await;
         let rows: Vec<(Uuid, String, String, Vec<u8>)> =
             sqlx::query_as("SELECT workspace_id, environment, kid, seed_sealed FROM ledger_keys")
                 .fetch_all(&mut superuser(home).await)
@@ -214,8 +214,9 @@ impl Planted {
                 .unwrap();
         assert!(rows.len() >= 3, "the cell's, the live and the test log have one each");
         for (workspace, environment, kid, sealed) in rows {
-            let place = [workspace.as_bytes(), environment.as_bytes(), b"/", kid.as_bytes()].concat();
-            let seed = seal.open("ledger-key/v1", &place, &sealed).unwrap();
+            let row = RowId::new().uuid(workspace).text(&environment).text(&kid);
+            let place = Place { column: &LEDGER_KEY, row: row.as_bytes(), subject: None };
+            let seed = vault.unseal(Owner::Cell, &place, &sealed).await.unwrap();
             self.canaries.push(Canary { what: "seed of a ledger key", bytes: seed.to_vec() });
         }
     }

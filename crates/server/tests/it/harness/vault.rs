@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::clock::Clock;
-use bailiwick_server::config::{self, KekKeeper};
-use bailiwick_server::db::Db;
+use bailiwick_server::config::{self, KekKeeper, Pooler};
+use bailiwick_server::db::{Db, embedded};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{self, Ledger};
 use bailiwick_server::vault::{Keks, LocalFile, Parts, Vault};
 
 use super::cluster::TestDatabase;
+use super::ledger::anchor_of;
+use super::process::DevHome;
 
 /// A new file with a KEK.
 pub fn make_kek(path: &Path) {
@@ -56,4 +58,22 @@ pub async fn ledger(database: &TestDatabase, db: &Db) -> Result<Ledger, ledger::
     let anchor = AnchorStore::folder(&database.anchor_dir).await.unwrap();
     let vault = vault(database, db).await;
     Ledger::open(ledger::Parts { db: db.clone(), vault, clock, entropy, anchor, facts }).await
+}
+
+/// A vault beside that of a running `bailiwickd dev`.
+pub async fn vault_of(home: &DevHome) -> Vault {
+    let urls = embedded::urls_of_running(&home.dir).unwrap();
+    let db = Db::connect(&urls.runtime, &urls.system, 2, Pooler::None).unwrap();
+    let (clock, entropy) = (Clock::system(), Entropy::system());
+    let settings = settings(&home.dir.join("secrets/kek.json"));
+    let parts = Parts {
+        keks: Keks::configured(&settings, settings.keeper, &entropy).unwrap(),
+        anchor: AnchorStore::folder(&anchor_of(home)).await.unwrap(),
+        cell: ledger::establish(&db, &clock, &entropy, None, "test").await.unwrap().id,
+        lifetime: settings.key_lifetime,
+        db,
+        clock,
+        entropy,
+    };
+    Vault::open(parts).await.unwrap()
 }

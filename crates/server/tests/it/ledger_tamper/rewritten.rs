@@ -139,11 +139,18 @@ async fn against_what_the_customer_kept() {
     kept.still_holds();
 }
 
-/// An anchor store that knows the same cells and nothing of their logs: one without a cell is noticed at the start.
+/// An anchor store that knows the same cells and keys and nothing of their logs: one without a cell is noticed at the
+/// start.
 fn an_empty_journal(anchor_dir: &std::path::Path) -> std::path::PathBuf {
     let empty = anchor_dir.with_extension("empty");
     for cell in std::fs::read_dir(anchor_dir).unwrap() {
-        std::fs::create_dir_all(empty.join(cell.unwrap().file_name()).join("journal")).unwrap();
+        let (from, to) = (cell.as_ref().unwrap().path(), empty.join(cell.unwrap().file_name()));
+        std::fs::create_dir_all(to.join("journal")).unwrap();
+        std::fs::create_dir_all(to.join("vault")).unwrap();
+        for keys in std::fs::read_dir(from.join("vault")).unwrap() {
+            let name = keys.unwrap().file_name();
+            std::fs::copy(from.join("vault").join(&name), to.join("vault").join(&name)).unwrap();
+        }
     }
     empty
 }

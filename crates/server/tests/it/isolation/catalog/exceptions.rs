@@ -17,7 +17,9 @@ const CELL_TABLES: [(&str, &str); 10] = [
 ];
 
 /// Tenant tables whose rows belong to the workspace as a whole.
-const WITHOUT_ENVIRONMENT: [(&str, &str); 3] = [
+const WITHOUT_ENVIRONMENT: [(&str, &str); 5] = [
+    ("vault_deks", "a workspace has one line of keys, for both environments"),
+    ("vault_subjects", "a person is one in both environments"),
     ("workspaces", "the workspace itself"),
     ("memberships", "people belong to both environments"),
     ("feed_changes", "tells ids alone, to nodes, of whatever a workspace has; no tenant reads it"),
@@ -33,7 +35,20 @@ const WITHOUT_PROJECT: [(&str, &str); 5] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 15] = [
+const READABLE_SECRETS: [(&str, &str); 28] = [
+    ("bailiwick_runtime ledger_openings.ip_sealed", "as above"),
+    ("bailiwick_runtime ledger_openings.meta_sealed", "as above"),
+    ("bailiwick_runtime ledger_openings.target_sealed", "as above"),
+    ("bailiwick_system idempotency_records.reply_sealed", "seals anew under a newer key"),
+    ("bailiwick_system idempotency_records.key_digest", "finds the row to be sealed anew"),
+    ("bailiwick_system account_idempotency_records.reply_sealed", "seals anew under a newer key"),
+    ("bailiwick_system account_idempotency_records.key_digest", "finds the row to be sealed anew"),
+    ("bailiwick_system ledger_openings.actor_sealed", "seals anew, and verifies"),
+    ("bailiwick_system ledger_openings.ip_sealed", "as above"),
+    ("bailiwick_system ledger_openings.meta_sealed", "as above"),
+    ("bailiwick_system ledger_openings.target_sealed", "as above"),
+    ("bailiwick_system vault_subjects.name_sealed", "seals anew under a newer key"),
+    ("bailiwick_runtime ledger_openings.actor_sealed", "shows a log to its own workspace, which alone can open it"),
     ("bailiwick_system ledger_keys.seed_sealed", "signs checkpoints"),
     ("bailiwick_system job_payloads.payload_sealed", "runs jobs"),
     ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),

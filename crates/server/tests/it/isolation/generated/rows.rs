@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 27] = [
+const MAKERS: [(&str, &str); 29] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -100,7 +100,8 @@ const MAKERS: [(&str, &str); 27] = [
     ),
     (
         "ledger_openings",
-        "workspace_id :workspace; environment :environment; project_id :project; generation 1; seq :number; actor 'a'",
+        "workspace_id :workspace; environment :environment; project_id :project; generation 1; seq :number;
+         actor_sealed 'sealed'",
     ),
     (
         "ledger_hashes",
@@ -116,6 +117,12 @@ const MAKERS: [(&str, &str); 27] = [
         "workspace_id :workspace; environment :environment; generation 1; size :number; signed_at now(); note ''",
     ),
     ("cell_facts", "name :id; value ''"),
+    (
+        "vault_deks",
+        "workspace_id :workspace; version :number; dek_id :id; wrapped 'wrapped'; kek 'local/0'; kek_version 1; uses 0;
+         created_at now()",
+    ),
+    ("vault_subjects", "workspace_id :workspace; number :number; name_sealed 'sealed'; name_index sha256(:id)"),
     ("feed_changes", "workspace_id :workspace; entity 'api_key'; entity_id :id"),
     ("feed_nodes", "node_id :id; applied '1:1:'"),
     (

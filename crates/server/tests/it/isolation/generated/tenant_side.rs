@@ -16,7 +16,9 @@ const UNSEEN: &[&str] = &["0"];
 const REFUSED: &[&str] = &[WALL];
 
 /// What a tenant does with its own rows of a table, where that is not everything.
-const USES: [(&str, Use); 10] = [
+const USES: [(&str, Use); 12] = [
+    ("vault_deks", Use { reads: false, adds: false }),
+    ("vault_subjects", Use { reads: false, adds: false }),
     ("feed_changes", Use { reads: false, adds: true }),
     ("api_key_uses", Use { reads: true, adds: false }),
     ("ledger_staged", Use { reads: false, adds: true }),

@@ -223,13 +223,15 @@ impl World {
     }
 
     /// The rows of all tenant tables for which the condition on `row`, a JSON object, holds; as the owner sees them, but
-    /// for the notes that a key was used and that a row has changed, and for what the ledger does by itself once everything has its number.
+    /// for the notes that a key was used and that a row has changed, and for what the ledger and the vault do by
+    /// themselves: numbers, hashes, keys.
     pub async fn rows(&self, condition: &str) -> Vec<String> {
         self.app.numbered().await;
         let owner = &self.app.database.owner;
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attname = 'workspace_id'
-             WHERE relkind IN ('r', 'p') AND relname NOT IN ('api_key_uses', 'feed_changes', 'ledger_checkpoints', 'ledger_heads', 'ledger_hashes')
+             WHERE relkind IN ('r', 'p') AND relname NOT IN ('api_key_uses', 'feed_changes', 'ledger_checkpoints', 'ledger_heads', 'ledger_hashes',
+                 'vault_deks', 'vault_subjects')
              ORDER BY 1",
         )
         .fetch_all(owner)
