@@ -1,7 +1,7 @@
 //! What a process remembers of one owner.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ pub(super) struct Slot {
     /// Held by whoever fetches keys or reserves uses.
     pub(super) fetching: tokio::sync::Mutex<()>,
     remembered: RwLock<Option<Remembered>>,
+    looked_at: Mutex<Option<Instant>>,
 }
 
 /// Keys, since when, and how often they may still seal.
@@ -39,6 +40,17 @@ impl Slot {
         let same = slot.as_ref().filter(|before| newest(&before.keys) == newest(&keys));
         let left = same.map(|before| Arc::clone(&before.left)).unwrap_or_default();
         slot.insert(Remembered { keys: Arc::new(keys), at: Instant::now(), left }).clone()
+    }
+
+    /// Whether to look for a version that nobody here has heard of: once in a while, or bytes that were made up would have
+    /// the key service asked each time.
+    pub(super) fn may_look(&self, pause: Duration) -> bool {
+        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = looked_at.is_none_or(|at| at.elapsed() >= pause);
+        if may {
+            *looked_at = Some(Instant::now());
+        }
+        may
     }
 
     pub(super) fn forget(&self) {

@@ -100,7 +100,11 @@ impl TestApp {
     /// Another node of the same cell: its database, its anchor store and its secrets, as after a restart. Mail that it
     /// delivers lies in the same mailbox.
     pub async fn another_node(&self) -> Self {
-        let vault = super::vault::settings(&self.database.kek_file);
+        self.another_node_keeping(super::vault::settings(&self.database.kek_file)).await
+    }
+
+    /// As [`Self::another_node`], with its keys kept so.
+    pub async fn another_node_keeping(&self, vault: config::Vault) -> Self {
         Self::with(self.database.clone(), 10, self.secrets.clone(), vault, Some(self.mailer.clone())).await
     }
 

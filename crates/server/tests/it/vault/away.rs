@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bailiwick_server::config;
-use bailiwick_server::entropy::Entropy;
-use bailiwick_server::jobs::{Queue, Registry};
+use bailiwick_server::jobs::Registry;
 use bailiwick_server::vault::{JOB_PAYLOAD, Place, RowId, VaultError};
 
 use super::keeper::{Cell, Keeper, LONG, alerts, both, workspace};
@@ -57,6 +56,7 @@ async fn remembered_keys_serve_for_their_lifetime_and_then_it_says_unavailable()
         assert_eq!(projects().await, before, "{name}");
         let listed = served.app.get("/v1/workspaces").bearer(&served.person.access_token).send().await;
         assert_eq!(listed.status, 200, "{name}: what needs no key goes on");
+        assert_eq!(served.make_at_once("without").await.status, 201, "{name}: so do changes whose answer is not kept");
         keeper.come_back(&cell.database).await;
         until(async || served.make("after").await.status == 201).await;
         assert_eq!(served.events("").await.status, 200, "{name}");
@@ -124,8 +124,7 @@ async fn jobs_wait_for_the_keeper_and_no_try_is_counted() {
                 .await
                 .unwrap();
         }
-        let queue = Queue::new(cell.vault(Duration::ZERO).await, Entropy::system());
-        let shop = Shop { queue, ..shop };
+        let shop = shop.sealing_by(cell.vault(Duration::ZERO).await);
         let tell = Tell::default();
         shop.enqueue::<Tell>(&["one".to_owned(), "two".to_owned()]).await;
         keeper.go_away(&cell.database).await;

@@ -1,10 +1,13 @@
 //! Requests that need keys, while something else goes on: none of them may fail.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::app::{Person, TestApp};
+use crate::harness::app::{Answer, Call, Person, TestApp};
+
+/// No two clients have the same name.
+static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// A server with a person, a workspace and a key of it.
 pub struct Served {
@@ -19,16 +22,28 @@ impl Served {
         Self { app, person, workspace }
     }
 
+    /// The same person and workspace at another node.
+    pub fn at(&self, app: TestApp) -> Self {
+        Self { app, person: self.person.clone(), workspace: self.workspace.clone() }
+    }
+
     /// Makes something with a kept answer, which is sealed.
-    pub async fn make(&self, idempotency_key: &str) -> crate::harness::app::Answer {
+    pub async fn make(&self, idempotency_key: &str) -> Answer {
+        self.making(idempotency_key).header("idempotency-key", idempotency_key).send().await
+    }
+
+    /// Makes something, and no answer is kept.
+    pub async fn make_at_once(&self, name: &str) -> Answer {
+        self.making(name).send().await
+    }
+
+    fn making(&self, name: &str) -> Call<'_> {
         let path = format!("/v1/workspaces/{}/projects", self.workspace);
-        let body = json!({ "name": idempotency_key });
-        let call = self.app.post(&path, &body).bearer(&self.person.access_token);
-        call.header("idempotency-key", idempotency_key).send().await
+        self.app.post(&path, &json!({ "name": name })).bearer(&self.person.access_token)
     }
 
     /// The newest events, opened; of one actor alone by its blind index.
-    pub async fn events(&self, query: &str) -> crate::harness::app::Answer {
+    pub async fn events(&self, query: &str) -> Answer {
         let path = format!("/v1/workspaces/{}/audit/events{query}", self.workspace);
         self.app.get(&path).bearer(&self.person.access_token).send().await
     }
@@ -41,10 +56,10 @@ impl Served {
             done.store(true, Ordering::Relaxed);
             answer
         };
-        let client = async |name: &str| {
+        let client = async |name: u32| {
             let mut served = 0_u32;
             while !done.load(Ordering::Relaxed) || served == 0 {
-                let key = format!("{name}-{served}");
+                let key = format!("client-{name}-{served}");
                 let made = self.make(&key).await;
                 assert_eq!(made.status, 201, "{}", made.text);
                 let again = self.make(&key).await;
@@ -59,7 +74,8 @@ impl Served {
                 served += 1;
             }
         };
-        let (answer, (), ()) = tokio::join!(working, client("a"), client("b"));
+        let name = || NEXT.fetch_add(1, Ordering::Relaxed);
+        let (answer, (), ()) = tokio::join!(working, client(name()), client(name()));
         answer
     }
 }

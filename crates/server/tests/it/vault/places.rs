@@ -23,29 +23,29 @@ async fn elsewhere_it_does_not_open_and_is_reported() {
     for keeper in both().await {
         let cell = Cell::by(&keeper).await;
         let vault = cell.vault(LONG).await;
-        let (mine, row) = (workspace(1), RowId::new().text("a").text("bc"));
-        let (plain, personal) = (at(&JOB_PAYLOAD, &row, None), at(&OPENING_ACTOR, &row, Some(7)));
-        let sealed = vault.seal(mine, &plain, SECRET).await.unwrap();
-        let of_subject = vault.seal(mine, &personal, SECRET).await.unwrap();
-        assert_eq!(vault.unseal(mine, &plain, &sealed).await.unwrap().as_slice(), SECRET);
-        assert_eq!(vault.unseal(mine, &personal, &of_subject).await.unwrap().as_slice(), SECRET);
-        assert_eq!(alerts(&vault).await, []);
-
-        let other_row = RowId::new().text("ab").text("c");
-        for (what, owner, place, sealed) in [
-            ("row", mine, at(&JOB_PAYLOAD, &other_row, None), &sealed),
-            ("label", mine, at(&REPLAY, &row, None), &sealed),
-            ("workspace", workspace(2), plain, &sealed),
-            ("cell", Owner::Cell, plain, &sealed),
-            ("subject", mine, at(&OPENING_ACTOR, &row, Some(8)), &of_subject),
-            ("nobody", mine, at(&OPENING_ACTOR, &row, None), &of_subject),
-            ("somebody", mine, at(&JOB_PAYLOAD, &row, Some(7)), &sealed),
+        let mine = workspace(1);
+        // A column and a subject, where it is sealed and where it is opened.
+        let (plain, personal) = ((&JOB_PAYLOAD, None), (&OPENING_ACTOR, Some(7)));
+        for (what, owner, sealed_at, opened_at) in [
+            ("row", mine, plain, plain),
+            ("label", mine, plain, (&REPLAY, None)),
+            ("workspace", workspace(2), plain, plain),
+            ("cell", Owner::Cell, plain, plain),
+            ("subject", mine, personal, (&OPENING_ACTOR, Some(8))),
+            ("nobody", mine, personal, (&OPENING_ACTOR, None)),
+            ("somebody", mine, plain, (&JOB_PAYLOAD, Some(7))),
         ] {
-            let refused = vault.unseal(owner, &place, sealed).await.unwrap_err();
+            let row = RowId::new().text(what).text("a").text("bc");
+            let other_row = if what == "row" { RowId::new().text(what).text("ab").text("c") } else { row.clone() };
+            let (here, there) = (at(sealed_at.0, &row, sealed_at.1), at(opened_at.0, &other_row, opened_at.1));
+            let sealed = vault.seal(mine, &here, SECRET).await.unwrap();
+            assert_eq!(vault.unseal(mine, &here, &sealed).await.unwrap().as_slice(), SECRET);
+            assert_eq!(alerts(&vault).await, []);
+            let refused = vault.unseal(owner, &there, &sealed).await.unwrap_err();
             assert!(refused.is_tampering(), "{}, another {what}: {refused}", keeper.name());
             let raised = alerts(&vault).await;
             assert_eq!(raised.len(), 1, "{}, another {what}", keeper.name());
-            assert_eq!((raised[0].of, raised[0].workspace), (place.column.label, owner.uuid()), "{what}");
+            assert_eq!((raised[0].of, raised[0].workspace), (there.column.label, owner.uuid()), "{what}");
         }
     }
 }
@@ -55,7 +55,7 @@ async fn no_altered_byte_no_cut_and_no_other_version_opens() {
     let cell = Cell::by(&Keeper::Local).await;
     let vault = cell.vault(LONG).await;
     for subject in [None, Some(7)] {
-        let row = |what: &str, n: usize| RowId::new().text(what).text(&n.to_string());
+        let row = |what: &str, n: usize| RowId::new().text(&format!("{what} {subject:?}")).text(&n.to_string());
         let length = vault.seal(workspace(1), &at(&JOB_PAYLOAD, &row("", 0), subject), SECRET).await.unwrap().len();
         for n in 0..length {
             let flipped = row("flipped", n);

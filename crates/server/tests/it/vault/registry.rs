@@ -11,7 +11,8 @@ use crate::harness::cluster::TestDatabase;
 async fn faults(pool: &PgPool) -> Vec<String> {
     let columns: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped",
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+           AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped",
     )
     .fetch_all(pool)
     .await
