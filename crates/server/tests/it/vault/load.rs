@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::app::{Answer, Call, Person, TestApp};
 
+const EMAIL: &str = "ada@example.com";
+
 /// No two clients have the same name.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -18,13 +20,14 @@ pub struct Served {
 
 impl Served {
     pub async fn by(app: TestApp) -> Self {
-        let (person, workspace) = app.founder("ada@example.com", "acme").await;
+        let (person, workspace) = app.founder(EMAIL, "navy").await;
         Self { app, person, workspace }
     }
 
     /// The same person and workspace at another node.
-    pub fn at(&self, app: TestApp) -> Self {
-        Self { app, person: self.person.clone(), workspace: self.workspace.clone() }
+    pub async fn at(&self, app: TestApp) -> Self {
+        let person = app.sign_in(EMAIL).await;
+        Self { app, person, workspace: self.workspace.clone() }
     }
 
     /// Makes something with a kept answer, which is sealed.

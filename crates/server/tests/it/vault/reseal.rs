@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 
 use super::keeper::{Cell, Keeper, LONG};
 use super::load::Served;
-use crate::harness::app::TestApp;
 use crate::jobs::kinds::Tell;
 use crate::jobs::shop::Shop;
 
@@ -34,9 +33,8 @@ async fn left(pool: &PgPool) -> Vec<(String, i64, i64)> {
 async fn filled() -> (Served, Shop) {
     let shop = Shop::open().await;
     shop.enqueue::<Tell>(&(0..450).map(|n| n.to_string()).collect::<Vec<_>>()).await;
-    let app = TestApp::on(shop.app.database.clone(), 10).await;
-    let (person, workspace) = app.founder("grace@example.com", "navy").await;
-    let served = Served { app, person, workspace };
+    let app = shop.app.another_node().await;
+    let served = Served::by(app).await;
     assert_eq!(served.make("first").await.status, 201);
     let body = json!({"name": "kept", "slug": "kept"});
     let founding = served.app.call(Method::POST, "/v1/workspaces").json(&body).bearer(&served.person.access_token);
@@ -110,9 +108,7 @@ async fn nothing_is_left_under_an_older_key_and_all_of_it_is_used_meanwhile() {
         .execute(&owner)
         .await
         .unwrap();
-    let restarted = TestApp::on(database, 10).await;
-    let person = restarted.sign_in("grace@example.com").await;
-    let served = Served { app: restarted, person, workspace: served.workspace };
+    let served = served.at(served.app.another_node().await).await;
     assert!(served.events(&by_me).await.json()["data"].as_array().is_some_and(|events| events.len() >= before));
     assert_eq!(served.make("first").await.status, 201, "the kept answer");
 }

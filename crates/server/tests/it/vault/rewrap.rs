@@ -103,7 +103,7 @@ async fn a_cell_moves_from_one_keeper_to_the_other_and_back() {
         // A node with both, whose own upkeep wraps anew too; the one before goes on beside it.
         let served = match &before_it {
             None => Served::by(TestApp::keeping(database.clone(), moving(to, from)).await).await,
-            Some(before) => before.at(before.app.another_node_keeping(moving(to, from)).await),
+            Some(before) => before.at(before.app.another_node_keeping(moving(to, from)).await).await,
         };
         served
             .while_serving(async {
