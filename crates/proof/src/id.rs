@@ -58,6 +58,10 @@ pub enum Event {}
 pub enum InternalCredential {}
 /// A piece of work in the queue.
 pub enum Job {}
+/// A value that a customer entrusts to us.
+pub enum Secret {}
+/// The coming and going of a secret's versions, step by step.
+pub enum SecretRotation {}
 
 impl Kind for Workspace {
     const PREFIX: &'static str = "ws";
@@ -96,6 +100,14 @@ impl Kind for Job {
     const PREFIX: &'static str = "job";
     const NOUN: &'static str = "job";
 }
+impl Kind for Secret {
+    const PREFIX: &'static str = "sec";
+    const NOUN: &'static str = "secret";
+}
+impl Kind for SecretRotation {
+    const PREFIX: &'static str = "rot";
+    const NOUN: &'static str = "secret rotation";
+}
 
 /// A workspace's id.
 pub type WorkspaceId = Id<Workspace>;
@@ -115,6 +127,10 @@ pub type EventId = Id<Event>;
 pub type InternalCredentialId = Id<InternalCredential>;
 /// A job's id.
 pub type JobId = Id<Job>;
+/// A secret's id.
+pub type SecretId = Id<Secret>;
+/// A secret rotation's id.
+pub type SecretRotationId = Id<SecretRotation>;
 
 impl<K> Id<K> {
     /// Gives a stored or freshly made uuid its kind.

@@ -16,4 +16,5 @@ pub mod ops;
 pub mod page;
 mod sql;
 
+pub use http::{EventQuery, page as events};
 pub use model::{AuditEvent, AuditEventDetail, RecordEvent, RecordedEvent};

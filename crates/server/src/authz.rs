@@ -6,6 +6,7 @@
 //!   missing permission's name.
 //! - [`Granted`] is the only authority that a request can have, and [`grant`] the only way to one.
 //! - No key can hand out more than its maker has.
+//! - A row of the database that nobody vouches for grants nothing ([`vouched`]).
 
 mod audience;
 mod founding;
@@ -17,16 +18,18 @@ mod principal;
 mod role;
 mod scope;
 mod sql;
+pub mod vouched;
 mod workspace_ref;
 
 pub use audience::{Audience, Audiences, InvalidAudience, MAX_AUDIENCES};
 pub use founding::Founding;
-pub use granted::{Denied, Granted, Request, grant};
+pub use granted::{Denied, Granted, Request, STEP_UP_LIVES, grant};
 pub use membership::Memberships;
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use principal::{KeyFacts, KeyHolder, KeyLapse, Principal, SignedIn};
 pub use role::{Role, UnknownRole};
 pub use scope::{Scope, ScopeSet, UnknownScope};
+pub use vouched::Notary;
 pub use workspace_ref::{InvalidSlug, SharedSlug, Slug, WorkspaceRef};
 
 use std::fmt::Write as _;

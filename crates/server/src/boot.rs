@@ -17,7 +17,9 @@ use secrecy::ExposeSecret;
 
 pub use self::facts::{Facts, Login, Role, Schema, ask};
 
-use crate::config::{Config, Draft, Fault, Faults, InternalKey, KekKeeper, MailTransport, Mode, Settings, TokenKey};
+use crate::config::{
+    AnchorPlace, Config, Draft, Fault, Faults, InternalKey, KekKeeper, MailTransport, Mode, Settings, TokenKey,
+};
 use crate::db::SchemaState;
 use crate::db::embedded::DEV_CLUSTER_NAME;
 use crate::entropy::Entropy;
@@ -67,11 +69,15 @@ fn finish(draft: Draft, mode: Mode, mut faults: Vec<Fault>) -> Result<Config, Fa
 
 /// The settings without which `serve` cannot run, and which nobody gave.
 fn missing(given: impl Fn(&str) -> bool) -> Vec<Fault> {
+    let anchored = given("anchor_dir") || given("anchor.s3_url");
+    let anchor = (!anchored).then(|| {
+        let mend = "Set it to a folder that is not part of the database's backups, or set anchor.s3_url to a bucket";
+        Fault::new("config.missing", "anchor_dir is not set", mend)
+    });
     [
         ("public_url", "Set it to the https URL that people open"),
         ("database.runtime_url", "Set it to the URL of the role bailiwick_runtime"),
         ("database.system_url", "Set it to the URL of the role bailiwick_system"),
-        ("anchor_dir", "Set it to a folder that is not part of the database's backups"),
         ("mail.from", "Set it to the address that mail comes from"),
         ("mail.smtp_url", "Set it to the SMTP server that takes the mail: nobody can sign in without mail"),
         ("secrets.token_key", "Make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
@@ -80,6 +86,7 @@ fn missing(given: impl Fn(&str) -> bool) -> Vec<Fault> {
     .into_iter()
     .filter(|(key, _)| !given(key))
     .map(|(key, mend)| Fault::new("config.missing", format!("{key} is not set"), mend))
+    .chain(anchor)
     .collect()
 }
 
@@ -90,6 +97,7 @@ pub fn serve_faults(draft: &Draft, facts: &Facts) -> Vec<Fault> {
     faults.extend(one_port(draft));
     faults.extend(plain_http(draft));
     faults.extend(plain_mail(draft));
+    faults.extend(plain_anchor(draft));
     faults.extend(dev_secrets(draft));
     faults.extend(kek_faults(draft));
     faults.extend(role_faults("database.runtime_url", RUNTIME, &facts.runtime));
@@ -133,6 +141,15 @@ fn plain_mail(draft: &Draft) -> Option<Fault> {
     (!secure && !local).then(|| {
         let what = "mail.smtp_url sends links and codes over the network in plain text";
         Fault::new("mail.plain", what, "Use smtps://, or add ?tls=required to smtp://")
+    })
+}
+
+/// What lies in the anchor store is for nobody's eyes, and an answer of it decides whether the server goes on.
+fn plain_anchor(draft: &Draft) -> Option<Fault> {
+    let Some(AnchorPlace::Bucket(bucket)) = &draft.anchor else { return None };
+    bucket.is_plain().then(|| {
+        let what = "anchor.s3_endpoint sends what is anchored over the network in plain text";
+        Fault::new("anchor.plain", what, "Use https://")
     })
 }
 
@@ -324,8 +341,12 @@ mod tests {
             ("BAILIWICK_PUBLIC_URL", "http://bailiwick.example"),
             ("BAILIWICK_MAIL_SMTP_URL", "smtp://mail.example"),
             ("BAILIWICK_SECRETS_INTERNAL_KEY", dev_key.as_str()),
+            ("BAILIWICK_ANCHOR_S3_URL", "s3://anchors"),
+            ("BAILIWICK_ANCHOR_S3_ENDPOINT", "http://s3.example"),
+            ("BAILIWICK_ANCHOR_S3_ACCESS_KEY_ID", "id"),
+            ("BAILIWICK_ANCHOR_S3_SECRET_ACCESS_KEY", "key"),
         ];
-        let expected = ["listen.one_port", "public_url.http", "mail.plain", "secret.dev"];
+        let expected = ["listen.one_port", "public_url.http", "mail.plain", "anchor.plain", "secret.dev"];
         assert_eq!(codes(&variables, &good_facts()), expected);
     }
 

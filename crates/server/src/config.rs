@@ -9,6 +9,7 @@
 //! - No fault, log line or `config show` holds a secret's value.
 //! - [`SETTINGS`] is the one table of settings; documentation and checks come from it.
 
+mod anchor;
 mod fault;
 mod layers;
 mod public_url;
@@ -17,13 +18,13 @@ mod setting;
 mod vault;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
 use bailiwick_proof::log::LogName;
 use secrecy::SecretString;
 
 use crate::networks::Networks;
 
+pub use self::anchor::{AnchorPlace, Bucket};
 pub use self::fault::{Fault, Faults};
 pub use self::layers::{Environment, Settings};
 pub use self::public_url::{PublicUrl, PublicUrlError};
@@ -59,8 +60,8 @@ pub struct Config {
     pub internal_networks: Networks,
     /// How to reach the database.
     pub database: Database,
-    /// Where the anchor store lies.
-    pub anchor_dir: PathBuf,
+    /// Where the anchor store is.
+    pub anchor: AnchorPlace,
     /// The name of the cell's logs, if one was chosen.
     pub log_name: Option<String>,
     /// How jobs are run.
@@ -171,7 +172,7 @@ pub struct Draft {
     pub(crate) pool_size: Option<u32>,
     pub(crate) pooler: Pooler,
     pub(crate) workers: Option<usize>,
-    pub(crate) anchor_dir: Option<PathBuf>,
+    pub(crate) anchor: Option<AnchorPlace>,
     pub(crate) log_name: Option<String>,
     pub(crate) mail_from: Option<String>,
     pub(crate) mail_transport: Option<MailTransport>,
@@ -211,7 +212,7 @@ impl Draft {
             workers: parser.parsed("jobs.workers", "a number from 0 to 1000", |text| {
                 text.parse().ok().filter(|workers| (0..=1000).contains(workers))
             }),
-            anchor_dir: settings.text("anchor_dir").map(PathBuf::from),
+            anchor: parser.anchor(),
             log_name: parser.parsed("log_name", "a log's name: up to 128 of a-z 0-9 . : / _ -", |text| {
                 text.parse::<LogName>().ok().map(|_| text.to_owned())
             }),
@@ -258,8 +259,8 @@ impl Draft {
 
     /// The anchor store, if one was given.
     #[must_use]
-    pub fn anchor_dir(&self) -> Option<&Path> {
-        self.anchor_dir.as_deref()
+    pub fn anchor(&self) -> Option<&AnchorPlace> {
+        self.anchor.as_ref()
     }
 
     /// How data keys are kept, if enough was given.
@@ -290,7 +291,7 @@ impl Draft {
                 pooler: self.pooler,
             },
             jobs: Jobs { workers: self.workers? },
-            anchor_dir: self.anchor_dir?,
+            anchor: self.anchor?,
             log_name: self.log_name,
             mail: Mail { from: self.mail_from?, transport: self.mail_transport? },
             vault: self.vault.complete()?,

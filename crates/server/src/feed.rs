@@ -8,6 +8,7 @@
 //! - What a poll's snapshot sees is in memory before the node publishes that snapshot.
 //! - [`Feed::barrier`] resolves once every node has published a snapshot that sees what was committed before, or has been
 //!   fenced: its row is gone, so nothing that it had under way makes it fresh again before it has read everything anew.
+//! - Nothing is in memory that nobody vouches for: a row without a good MAC is as if it were gone.
 //! - Of two states of a key the one with the higher version stays. What was read before memory forgot something is not
 //!   kept (see `keys` and `people`).
 
@@ -38,6 +39,7 @@ use uses::Uses;
 pub use barrier::Unconfirmed;
 pub use lookup::KeyState;
 
+use crate::authz::Notary;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
@@ -60,6 +62,7 @@ pub struct Feed(Arc<Inner>);
 
 struct Inner {
     db: Db,
+    notary: Notary,
     node: Uuid,
     age: Age,
     keys: Keys,
@@ -77,10 +80,11 @@ struct Inner {
 impl Feed {
     /// A node that knows nothing yet.
     #[must_use]
-    pub fn new(db: Db, clock: &Clock, entropy: &Entropy) -> Self {
+    pub fn new(db: Db, notary: Notary, clock: &Clock, entropy: &Entropy) -> Self {
         let node = entropy.uuid_v7(clock.now());
         Self(Arc::new(Inner {
             db,
+            notary,
             node,
             age: Age::default(),
             keys: Keys::default(),

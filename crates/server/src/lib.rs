@@ -33,6 +33,7 @@ pub mod name;
 pub mod networks;
 pub mod projects;
 pub mod router;
+pub mod secrets;
 pub mod sessions;
 pub mod state;
 pub mod supervise;

@@ -17,11 +17,12 @@ use crate::http::{Code, Gate, Operation, Page, Routes, Surface, openapi_document
 use crate::identity::http::{Challenge, SignInRequest, VerifyRequest};
 use crate::members::Member;
 use crate::projects::{CreateProject, Project};
+use crate::secrets::{AddVersion, CreateSecret, RevealSecret, RevealedSecret, Secret, SecretAccess, SecretDetail};
 use crate::sessions::TokenPair;
 use crate::sessions::http::RefreshRequest;
 use crate::state::AppState;
 use crate::workspaces::{CreateWorkspace, Workspace};
-use crate::{api_keys, audit, console, identity, mail, members, projects, sessions, workspaces};
+use crate::{api_keys, audit, console, identity, mail, members, projects, secrets, sessions, workspaces};
 
 const PAGING: &[(&str, &str)] =
     &[("limit", "1 to 100; 50 if nothing is said."), ("cursor", "The next_cursor of the page before.")];
@@ -30,6 +31,12 @@ const KEY_PAGING: &[(&str, &str)] = &[
     ("cursor", "The next_cursor of the page before."),
     ("status", "active, expired or revoked."),
     ("label", "name:value; keys with this label alone. Several times: with all of them."),
+];
+const SECRET_FILTERS: &[(&str, &str)] = &[
+    ("limit", "1 to 100; 50 if nothing is said."),
+    ("cursor", "The next_cursor of the page before."),
+    ("kind", "Secrets of this kind alone."),
+    ("name", "The secret of this name alone."),
 ];
 const FORWARD_AUTH: &[(&str, &str)] = &[
     ("audience", "The service that is asked for; the credential's own if it has one alone."),
@@ -96,12 +103,29 @@ fn api() -> Routes<AppState> {
             .answers::<AuditEventDetail>(200).problems(&[Code::LedgerMismatch]), audit::http::get)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}/receipt", "getAuditReceipt", Permission(P::ReadAudit), "Get an event's receipt, a C2SP tlog-proof")
             .answers_as("text/plain").query(&[("open", "The fields to open: actor, ip, meta, target; none if nothing is said.")])
-            .problems(&[Code::LedgerMismatch, Code::LedgerFrozen]), audit::http::receipt)
+            .problems(&[Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]), audit::http::receipt)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/checkpoint", "getAuditCheckpoint", Permission(P::ReadAudit), "Get the newest checkpoint, a signed note")
-            .answers_as("text/plain").problems(&[Code::NoCheckpoint, Code::LedgerFrozen]), audit::http::checkpoint)
+            .answers_as("text/plain").problems(&[Code::NoCheckpoint, Code::LedgerFrozen, Code::AnchorUnavailable]),
+            audit::http::checkpoint)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/consistency", "proveConsistency", Permission(P::ReadAudit), "Get two published checkpoints, and the proof that one extends the other")
             .answers_as("text/plain").query(&[("from", "The size of the older checkpoint."), ("to", "The size of the newer one; the newest if nothing is said.")])
-            .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::LedgerFrozen]), audit::http::consistency)
+            .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]),
+            audit::http::consistency)
+        .operation(Operation::post("/v1/workspaces/{workspace}/secrets", "createSecret", Permission(P::CreateSecret), "Entrust a secret")
+            .takes::<CreateSecret>().with_room_for(secrets::BODY_BYTES).answers::<Secret>(201).problems(&[Code::NameTaken]), secrets::http::create)
+        .operation(Operation::get("/v1/workspaces/{workspace}/secrets", "listSecrets", Permission(P::ReadSecrets), "List secrets without their values, the newest first")
+            .answers::<Page<Secret>>(200).query(SECRET_FILTERS), secrets::http::list)
+        .operation(Operation::get("/v1/workspaces/{workspace}/secrets/{id}", "getSecret", Permission(P::ReadSecrets), "Get a secret and its versions, without their values")
+            .answers::<SecretDetail>(200), secrets::http::get)
+        .operation(Operation::post("/v1/workspaces/{workspace}/secrets/{id}/versions", "addSecretVersion", Permission(P::UpdateSecret), "Give a secret another value; the one before stays readable")
+            .takes::<AddVersion>().with_room_for(secrets::BODY_BYTES).answers::<SecretDetail>(201), secrets::http::add_version)
+        .operation(Operation::post("/v1/workspaces/{workspace}/secrets/{id}/reveal", "revealSecret", Permission(P::RevealSecret), "Read the value of a secret, after an entry about it was committed")
+            .takes::<RevealSecret>().answers::<RevealedSecret>(200).without_idempotency()
+            .problems(&[Code::StepUpRequired, Code::SecretVersionGone, Code::SecretDamaged]), secrets::http::reveal)
+        .operation(Operation::get("/v1/workspaces/{workspace}/secrets/{id}/accesses", "listSecretAccesses", Permission(P::ReadAudit), "List who read a secret, the newest reading first")
+            .answers::<Page<SecretAccess>>(200).query(PAGING), secrets::http::accesses)
+        .operation(Operation::delete("/v1/workspaces/{workspace}/secrets/{id}", "deleteSecret", Permission(P::DeleteSecret), "Delete a secret with all its versions")
+            .answers_nothing(204), secrets::http::delete)
         .operation(Operation::get("/w/{workspace}/.well-known/jwks.json", "getLedgerKeys", Anyone, "Get the keys that sign a workspace's logs")
             .answers_as("application/jwk-set+json").problems(&[Code::NotFound]), audit::http::keys)
         .operation(Operation::get("/v1/key", "getOwnKey", AnyKey, "What the calling key is and may do")

@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::anchor::{AnchorError, AnchorStore};
 use crate::authn::cookie::CookieStyle;
 use crate::authn::{AccessTokens, InternalCredentials, TokenKeyError};
+use crate::authz::Notary;
 use crate::clock::Clock;
 use crate::config::{Config, InternalKey, PublicUrl};
 use crate::db::{Db, DbError};
@@ -31,6 +32,7 @@ pub struct Shared {
     tokens: AccessTokens,
     internal_credentials: InternalCredentials,
     pub(crate) vault: Vault,
+    pub(crate) notary: Notary,
     changes: Changes,
     pub(crate) feed: Feed,
     pub(crate) ledger: Ledger,
@@ -67,6 +69,7 @@ parts! {
     tokens: AccessTokens,
     internal_credentials: InternalCredentials,
     vault: Vault,
+    notary: Notary,
     changes: Changes,
     feed: Feed,
     ledger: Ledger,
@@ -130,10 +133,9 @@ impl AppState {
             for_browsers,
         };
         let db = Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?;
-        let feed = Feed::new(db.clone(), &clock, &entropy);
         let default_name = config.public_url.authority();
         let facts = ledger::establish(&db, &clock, &entropy, config.log_name.as_deref(), default_name).await?;
-        let anchor = AnchorStore::folder(&config.anchor_dir).await?;
+        let anchor = AnchorStore::open(&config.anchor, &entropy).await?;
         let vault = Vault::open(vault::Parts {
             db: db.clone(),
             keks: Keks::configured(&config.vault, config.vault.keeper, &entropy)?,
@@ -144,6 +146,8 @@ impl AppState {
             entropy: entropy.clone(),
         })
         .await?;
+        let notary = Notary::open(&vault).await?;
+        let feed = Feed::new(db.clone(), notary.clone(), &clock, &entropy);
         let ledger = Ledger::open(ledger::Parts {
             db: db.clone(),
             vault: vault.clone(),
@@ -154,15 +158,27 @@ impl AppState {
         })
         .await?;
         let configured = config.secrets.internal_key.as_ref();
-        let internal_credentials =
-            InternalCredentials::new(db.clone(), configured.map(InternalKey::secret), config.internal_networks.clone());
+        let internal_credentials = InternalCredentials::new(
+            db.clone(),
+            notary.clone(),
+            configured.map(InternalKey::secret),
+            config.internal_networks.clone(),
+        );
+        let changes = Changes {
+            db: db.clone(),
+            entropy: entropy.clone(),
+            vault: vault.clone(),
+            notary: notary.clone(),
+            feed: feed.clone(),
+        };
         Ok(Self(Arc::new(Shared {
             ledger,
             queue: Queue::new(vault.clone(), entropy.clone()),
-            changes: Changes { db: db.clone(), entropy: entropy.clone(), vault: vault.clone(), feed: feed.clone() },
+            changes,
             feed,
             db,
             vault,
+            notary,
             tokens: AccessTokens::new(config.secrets.token_key.pem(), config.public_url.origin())?,
             internal_credentials,
             public_url: config.public_url.clone(),

@@ -14,13 +14,15 @@ use anyhow::{Context, bail, ensure};
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::api_keys::CreatedApiKey;
+use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
-use bailiwick_server::config::Pooler;
+use bailiwick_server::config::AnchorPlace;
+use bailiwick_server::config::{self, KekKeeper, Pooler};
 use bailiwick_server::db::Db;
 use bailiwick_server::db::embedded::{Urls, urls_of_running};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger;
-use bailiwick_server::vault::{self, Kek, Keks, LocalFile, Vault};
+use bailiwick_server::vault::{self, Keks, Vault};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::RequestBuilder;
@@ -175,19 +177,42 @@ impl Server {
         Ok(Db::connect(&urls.runtime, &urls.system, 8, Pooler::None)?)
     }
 
+    /// Vouches for rows as the server does.
+    ///
+    /// # Errors
+    /// When the server's keys do not open.
+    pub(crate) async fn notary(&self) -> anyhow::Result<Notary> {
+        Ok(Notary::open(&self.vault().await?).await?)
+    }
+
     /// A vault beside the server's, with the same keys.
     ///
     /// # Errors
-    /// When the keys are not to be had.
+    /// When the keys do not open.
     pub(crate) async fn vault(&self) -> anyhow::Result<Vault> {
         let (db, clock, entropy) = (self.db().await?, Clock::system(), Entropy::system());
-        let kek = LocalFile::open(&self.home.data.join("secrets").join("kek.json"), &entropy)?;
-        let cell = ledger::establish(&db, &clock, &entropy, None, "bench").await?.id;
-        // As `command/dev.rs` names it.
-        let anchor = AnchorStore::folder(&self.home.data.with_file_name("data-anchor")).await?;
-        let keks = Keks::new(Kek::Local(kek), Vec::new());
-        let lifetime = Duration::from_secs(300);
-        Ok(Vault::open(vault::Parts { db, keks, anchor, cell, lifetime, clock, entropy }).await?)
+        let data = &self.home.data;
+        let name = data.file_name().context("the data directory has no name")?.to_string_lossy().into_owned();
+        let settings = config::Vault {
+            keeper: KekKeeper::Local,
+            kek_file: Some(data.join("secrets/kek.json")),
+            transit: None,
+            key_lifetime: Duration::from_secs(3600),
+        };
+        Ok(Vault::open(vault::Parts {
+            keks: Keks::configured(&settings, settings.keeper, &entropy)?,
+            anchor: AnchorStore::open(
+                &AnchorPlace::Folder(data.with_file_name(format!("{name}-anchor"))),
+                &Entropy::system(),
+            )
+            .await?,
+            cell: ledger::establish(&db, &clock, &entropy, None, "").await?.id,
+            lifetime: settings.key_lifetime,
+            db,
+            clock,
+            entropy,
+        })
+        .await?)
     }
 
     /// The database's URLs.

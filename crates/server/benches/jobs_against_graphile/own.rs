@@ -12,7 +12,7 @@ use anyhow::Context;
 use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::authz::PermissionSet;
 use bailiwick_server::clock::Clock;
-use bailiwick_server::config::Pooler;
+use bailiwick_server::config::{AnchorPlace, Pooler};
 use bailiwick_server::db::{Db, OperationalPath, Unrecorded};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::jobs::{self, Claimed, Done, Failure, InCell, Job, Policy, Queue, Registry, Workers};
@@ -100,7 +100,7 @@ async fn vault(db: &Db, folder: &Path) -> anyhow::Result<Vault> {
     let parts = vault::Parts {
         db: db.clone(),
         keks: Keks::new(kek, Vec::new()),
-        anchor: AnchorStore::folder(&folder.join("anchor")).await?,
+        anchor: AnchorStore::open(&AnchorPlace::Folder(folder.join("anchor")), &entropy).await?,
         cell: ledger::establish(db, &clock, &entropy, None, "bench").await?.id,
         lifetime: Duration::from_secs(3600),
         clock,

@@ -42,15 +42,18 @@ pub(super) struct FolderLock {
 }
 
 impl Folder {
-    pub(super) async fn open(root: &Path) -> Result<Self, AnchorError> {
-        let root: Arc<Path> = Arc::from(root);
-        let store = Self { root: root.clone() };
-        run("open", store.root.display().to_string(), move || {
+    pub(super) fn at(root: &Path) -> Self {
+        Self { root: Arc::from(root) }
+    }
+
+    /// Makes the folder if it is not there, and takes away what a crash left.
+    pub(super) async fn open(&self) -> Result<(), AnchorError> {
+        let root = self.root.clone();
+        run("open", root.display().to_string(), move || {
             make_folder(&root)?;
             clean(&root)
         })
-        .await?;
-        Ok(store)
+        .await
     }
 
     pub(super) async fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Tag, AnchorError> {
@@ -104,10 +107,6 @@ impl Folder {
         Ok(Some(FolderLock { _file: file }))
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// The path of an object.
     pub(super) fn path(&self, name: &ObjectName) -> PathBuf {
         self.root.join(name.as_str())
@@ -129,12 +128,13 @@ async fn run<T: Send + 'static>(
 }
 
 fn create(name: ObjectName, path: &Path, bytes: &[u8]) -> Result<Tag, AnchorError> {
-    let folder = parent(path);
-    make_folder(folder)?;
-    let _held = wait_for_lock(folder)?;
+    // What was created stays, so nobody has to be waited for to know it.
     if path.symlink_metadata().is_ok() {
         return Err(AnchorError::Exists { name });
     }
+    let folder = parent(path);
+    make_folder(folder)?;
+    let _held = wait_for_lock(folder)?;
     let temporary = write_temporary(folder, bytes)?;
     let linked = fs::hard_link(&temporary, path);
     remove(&temporary)?;

@@ -9,23 +9,31 @@
 //! reading begins at the newest one. `at` is milliseconds since the Unix epoch by the signer's clock, for people.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bailiwick_proof::merkle::Hash;
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::name::ObjectName;
+use super::store::{AnchorError, AnchorStore, StoreLock};
+
 const VERSION: u8 = 1;
+/// An object of the cell: that the store knows it.
+const KNOWN: &str = "known";
+/// What the journal's objects lie below.
+const OBJECTS: &str = "journal";
 /// An object that lies so long after the last snapshot is a snapshot.
 const SNAPSHOT_EVERY_MS: u64 = 3_600_000;
-const LOCK_PAUSE: Duration = Duration::from_millis(3);
+/// More logs do not fit into an object, each of which takes 300 bytes at most: with more there are no snapshots, and a
+/// start reads on from the last one.
+const SNAPSHOT_MAX_HEADS: usize = 50_000;
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// So many objects are on their way at once while a journal is read at the start.
+const READ_AHEAD: usize = 16;
 
 /// How far a log was signed, or was about to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,22 +47,14 @@ pub struct Head {
 /// Why the journal cannot be read or continued.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The folder does not serve.
-    #[error("cannot {what} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: std::io::Error,
-    },
+    /// The anchor store failed.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     /// An object is not what this program writes.
-    #[error("{}: {why}", path.display())]
+    #[error("{at}: {why}")]
     Malformed {
         /// Which.
-        path: PathBuf,
+        at: String,
         /// What is wrong with it.
         why: &'static str,
     },
@@ -64,9 +64,24 @@ pub enum JournalError {
         /// Its number.
         n: u64,
     },
+    /// The anchor store did not serve whoever tried just before.
+    #[error("the anchor store did not serve a moment ago")]
+    Away,
     /// Somebody else holds the signing lock.
     #[error("the signing lock was not to be had within {} seconds", LOCK_PATIENCE.as_secs())]
     Busy,
+}
+
+impl JournalError {
+    /// Whether the anchor store is to blame, and may serve again by itself.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Anchor(error) => matches!(error, AnchorError::Unavailable { .. }),
+            Self::Away | Self::Busy | Self::AnotherSigner { .. } => true,
+            Self::Malformed { .. } => false,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,35 +116,61 @@ struct Known {
 pub struct Journal(Arc<Inner>);
 
 struct Inner {
-    objects: PathBuf,
-    lock: PathBuf,
+    store: AnchorStore,
+    /// What the cell's objects lie below; its lock is the signer's.
+    cell: ObjectName,
+    objects: ObjectName,
     known: Mutex<Known>,
 }
 
-/// The right to append, until it is dropped.
+/// The right to append, until it is dropped. Where the store has no locks, every signer has it, and the one who creates
+/// the next object wins.
 pub struct SigningLock {
     journal: Journal,
-    _held: File,
+    _held: StoreLock,
 }
 
 impl Journal {
     /// Whether the anchor store knows this cell.
-    #[must_use]
-    pub fn exists(anchor_dir: &Path, cell: Uuid) -> bool {
-        anchor_dir.join(cell.to_string()).join("journal").is_dir()
-    }
-
-    /// Opens the journal of this cell below `anchor_dir`, made if it is not there, and reads it.
     ///
     /// # Errors
-    /// [`JournalError::Io`], [`JournalError::Malformed`].
-    pub fn open(anchor_dir: &Path, cell: Uuid) -> Result<Self, JournalError> {
-        let folder = anchor_dir.join(cell.to_string());
-        let objects = folder.join("journal");
-        DirBuilder::new().recursive(true).mode(0o700).create(&objects).map_err(io("create the folder", &objects))?;
+    /// [`JournalError::Anchor`].
+    pub async fn exists(store: &AnchorStore, cell: Uuid) -> Result<bool, JournalError> {
+        let cell: ObjectName = cell.to_string().parse()?;
+        let known = store.read(&cell.join(KNOWN)?).await?.is_some();
+        Ok(known || !store.list(&cell.join(OBJECTS)?).await?.is_empty())
+    }
+
+    /// Where the journal of this cell would be, in words for people.
+    ///
+    /// # Errors
+    /// [`JournalError::Anchor`].
+    pub fn place(store: &AnchorStore, cell: Uuid) -> Result<String, JournalError> {
+        Ok(store.place(&cell.to_string().parse()?))
+    }
+
+    /// Has the anchor store know this cell, if it does not: a store without its journal is noticed from now on.
+    ///
+    /// # Errors
+    /// [`JournalError::Anchor`].
+    pub async fn begin(store: &AnchorStore, cell: Uuid) -> Result<(), JournalError> {
+        let cell: ObjectName = cell.to_string().parse()?;
+        match store.create(&cell.join(KNOWN)?, b"").await {
+            Ok(_) | Err(AnchorError::Exists { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the journal of this cell.
+    ///
+    /// # Errors
+    /// [`JournalError::Anchor`], [`JournalError::Malformed`].
+    pub async fn open(store: AnchorStore, cell: Uuid) -> Result<Self, JournalError> {
+        let cell: ObjectName = cell.to_string().parse()?;
+        let objects = cell.join(OBJECTS)?;
         let known = Known { n: 0, digest: Hash::ZERO, heads: BTreeMap::new(), snapshot_at: 0 };
-        let journal = Self(Arc::new(Inner { lock: folder.join("lock"), objects, known: Mutex::new(known) }));
-        journal.load()?;
+        let journal = Self(Arc::new(Inner { store, cell, objects, known: Mutex::new(known) }));
+        journal.load().await?;
         Ok(journal)
     }
 
@@ -150,77 +191,57 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Busy`] after ten seconds, and those of reading.
     pub async fn lock(&self) -> Result<SigningLock, JournalError> {
-        let path = &self.0.lock;
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(io("open", path))?;
-        let mut waited = Duration::ZERO;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if waited < LOCK_PATIENCE => {
-                    tokio::time::sleep(LOCK_PAUSE).await;
-                    waited += LOCK_PAUSE;
-                }
-                Err(TryLockError::WouldBlock) => return Err(JournalError::Busy),
-                Err(TryLockError::Error(source)) => return Err(io("lock", path)(source)),
-            }
-        }
-        self.read_on()?;
-        Ok(SigningLock { journal: self.clone(), _held: file })
+        let held = self.0.store.lock(&self.0.cell, LOCK_PATIENCE).await?.ok_or(JournalError::Busy)?;
+        self.read_on().await?;
+        Ok(SigningLock { journal: self.clone(), _held: held })
     }
 
     /// Reads from the newest snapshot on.
-    fn load(&self) -> Result<(), JournalError> {
-        let mut numbers = self.numbers()?;
-        numbers.sort_unstable();
-        let mut begin = numbers.first().copied();
-        for n in numbers.iter().rev() {
-            if self.read(*n)?.1.snapshot {
-                begin = Some(*n);
-                break;
-            }
-        }
-        let Some(begin) = begin else { return Ok(()) };
-        let (bytes, object) = self.read(begin)?;
-        if begin != 1 && !object.snapshot {
+    async fn load(&self) -> Result<(), JournalError> {
+        let numbers = self.numbers().await?;
+        let (Some(first), Some(last)) = (numbers.first().copied(), numbers.last().copied()) else { return Ok(()) };
+        let begin = self.newest_snapshot(&numbers).await?.unwrap_or(first);
+        if begin != 1 && !self.read(begin).await?.is_some_and(|(_, object)| object.snapshot) {
             return Err(self.malformed(begin, "the objects before it are missing, and it is no snapshot"));
         }
-        self.apply(&bytes, object, (begin == 1).then_some(Hash::ZERO))?;
-        self.read_on()?;
-        let last = numbers.last().copied().unwrap_or_default();
-        if self.known().n < last {
-            return Err(self.malformed(last, "objects before it are missing"));
+        let mut objects = stream::iter(begin..=last).map(|n| self.read(n)).buffered(READ_AHEAD);
+        let mut follows = (begin == 1).then_some(Hash::ZERO);
+        while let Some(read) = objects.next().await {
+            let (bytes, object) = read?.ok_or_else(|| self.malformed(last, "objects before it are missing"))?;
+            self.apply(&bytes, object, follows)?;
+            follows = Some(self.known().digest);
         }
-        Ok(())
+        self.read_on().await
     }
 
-    fn numbers(&self) -> Result<Vec<u64>, JournalError> {
-        let objects = &self.0.objects;
-        let mut numbers = Vec::new();
-        for file in fs::read_dir(objects).map_err(io("list", objects))? {
-            let name = file.map_err(io("list", objects))?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(".json")).filter(|digits| digits.len() == 20);
-            numbers.extend(number.and_then(|digits| digits.parse::<u64>().ok()));
+    async fn newest_snapshot(&self, numbers: &[u64]) -> Result<Option<u64>, JournalError> {
+        let mut objects = stream::iter(numbers.iter().rev()).map(|n| self.read(*n)).buffered(READ_AHEAD);
+        while let Some(read) = objects.next().await {
+            if let Some((_, object)) = read?.filter(|(_, object)| object.snapshot) {
+                return Ok(Some(object.n));
+            }
         }
-        Ok(numbers)
+        Ok(None)
+    }
+
+    /// The numbers of all objects, from the smallest up.
+    async fn numbers(&self) -> Result<Vec<u64>, JournalError> {
+        let names = self.0.store.list(&self.0.objects).await?;
+        let digits = |name: &ObjectName| {
+            let digits = name.last().strip_suffix(".json").filter(|digits| digits.len() == 20)?;
+            digits.parse().ok()
+        };
+        Ok(names.iter().filter_map(digits).collect())
     }
 
     /// Reads what follows the objects that are known.
-    fn read_on(&self) -> Result<(), JournalError> {
+    async fn read_on(&self) -> Result<(), JournalError> {
         loop {
             let (n, digest) = {
                 let known = self.known();
                 (known.n + 1, known.digest)
             };
-            if !self.path(n).exists() {
-                return Ok(());
-            }
-            let (bytes, object) = self.read(n)?;
+            let Some((bytes, object)) = self.read(n).await? else { return Ok(()) };
             self.apply(&bytes, object, Some(digest))?;
         }
     }
@@ -236,6 +257,10 @@ impl Journal {
             heads.insert(line.origin, Head { size: line.size, root });
         }
         let mut known = self.known();
+        // Whoever read it too, and was quicker, has applied it.
+        if known.n >= object.n {
+            return Ok(());
+        }
         if object.snapshot {
             known.snapshot_at = object.at;
         }
@@ -245,22 +270,24 @@ impl Journal {
         Ok(())
     }
 
-    fn read(&self, n: u64) -> Result<(Vec<u8>, Object), JournalError> {
-        let path = self.path(n);
-        let bytes = fs::read(&path).map_err(io("read", &path))?;
-        let object: Object = serde_json::from_slice(&bytes).map_err(|_| self.malformed(n, "is no journal object"))?;
+    /// Object n, if there is one.
+    async fn read(&self, n: u64) -> Result<Option<(Vec<u8>, Object)>, JournalError> {
+        let Some(read) = self.0.store.read(&self.name(n)?).await? else { return Ok(None) };
+        let object: Object =
+            serde_json::from_slice(&read.bytes).map_err(|_| self.malformed(n, "is no journal object"))?;
         if object.v != VERSION || object.n != n {
             return Err(self.malformed(n, "is of another version or number"));
         }
-        Ok((bytes, object))
+        Ok(Some((read.bytes.to_vec(), object)))
     }
 
     fn malformed(&self, n: u64, why: &'static str) -> JournalError {
-        JournalError::Malformed { path: self.path(n), why }
+        let at = self.name(n).map_or_else(|_| n.to_string(), |name| self.0.store.place(&name));
+        JournalError::Malformed { at, why }
     }
 
-    fn path(&self, n: u64) -> PathBuf {
-        self.0.objects.join(format!("{n:020}.json"))
+    fn name(&self, n: u64) -> Result<ObjectName, AnchorError> {
+        self.0.objects.join(&format!("{n:020}.json"))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -269,15 +296,16 @@ impl Journal {
 }
 
 impl SigningLock {
-    /// Writes down these heads; when it returns, they are on the disk. `at` is milliseconds since the Unix epoch.
+    /// Writes down these heads; when it returns, they outlive a crash. `at` is milliseconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`JournalError::AnotherSigner`] when the object exists, [`JournalError::Io`].
-    pub fn append(&self, at: u64, moved: &BTreeMap<String, Head>) -> Result<(), JournalError> {
+    /// [`JournalError::AnotherSigner`] when the object exists, [`JournalError::Anchor`].
+    pub async fn append(&self, at: u64, moved: &BTreeMap<String, Head>) -> Result<(), JournalError> {
         let journal = &self.journal;
         let (n, prev, snapshot, heads) = {
             let known = journal.known();
-            let snapshot = at.abs_diff(known.snapshot_at) >= SNAPSHOT_EVERY_MS;
+            let fits = known.heads.len() + moved.len() <= SNAPSHOT_MAX_HEADS;
+            let snapshot = fits && at.abs_diff(known.snapshot_at) >= SNAPSHOT_EVERY_MS;
             let mut heads = if snapshot { known.heads.clone() } else { BTreeMap::new() };
             heads.extend(moved.iter().map(|(origin, head)| (origin.clone(), *head)));
             (known.n + 1, known.digest.to_hex(), snapshot, heads)
@@ -287,26 +315,13 @@ impl SigningLock {
             .map(|(origin, head)| Line { origin, size: head.size, root: head.root.to_base64() })
             .collect();
         let object = Object { v: VERSION, n, at, prev, snapshot, heads };
-        let path = journal.path(n);
         let bytes = serde_json::to_vec(&object).map_err(|_| journal.malformed(n, "cannot be written as JSON"))?;
-        create(&journal.0.objects, &path, &bytes).map_err(|source| match source.kind() {
-            std::io::ErrorKind::AlreadyExists => JournalError::AnotherSigner { n },
-            _ => io("create", &path)(source),
-        })?;
-        journal.apply(&bytes, object, None)
+        match journal.0.store.create(&journal.name(n)?, &bytes).await {
+            Ok(_) => journal.apply(&bytes, object, None),
+            Err(AnchorError::Exists { .. }) => Err(JournalError::AnotherSigner { n }),
+            Err(error) => Err(error.into()),
+        }
     }
-}
-
-/// Creates a file whole or not at all, and never over another: written under a temporary name, synced, linked.
-fn create(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&temporary, path);
-    fs::remove_file(&temporary)?;
-    linked?;
-    File::open(folder)?.sync_all()
 }
 
 fn digest_of(bytes: &[u8]) -> Hash {
@@ -315,58 +330,8 @@ fn digest_of(bytes: &[u8]) -> Hash {
     Hash::new(hash)
 }
 
-fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> JournalError {
-    let path = path.to_path_buf();
-    move |source| JournalError::Io { what, path, source }
-}
-
 #[cfg(test)]
 mod golden;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(size: u64) -> Head {
-        Head { size, root: Hash::new([u8::try_from(size).unwrap(); 32]) }
-    }
-
-    fn heads(of: &[(&str, u64)]) -> BTreeMap<String, Head> {
-        of.iter().map(|(origin, size)| ((*origin).to_owned(), head(*size))).collect()
-    }
-
-    #[tokio::test]
-    async fn what_was_written_is_read_again_also_by_others() {
-        let dir = tempfile::tempdir().unwrap();
-        let journal = Journal::open(dir.path(), Uuid::nil()).unwrap();
-        let other = Journal::open(dir.path(), Uuid::nil()).unwrap();
-        journal.lock().await.unwrap().append(SNAPSHOT_EVERY_MS, &heads(&[("a", 1), ("b", 2)])).unwrap();
-        journal.lock().await.unwrap().append(SNAPSHOT_EVERY_MS + 1, &heads(&[("a", 3)])).unwrap();
-        assert_eq!(other.head("a"), None);
-        drop(other.lock().await.unwrap());
-        assert_eq!(other.head("a"), Some(head(3)));
-        other.lock().await.unwrap().append(2 * SNAPSHOT_EVERY_MS, &heads(&[("c", 1)])).unwrap();
-        let again = Journal::open(dir.path(), Uuid::nil()).unwrap();
-        assert_eq!(again.heads(), heads(&[("a", 3), ("b", 2), ("c", 1)]).into_iter().collect::<Vec<_>>());
-        assert_eq!(Journal::open(dir.path(), Uuid::max()).unwrap().heads(), []);
-    }
-
-    #[tokio::test]
-    async fn a_signer_with_a_stale_state_loses_and_a_gap_or_an_altered_object_is_seen() {
-        let dir = tempfile::tempdir().unwrap();
-        let journal = Journal::open(dir.path(), Uuid::nil()).unwrap();
-        let stale = journal.lock().await.unwrap();
-        stale.append(1, &heads(&[("a", 1)])).unwrap();
-        fs::copy(journal.path(1), journal.path(2)).unwrap();
-        assert!(matches!(stale.append(2, &heads(&[("a", 2)])), Err(JournalError::AnotherSigner { n: 2 })));
-        assert!(matches!(Journal::open(dir.path(), Uuid::nil()), Err(JournalError::Malformed { .. })));
-        fs::remove_file(journal.path(2)).unwrap();
-        stale.append(2, &heads(&[("a", 2)])).unwrap();
-        stale.append(3, &heads(&[("a", 3)])).unwrap();
-        let second = fs::read(journal.path(2)).unwrap();
-        fs::remove_file(journal.path(2)).unwrap();
-        assert!(Journal::open(dir.path(), Uuid::nil()).is_err());
-        fs::write(journal.path(2), String::from_utf8(second).unwrap().replace(r#""at":2"#, r#""at":5"#)).unwrap();
-        assert!(Journal::open(dir.path(), Uuid::nil()).is_err());
-    }
-}
+mod tests;

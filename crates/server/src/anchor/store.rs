@@ -1,13 +1,15 @@
 //! The store below everything that is anchored: small objects, created once or replaced by compare-and-swap.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::bucket::Bucket;
 use super::folder::{Folder, FolderLock};
 use super::name::ObjectName;
+use crate::config::AnchorPlace;
+use crate::entropy::Entropy;
 
 /// An object is at most so large: the shred state of a workspace with ten thousand erasures is 12 MB.
 pub const MAX_OBJECT_BYTES: usize = 16 * 1024 * 1024;
@@ -46,6 +48,14 @@ pub enum AnchorError {
         /// What.
         at: String,
         /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The store does not do what is relied on.
+    #[error("{at} cannot be the anchor store: it {why}")]
+    Unfit {
+        /// Which.
+        at: String,
+        /// What it does or does not do.
         why: &'static str,
     },
     /// The object to be written is larger than [`MAX_OBJECT_BYTES`].
@@ -90,6 +100,7 @@ pub struct AnchorStore(Backend);
 #[derive(Clone, Debug)]
 enum Backend {
     Folder(Folder),
+    Bucket(Bucket),
 }
 
 /// The right to write by turns with others, until it is dropped. Over a store that has no locks it promises nothing: who
@@ -100,12 +111,29 @@ pub struct StoreLock {
 }
 
 impl AnchorStore {
-    /// A store in a folder of this machine, made if it is not there. What a crash left half-written is taken away.
+    /// Opens a store that is to be written in. In a folder, what a crash left half-written is taken away; a bucket is tried
+    /// out.
     ///
     /// # Errors
-    /// [`AnchorError::Unavailable`].
-    pub async fn folder(path: &Path) -> Result<Self, AnchorError> {
-        Ok(Self(Backend::Folder(Folder::open(path).await?)))
+    /// [`AnchorError::Unavailable`]; [`AnchorError::Unfit`] for a bucket without conditional writes or with versions.
+    pub async fn open(place: &AnchorPlace, entropy: &Entropy) -> Result<Self, AnchorError> {
+        let store = Self::at(place, entropy)?;
+        match &store.0 {
+            Backend::Folder(folder) => folder.open().await?,
+            Backend::Bucket(bucket) => bucket.probe().await?,
+        }
+        Ok(store)
+    }
+
+    /// A store that is only to be read: nothing there is touched, or asked so far.
+    ///
+    /// # Errors
+    /// [`AnchorError::Unavailable`] when this machine has nothing to verify certificates by.
+    pub fn at(place: &AnchorPlace, entropy: &Entropy) -> Result<Self, AnchorError> {
+        Ok(Self(match place {
+            AnchorPlace::Folder(path) => Backend::Folder(Folder::at(path)),
+            AnchorPlace::Bucket(bucket) => Backend::Bucket(Bucket::at(bucket, entropy.clone())?),
+        }))
     }
 
     /// Creates an object, whole or not at all; when it returns, the object outlives a crash.
@@ -116,6 +144,7 @@ impl AnchorStore {
         check_size(name, bytes)?;
         match &self.0 {
             Backend::Folder(folder) => folder.create(name, bytes).await,
+            Backend::Bucket(bucket) => bucket.create(name, bytes).await,
         }
     }
 
@@ -129,6 +158,7 @@ impl AnchorStore {
         check_size(name, bytes)?;
         match &self.0 {
             Backend::Folder(folder) => folder.replace(name, bytes, seen).await,
+            Backend::Bucket(bucket) => bucket.replace(name, bytes, seen).await,
         }
     }
 
@@ -139,6 +169,7 @@ impl AnchorStore {
     pub async fn read(&self, name: &ObjectName) -> Result<Option<Object>, AnchorError> {
         match &self.0 {
             Backend::Folder(folder) => folder.read(name).await,
+            Backend::Bucket(bucket) => bucket.read(name).await,
         }
     }
 
@@ -149,6 +180,7 @@ impl AnchorStore {
     pub async fn list(&self, prefix: &ObjectName) -> Result<Vec<ObjectName>, AnchorError> {
         match &self.0 {
             Backend::Folder(folder) => folder.list(prefix).await,
+            Backend::Bucket(bucket) => bucket.list(prefix).await,
         }
     }
 
@@ -161,12 +193,8 @@ impl AnchorStore {
             Backend::Folder(folder) => {
                 Ok(folder.lock(prefix, patience).await?.map(|held| StoreLock { _held: Some(held) }))
             }
+            Backend::Bucket(_) => Ok(Some(StoreLock { _held: None })),
         }
-    }
-
-    pub(crate) fn dir(&self) -> &Path {
-        let Backend::Folder(folder) = &self.0;
-        folder.root()
     }
 
     /// Where an object lies, in words for people.
@@ -174,6 +202,7 @@ impl AnchorStore {
     pub fn place(&self, name: &ObjectName) -> String {
         match &self.0 {
             Backend::Folder(folder) => folder.path(name).display().to_string(),
+            Backend::Bucket(bucket) => bucket.at_name(name),
         }
     }
 }

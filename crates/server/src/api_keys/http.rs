@@ -82,7 +82,7 @@ pub async fn make(
         Begun::Replay(reply) => return Ok(reply),
         Begun::Fresh(change) => change,
     };
-    let (created, recorded) = ops::create(&mut change.tx, granted, &changes.entropy, new).await?;
+    let (created, recorded) = ops::create(&mut change.tx, granted, &changes.notary, &changes.entropy, new).await?;
     let reply = Reply::created(location(granted.workspace(), &created), &created)?;
     change.commit(recorded, reply).await
 }
@@ -170,7 +170,7 @@ pub async fn change(
     let (reply, changed) = match changes.begin(granted, idempotency).await? {
         Begun::Replay(reply) => (reply, None),
         Begun::Fresh(mut change) => {
-            let updated = ops::update(&mut change.tx, granted, &changes.entropy, key, new).await?;
+            let updated = ops::update(&mut change.tx, granted, &changes.notary, &changes.entropy, key, new).await?;
             let (api_key, recorded) = updated.ok_or_else(|| Problem::new(Code::NotFound))?;
             let changed = change.tx.xid().await?;
             (change.commit(recorded, Reply::ok(&api_key)?).await?, Some(changed))
@@ -208,7 +208,8 @@ pub async fn succeed(
     let (reply, changed) = match changes.begin(granted, idempotency).await? {
         Begun::Replay(reply) => (reply, None),
         Begun::Fresh(mut change) => {
-            let rotated = rotation::rotate(&mut change.tx, granted, &changes.entropy, key, how).await?;
+            let rotated =
+                rotation::rotate(&mut change.tx, granted, &changes.notary, &changes.entropy, key, how).await?;
             let (created, recorded) = rotated.ok_or_else(|| Problem::new(Code::NotFound))?;
             let changed = change.tx.xid().await?;
             let reply = Reply::created(location(granted.workspace(), &created), &created)?;
@@ -245,7 +246,7 @@ pub async fn end(
 ) -> Result<Reply, Problem> {
     let (reply, changed) = match changes.begin(granted, idempotency).await? {
         Begun::Replay(reply) => (reply, None),
-        Begun::Fresh(mut change) => match ops::revoke(&mut change.tx, &changes.entropy, key).await? {
+        Begun::Fresh(mut change) => match ops::revoke(&mut change.tx, &changes.notary, &changes.entropy, key).await? {
             None => return Err(Problem::new(Code::NotFound)),
             Some(Revoked::Before) => (Reply::no_content(), None),
             Some(Revoked::Now(recorded)) => {

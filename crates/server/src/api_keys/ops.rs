@@ -9,7 +9,7 @@ use super::model::{ApiKey, CreateApiKey, CreatedApiKey, Status, UpdateApiKey};
 use super::sql;
 use crate::authn::TokenDigest;
 use crate::authz::may::Needs;
-use crate::authz::{Audiences, Denied, Granted, Principal, ScopeSet, may};
+use crate::authz::{Audiences, Denied, Granted, Notary, Principal, ScopeSet, may};
 use crate::db::{DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::ledger::{self, Action, Entry};
@@ -66,6 +66,7 @@ impl From<DbError> for ChangeError {
 pub async fn create(
     tx: &mut WorkspaceTx,
     granted: &Granted<may::CreateKey>,
+    notary: &Notary,
     entropy: &Entropy,
     new: &CreateApiKey,
 ) -> Result<(CreatedApiKey, Recorded), ChangeError> {
@@ -83,7 +84,7 @@ pub async fn create(
         networks: &[&new.allowed_networks],
         expires_at: Some(new.expires_at),
     };
-    demand_within(tx, granted, reach).await?;
+    demand_within(tx, granted, notary, reach).await?;
     let plain = draw(tx, entropy);
     let api_key = ApiKey {
         id: Id::from_uuid(entropy.uuid_v7(now)),
@@ -105,7 +106,7 @@ pub async fn create(
         successor_id: None,
     };
     let digest = TokenDigest::of(plain.reveal().as_bytes());
-    sql::insert(tx, &api_key, &digest, granted.principal()).await?;
+    sql::insert(tx, notary, &api_key, &digest, granted.principal()).await?;
     let entry = Entry::about(Action::ApiKeyCreated, api_key.id)
         .with(json!({"scopes": scopes.words()}))
         .within(api_key.project_id);
@@ -127,9 +128,10 @@ pub(super) struct Reach<'a> {
 pub(super) async fn demand_within<P: Needs>(
     tx: &mut WorkspaceTx,
     granted: &Granted<P>,
+    notary: &Notary,
     Reach { scopes, audiences, networks, expires_at }: Reach<'_>,
 ) -> Result<(), ChangeError> {
-    let (permissions, own_scopes) = granted.ceiling(tx).await?;
+    let (permissions, own_scopes) = granted.ceiling(tx, notary).await?;
     let reaches_there = match granted.principal() {
         Principal::Session(_) => true,
         Principal::Key(maker) => {
@@ -158,6 +160,7 @@ fn outlives(maker: Option<OffsetDateTime>, at: Option<OffsetDateTime>) -> bool {
 pub async fn update(
     tx: &mut WorkspaceTx,
     granted: &Granted<may::UpdateKey>,
+    notary: &Notary,
     entropy: &Entropy,
     key: ApiKeyId,
     new: UpdateApiKey,
@@ -166,7 +169,8 @@ pub async fn update(
     if new.changes_nothing() {
         return Err(ChangeError::Nothing);
     }
-    let Some(mut changed) = sql::lock(tx, key).await? else { return Ok(None) };
+    let Some(mut held) = sql::lock(tx, notary, key).await? else { return Ok(None) };
+    let changed = &mut held.key;
     if changed.status != Status::Active {
         return Err(ChangeError::NotActive);
     }
@@ -203,12 +207,13 @@ pub async fn update(
             networks: &[&before, &changed.allowed_networks],
             expires_at: expires_at.is_some().then_some(changed.expires_at),
         };
-        demand_within(tx, granted, reach).await?;
+        demand_within(tx, granted, notary, reach).await?;
     }
-    sql::update(tx, &changed).await?;
-    let entry = Entry::about(Action::ApiKeyUpdated, key).with(json!({"changed": fields})).within(changed.project_id);
+    let project = changed.project_id;
+    sql::update(tx, notary, &held).await?;
+    let entry = Entry::about(Action::ApiKeyUpdated, key).with(json!({"changed": fields})).within(project);
     let recorded = ledger::stage(tx, entropy, entry);
-    Ok(Some((changed, recorded)))
+    Ok(Some((held.key, recorded)))
 }
 
 pub(super) fn draw(tx: &WorkspaceTx, entropy: &Entropy) -> PlainApiKey {
@@ -231,8 +236,13 @@ pub enum Revoked {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn revoke(tx: &mut WorkspaceTx, entropy: &Entropy, key: ApiKeyId) -> Result<Option<Revoked>, DbError> {
-    if let Some(project) = sql::revoke(tx, key).await? {
+pub async fn revoke(
+    tx: &mut WorkspaceTx,
+    notary: &Notary,
+    entropy: &Entropy,
+    key: ApiKeyId,
+) -> Result<Option<Revoked>, DbError> {
+    if let Some(project) = sql::revoke(tx, notary, key).await? {
         let entry = Entry::about(Action::ApiKeyRevoked, key).within(project);
         let recorded = ledger::stage(tx, entropy, entry);
         return Ok(Some(Revoked::Now(recorded)));

@@ -11,7 +11,7 @@ use super::model::{ApiKey, CreatedApiKey, RotateApiKey, Status};
 use super::ops::{ChangeError, Reach, demand_within, draw};
 use super::sql;
 use crate::authn::TokenDigest;
-use crate::authz::{Granted, Principal, ScopeSet, may};
+use crate::authz::{Granted, Notary, Principal, ScopeSet, may};
 use crate::db::{Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::ledger::{self, Action, Entry};
@@ -32,6 +32,7 @@ const MIN_OVERLAP_OF_ITSELF_SECONDS: u32 = 60;
 pub async fn rotate(
     tx: &mut WorkspaceTx,
     granted: &Granted<may::RotateKey>,
+    notary: &Notary,
     entropy: &Entropy,
     key: ApiKeyId,
     how: &RotateApiKey,
@@ -44,7 +45,8 @@ pub async fn rotate(
     if overlap_seconds < MIN_OVERLAP_OF_ITSELF_SECONDS && is_itself(granted, key) {
         return Err(ChangeError::OverlapTooShort);
     }
-    let Some(mut old) = sql::lock(tx, key).await? else { return Ok(None) };
+    let Some(mut held) = sql::lock(tx, notary, key).await? else { return Ok(None) };
+    let old = &mut held.key;
     if let Some(successor) = old.successor_id {
         return Err(ChangeError::AlreadyRotated(successor));
     }
@@ -57,14 +59,14 @@ pub async fn rotate(
         networks: &[&old.allowed_networks],
         expires_at: None,
     };
-    demand_within(tx, granted, reach).await?;
+    demand_within(tx, granted, notary, reach).await?;
     let plain = draw(tx, entropy);
     let successor = ApiKey {
         id: Id::from_uuid(entropy.uuid_v7(now)),
         lookup: plain.lookup().to_owned(),
         created_by: granted.principal().actor(),
         created_at: now,
-        expires_at: end_of_successor(&old, granted, now),
+        expires_at: end_of_successor(old, granted, now),
         last_used_at: None,
         rotated_from: Some(old.id),
         successor_id: None,
@@ -72,11 +74,12 @@ pub async fn rotate(
     };
     let overlap_ends = now + Duration::seconds(overlap_seconds.into());
     old.expires_at = Some(old.expires_at.map_or(overlap_ends, |at| at.min(overlap_ends)));
-    sql::update(tx, &old).await?;
-    sql::insert(tx, &successor, &TokenDigest::of(plain.reveal().as_bytes()), granted.principal()).await?;
-    let entry = Entry::about(Action::ApiKeyRotated, old.id)
+    let (old_id, project) = (old.id, old.project_id);
+    sql::update(tx, notary, &held).await?;
+    sql::insert(tx, notary, &successor, &TokenDigest::of(plain.reveal().as_bytes()), granted.principal()).await?;
+    let entry = Entry::about(Action::ApiKeyRotated, old_id)
         .with(json!({"successor": successor.id.to_string(), "overlap_seconds": overlap_seconds}))
-        .within(old.project_id);
+        .within(project);
     let recorded = ledger::stage(tx, entropy, entry);
     Ok(Some((CreatedApiKey { key: plain.reveal().to_owned(), api_key: successor }, recorded)))
 }

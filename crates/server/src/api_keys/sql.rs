@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::labels::Labels;
 use super::model::{ApiKey, Status};
 use crate::authn::TokenDigest;
-use crate::authz::{Audiences, Principal, ScopeSet};
+use crate::authz::vouched::rows;
+use crate::authz::{Audiences, Notary, Principal, ScopeSet};
 use crate::db::{DbError, WorkspaceTx};
 use crate::networks::Networks;
 
@@ -60,22 +61,58 @@ fn as_json(labels: &Labels) -> serde_json::Value {
     labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect::<serde_json::Map<_, _>>().into()
 }
 
+/// A key in the words of its row.
+struct Words {
+    scopes: Vec<String>,
+    audiences: Vec<String>,
+    networks: Vec<String>,
+}
+
+impl Words {
+    fn of(key: &ApiKey) -> Self {
+        let scopes = key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+        Self { scopes, audiences: key.audiences.words(), networks: key.allowed_networks.words() }
+    }
+
+    /// What the row grants.
+    fn row<'a>(&'a self, tx: &WorkspaceTx, key: &'a ApiKey, version: i64, imprint: &'a [u8]) -> rows::KeyRow<'a> {
+        rows::KeyRow {
+            workspace: tx.workspace().uuid(),
+            environment: key.environment.as_str(),
+            project: key.project_id.map(Id::uuid),
+            id: key.id.uuid(),
+            version,
+            name: &key.name,
+            lookup: &key.lookup,
+            imprint,
+            scopes: &self.scopes,
+            audiences: &self.audiences,
+            networks: &self.networks,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+        }
+    }
+}
+
 pub(super) async fn insert(
     tx: &mut WorkspaceTx,
+    notary: &Notary,
     key: &ApiKey,
     digest: &TokenDigest,
     maker: &Principal,
 ) -> Result<(), DbError> {
     let workspace = tx.workspace().uuid();
-    let scopes: Vec<String> = key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+    let words = Words::of(key);
+    let mac = notary.sign(&words.row(tx, key, 1, &rows::imprint(digest.bytes())));
     let (by_user, by_key) = match maker {
         Principal::Session(person) => (Some(person.user().uuid()), None),
         Principal::Key(holder) => (None, Some(holder.key().id.uuid())),
     };
     sqlx::query!(
         "INSERT INTO api_keys (workspace_id, environment, project_id, id, name, lookup, digest, scopes,
-             created_by_user, created_by_key, created_at, expires_at, labels, audiences, allowed_networks, rotated_from)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+             created_by_user, created_by_key, created_at, expires_at, labels, audiences, allowed_networks, rotated_from, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         workspace,
         key.environment.as_str(),
         key.project_id.map(Id::uuid),
@@ -83,15 +120,16 @@ pub(super) async fn insert(
         key.name,
         key.lookup,
         digest.bytes().as_slice(),
-        &scopes,
+        &words.scopes,
         by_user,
         by_key,
         key.created_at,
         key.expires_at,
         as_json(&key.labels),
-        &key.audiences.words(),
-        &key.allowed_networks.words(),
-        key.rotated_from.map(Id::uuid)
+        &words.audiences,
+        &words.networks,
+        key.rotated_from.map(Id::uuid),
+        &mac
     )
     .execute(tx.connection()?)
     .await?;
@@ -169,11 +207,27 @@ pub async fn get(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, 
     Ok(row.map(|row| row.into_key(tx)))
 }
 
-/// One key, which nobody else changes until the transaction ends.
-pub(super) async fn lock(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<ApiKey>, DbError> {
+/// A key that nobody else changes until the transaction ends.
+pub(super) struct Held {
+    pub(super) key: ApiKey,
+    version: i64,
+    imprint: Vec<u8>,
+    mac: Vec<u8>,
+}
+
+/// Holds a key that somebody vouches for.
+pub(super) async fn lock(tx: &mut WorkspaceTx, notary: &Notary, key: ApiKeyId) -> Result<Option<Held>, DbError> {
+    let Some(held) = hold(tx, key).await? else { return Ok(None) };
+    let words = Words::of(&held.key);
+    let vouched = notary.vouches(&words.row(tx, &held.key, held.version, &held.imprint), &held.mac).await?;
+    Ok(vouched.then_some(held))
+}
+
+async fn hold(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<Held>, DbError> {
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
-    sqlx::query!(
-        "SELECT FROM api_keys WHERE workspace_id = $1 AND environment = $2 AND id = $3 FOR NO KEY UPDATE",
+    let row = sqlx::query!(
+        r#"SELECT version, imprint AS "imprint!", mac FROM api_keys
+           WHERE workspace_id = $1 AND environment = $2 AND id = $3 FOR NO KEY UPDATE"#,
         workspace,
         environment,
         key.uuid()
@@ -181,14 +235,17 @@ pub(super) async fn lock(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<A
     .fetch_optional(tx.connection()?)
     .await?;
     // Read after the lock: what a rotation that held it has made is seen.
-    get(tx, key).await
+    let found = get(tx, key).await?;
+    Ok(row.zip(found).map(|(row, key)| Held { key, version: row.version, imprint: row.imprint, mac: row.mac }))
 }
 
-/// Writes what can be changed of a key.
-pub(super) async fn update(tx: &mut WorkspaceTx, key: &ApiKey) -> Result<(), DbError> {
+/// Writes what can be changed of a key, and vouches for it.
+pub(super) async fn update(tx: &mut WorkspaceTx, notary: &Notary, held: &Held) -> Result<(), DbError> {
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
+    let (key, words) = (&held.key, Words::of(&held.key));
+    let mac = notary.sign(&words.row(tx, key, held.version + 1, &held.imprint));
     sqlx::query!(
-        "UPDATE api_keys SET name = $4, labels = $5, expires_at = $6, allowed_networks = $7
+        "UPDATE api_keys SET name = $4, labels = $5, expires_at = $6, allowed_networks = $7, mac = $8
          WHERE workspace_id = $1 AND environment = $2 AND id = $3",
         workspace,
         environment,
@@ -196,26 +253,34 @@ pub(super) async fn update(tx: &mut WorkspaceTx, key: &ApiKey) -> Result<(), DbE
         key.name,
         as_json(&key.labels),
         key.expires_at,
-        &key.allowed_networks.words()
+        &words.networks,
+        &mac
     )
     .execute(tx.connection()?)
     .await?;
     Ok(())
 }
 
-/// Revokes a key that works, and answers its project, if it has one; `None` when there is no such key to revoke.
-pub(super) async fn revoke(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<Option<ProjectId>>, DbError> {
+/// Revokes a key that works, and answers its project, if it has one; `None` when there is no such key to revoke. That
+/// nobody vouched for it hinders nobody: from now on somebody vouches that it is revoked.
+pub(super) async fn revoke(
+    tx: &mut WorkspaceTx,
+    notary: &Notary,
+    key: ApiKeyId,
+) -> Result<Option<Option<ProjectId>>, DbError> {
     let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);
-    let revoked = sqlx::query_scalar!(
-        "UPDATE api_keys SET revoked_at = $4
-         WHERE workspace_id = $1 AND environment = $2 AND id = $3 AND revoked_at IS NULL
-         RETURNING project_id",
+    let Some(mut held) = hold(tx, key).await?.filter(|held| held.key.revoked_at.is_none()) else { return Ok(None) };
+    held.key.revoked_at = Some(now);
+    let mac = notary.sign(&Words::of(&held.key).row(tx, &held.key, held.version + 1, &held.imprint));
+    sqlx::query!(
+        "UPDATE api_keys SET revoked_at = $4, mac = $5 WHERE workspace_id = $1 AND environment = $2 AND id = $3",
         workspace,
         environment,
         key.uuid(),
-        now
+        now,
+        &mac
     )
-    .fetch_optional(tx.connection()?)
+    .execute(tx.connection()?)
     .await?;
-    Ok(revoked.map(|project| project.map(Id::from_uuid)))
+    Ok(Some(held.key.project_id))
 }

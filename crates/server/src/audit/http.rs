@@ -144,7 +144,7 @@ pub async fn get(
 /// An event's receipt, to be verified offline.
 ///
 /// # Errors
-/// `not_found`, `invalid_parameter`, `ledger_mismatch`, `ledger_frozen`.
+/// `not_found`, `invalid_parameter`, `ledger_mismatch`, `ledger_frozen`, `anchor_unavailable`.
 pub async fn receipt(
     granted: Granted<may::ReadAudit>,
     State(db): State<Db>,
@@ -177,7 +177,7 @@ pub fn fields(open: Option<&str>) -> Result<Vec<Field>, Problem> {
 /// The newest checkpoint, a signed note.
 ///
 /// # Errors
-/// `ledger_frozen`.
+/// `ledger_frozen`, `anchor_unavailable`.
 pub async fn checkpoint(granted: Granted<may::ReadAudit>, State(ledger): State<Ledger>) -> Result<Response, Problem> {
     Ok(text(ops::checkpoint(&granted, &ledger).await?.note, None))
 }
@@ -185,7 +185,7 @@ pub async fn checkpoint(granted: Granted<may::ReadAudit>, State(ledger): State<L
 /// Two published checkpoints, and the proof that the second extends the first.
 ///
 /// # Errors
-/// `no_checkpoint`, `ledger_mismatch`, `ledger_frozen`.
+/// `no_checkpoint`, `ledger_mismatch`, `ledger_frozen`, `anchor_unavailable`.
 pub async fn consistency(
     granted: Granted<may::ReadAudit>,
     State(db): State<Db>,
@@ -273,6 +273,10 @@ impl From<LedgerError> for Problem {
             | LedgerError::ForgedCheckpoint { .. } => {
                 tracing::error!(event = "ledger_frozen", cause = %error);
                 Self::new(Code::LedgerFrozen)
+            }
+            LedgerError::Journal(error) if error.is_away() => {
+                tracing::error!(event = "anchor_unavailable", cause = %error);
+                Self::new(Code::AnchorUnavailable).header(header::RETRY_AFTER, HeaderValue::from_static("1"))
             }
             error => Self::internal("ledger", &error),
         }

@@ -15,7 +15,7 @@ use bailiwick_proof::internal_key::{INTERNAL_KEY_PREFIX, PlainInternalKey};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{TokenDigest, sql};
-use crate::authz::{Audience, Audiences};
+use crate::authz::{Audience, Audiences, Notary};
 use crate::db::{Db, DbError, OperationalPath};
 use crate::networks::Networks;
 
@@ -91,6 +91,7 @@ pub struct InternalCredentials(Arc<Inner>);
 
 struct Inner {
     db: Db,
+    notary: Notary,
     configured: Option<(TokenDigest, Service)>,
     networks: Networks,
     known: Mutex<HashMap<[u8; 32], Known>>,
@@ -106,10 +107,10 @@ struct Known {
 impl InternalCredentials {
     /// With the configured credential, which has every audience, and the networks from which anybody may ask.
     #[must_use]
-    pub fn new(db: Db, configured: Option<&SecretString>, networks: Networks) -> Self {
+    pub fn new(db: Db, notary: Notary, configured: Option<&SecretString>, networks: Networks) -> Self {
         let service = || Service { name: CONFIGURED.into(), audiences: Audiences::All };
         let configured = configured.map(|key| (TokenDigest::of(key.expose_secret().as_bytes()), service()));
-        Self(Arc::new(Inner { db, configured, networks, known: Mutex::default() }))
+        Self(Arc::new(Inner { db, notary, configured, networks, known: Mutex::default() }))
     }
 
     /// Whose credential is this, shown by this peer of our socket?
@@ -152,7 +153,7 @@ impl InternalCredentials {
     async fn look_up(&self, digest: &TokenDigest) -> Result<Service, ServiceRefusal> {
         let asked = Instant::now();
         let mut tx = self.0.db.system_tx(OperationalPath::AuthenticateService).await?;
-        let found = sql::service_by_digest(&mut tx, digest).await?;
+        let found = sql::service_by_digest(&mut tx, &self.0.notary, digest).await?;
         tx.finish_reading().await?;
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(service) = found else {

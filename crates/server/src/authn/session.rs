@@ -37,6 +37,7 @@ pub async fn authenticate_session(
         TokenRefusal::Invalid => SessionRefusal::Invalid,
         TokenRefusal::Expired => SessionRefusal::Expired,
     })?;
-    let email = feed.live_session(user, session, context.received_at).await?;
-    email.map(|email| SignedIn::attested(user, session, email)).ok_or(SessionRefusal::Ended)
+    let live = feed.live_session(user, session, context.received_at).await?;
+    let (email, signed_in_at) = live.ok_or(SessionRefusal::Ended)?;
+    Ok(SignedIn::attested(user, session, email, signed_in_at))
 }

@@ -2,18 +2,27 @@
 
 use super::TokenDigest;
 use super::internal::Service;
-use crate::authz::Audiences;
+use crate::authz::vouched::rows;
+use crate::authz::{Audiences, Notary};
 use crate::db::{DbError, SystemTx};
 
 /// The service whose credential has this digest and was not revoked.
-pub(super) async fn service_by_digest(tx: &mut SystemTx, digest: &TokenDigest) -> Result<Option<Service>, DbError> {
+pub(super) async fn service_by_digest(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    digest: &TokenDigest,
+) -> Result<Option<Service>, DbError> {
+    let digest = digest.bytes().as_slice();
     let row = sqlx::query!(
-        "SELECT service, audiences FROM internal_credentials WHERE digest = $1 AND revoked_at IS NULL",
-        digest.bytes().as_slice()
+        "SELECT id, service, audiences, mac FROM internal_credentials WHERE digest = $1 AND revoked_at IS NULL",
+        digest
     )
     .fetch_optional(tx.connection()?)
     .await?;
     // Stored credentials have audiences; a row without is no credential for everything.
-    let row = row.filter(|row| !row.audiences.is_empty());
-    Ok(row.map(|row| Service { name: row.service.into(), audiences: Audiences::from_words(&row.audiences) }))
+    let Some(row) = row.filter(|row| !row.audiences.is_empty()) else { return Ok(None) };
+    let (id, service, audiences) = (row.id, &row.service, &row.audiences);
+    let own = rows::ServiceRow { id, service, digest, audiences, revoked_at: None };
+    let service = Service { name: row.service.as_str().into(), audiences: Audiences::from_words(&row.audiences) };
+    Ok(notary.vouches(&own, &row.mac).await?.then_some(service))
 }

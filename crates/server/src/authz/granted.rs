@@ -7,9 +7,12 @@ use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{UserId, WorkspaceId};
 
 use super::may::Needs;
-use super::{Memberships, Permission, PermissionSet, Principal, Role, ScopeSet, SignedIn, WorkspaceRef, sql};
+use super::{Memberships, Notary, Permission, PermissionSet, Principal, Role, ScopeSet, SignedIn, WorkspaceRef, sql};
 use crate::context::RequestContext;
 use crate::db::{Authority, DbError, ProjectWall, WorkspaceTx, sealed};
+
+/// A sign-in is fresh for so long: a browser that was left open, or a stolen session, reveals nothing after it.
+pub const STEP_UP_LIVES: time::Duration = time::Duration::minutes(15);
 
 /// The proof that the principal of a request has permission `P` in a workspace and environment.
 ///
@@ -113,6 +116,16 @@ impl<P> Granted<P> {
         &self.principal
     }
 
+    /// Whether this may be done that asks for a person who signed in a moment ago. A key has no sign-in: what it may do is
+    /// settled by its scopes.
+    #[must_use]
+    pub fn is_stepped_up(&self) -> bool {
+        match &self.principal {
+            Principal::Session(person) => self.context.received_at - person.signed_in_at() <= STEP_UP_LIVES,
+            Principal::Key(_) => true,
+        }
+    }
+
     /// A member's role; `None` for a key.
     #[must_use]
     pub const fn role(&self) -> Option<Role> {
@@ -127,17 +140,17 @@ impl<P: Needs> Granted<P> {
     /// # Errors
     /// [`Denied::NotFound`] when the membership is gone or the key has ended, [`Denied::Forbidden`] when its role has lost
     /// the permission.
-    pub async fn ceiling(&self, tx: &mut WorkspaceTx) -> Result<(PermissionSet, ScopeSet), Denied> {
+    pub async fn ceiling(&self, tx: &mut WorkspaceTx, notary: &Notary) -> Result<(PermissionSet, ScopeSet), Denied> {
         match &self.principal {
             Principal::Session(person) => {
-                let role = sql::role_for_share(tx, person.user()).await?.ok_or(Denied::NotFound)?;
+                let role = sql::role_for_share(tx, notary, person.user()).await?.ok_or(Denied::NotFound)?;
                 if !role.permissions().contains(P::PERMISSION) {
                     return Err(Denied::Forbidden(P::PERMISSION));
                 }
                 Ok((role.permissions(), ScopeSet::ALL))
             }
             Principal::Key(holder) => {
-                if !sql::key_works_for_share(tx, holder.key().id).await? {
+                if !sql::key_works_for_share(tx, notary, holder.key().id).await? {
                     return Err(Denied::NotFound);
                 }
                 Ok((holder.permissions(), holder.key().scopes))

@@ -30,6 +30,16 @@ pub enum RotateKey {}
 pub enum ReadAudit {}
 /// See [`Permission::RecordEvent`].
 pub enum RecordEvent {}
+/// See [`Permission::ReadSecrets`].
+pub enum ReadSecrets {}
+/// See [`Permission::CreateSecret`].
+pub enum CreateSecret {}
+/// See [`Permission::UpdateSecret`].
+pub enum UpdateSecret {}
+/// See [`Permission::RevealSecret`].
+pub enum RevealSecret {}
+/// See [`Permission::DeleteSecret`].
+pub enum DeleteSecret {}
 
 impl Needs for ReadWorkspace {
     const PERMISSION: Permission = Permission::ReadWorkspace;
@@ -63,4 +73,19 @@ impl Needs for ReadAudit {
 }
 impl Needs for RecordEvent {
     const PERMISSION: Permission = Permission::RecordEvent;
+}
+impl Needs for ReadSecrets {
+    const PERMISSION: Permission = Permission::ReadSecrets;
+}
+impl Needs for CreateSecret {
+    const PERMISSION: Permission = Permission::CreateSecret;
+}
+impl Needs for UpdateSecret {
+    const PERMISSION: Permission = Permission::UpdateSecret;
+}
+impl Needs for RevealSecret {
+    const PERMISSION: Permission = Permission::RevealSecret;
+}
+impl Needs for DeleteSecret {
+    const PERMISSION: Permission = Permission::DeleteSecret;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bailiwick_proof::id::{UserId, WorkspaceId};
 
-use super::{Role, SignedIn, WorkspaceRef, sql};
+use super::{Notary, Role, SignedIn, WorkspaceRef, sql};
 use crate::db::{Db, DbError};
 
 /// All memberships of one person, as they were read from the database: there is no other way to some.
@@ -38,9 +38,9 @@ impl Memberships {
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn read(db: &Db, person: &SignedIn) -> Result<Self, DbError> {
+    pub async fn read(db: &Db, notary: &Notary, person: &SignedIn) -> Result<Self, DbError> {
         let mut tx = db.account_tx(person).await?;
-        let all = sql::memberships(&mut tx).await?.into();
+        let all = sql::memberships(&mut tx, notary).await?.into();
         tx.finish_reading().await?;
         Ok(Self { user: Some(person.user()), all })
     }

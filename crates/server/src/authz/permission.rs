@@ -29,11 +29,21 @@ pub enum Permission {
     ReadAudit,
     /// Record events of one's own in the audit log.
     RecordEvent,
+    /// See secrets, without their values.
+    ReadSecrets,
+    /// Entrust secrets.
+    CreateSecret,
+    /// Give secrets new versions, and rotate them.
+    UpdateSecret,
+    /// Read the value of a secret, which leaves an entry.
+    RevealSecret,
+    /// Delete secrets with all their versions.
+    DeleteSecret,
 }
 
 impl Permission {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::ReadWorkspace,
         Self::ReadMembers,
         Self::ReadProjects,
@@ -45,6 +55,11 @@ impl Permission {
         Self::RotateKey,
         Self::ReadAudit,
         Self::RecordEvent,
+        Self::ReadSecrets,
+        Self::CreateSecret,
+        Self::UpdateSecret,
+        Self::RevealSecret,
+        Self::DeleteSecret,
     ];
 
     /// The name in answers and in the documentation: `noun.verb`.
@@ -62,6 +77,11 @@ impl Permission {
             Self::RotateKey => "keys.rotate",
             Self::ReadAudit => "audit.read",
             Self::RecordEvent => "audit.record",
+            Self::ReadSecrets => "secrets.read",
+            Self::CreateSecret => "secrets.create",
+            Self::UpdateSecret => "secrets.update",
+            Self::RevealSecret => "secrets.reveal",
+            Self::DeleteSecret => "secrets.delete",
         }
     }
 
@@ -98,10 +118,15 @@ impl PermissionSet {
     pub const NONE: Self = Self(0);
     /// Everything there is.
     pub const ALL: Self = Self::of(&Permission::ALL);
-    /// What is left to a key that is confined to a project: its project and that project's trail, and nothing of the
-    /// workspace.
-    pub const WITHIN_PROJECT: Self =
-        Self::of(&[Permission::ReadProjects, Permission::ReadAudit, Permission::RecordEvent]);
+    /// What is left to a key that is confined to a project: its project, that project's trail and secrets, and nothing of
+    /// the workspace.
+    pub const WITHIN_PROJECT: Self = Self::of(&[
+        Permission::ReadProjects,
+        Permission::ReadAudit,
+        Permission::RecordEvent,
+        Permission::ReadSecrets,
+        Permission::RevealSecret,
+    ]);
 
     /// The set of these.
     #[must_use]

@@ -17,13 +17,14 @@ pub struct SignedIn {
     user: UserId,
     session: SessionId,
     email: String,
+    signed_in_at: OffsetDateTime,
 }
 
 impl SignedIn {
     /// For `authn`, after it has checked the token's signature and that the session lives
     /// (`cargo xtask tidy` holds everybody else off).
-    pub(crate) fn attested(user: UserId, session: SessionId, email: String) -> Self {
-        Self { user, session, email }
+    pub(crate) fn attested(user: UserId, session: SessionId, email: String, signed_in_at: OffsetDateTime) -> Self {
+        Self { user, session, email, signed_in_at }
     }
 
     /// The person.
@@ -36,6 +37,12 @@ impl SignedIn {
     #[must_use]
     pub const fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// When they signed in: the beginning of their session, which no refresh puts off.
+    #[must_use]
+    pub const fn signed_in_at(&self) -> OffsetDateTime {
+        self.signed_in_at
     }
 
     /// Their address, to show to themselves.

@@ -45,6 +45,7 @@ impl Role {
                 P::CreateProject,
                 P::ReadKeys,
                 P::ReadAudit,
+                P::ReadSecrets,
             ]),
             Self::Member | Self::Viewer => PermissionSet::of(&[P::ReadWorkspace, P::ReadMembers, P::ReadProjects]),
             Self::Billing => PermissionSet::of(&[P::ReadWorkspace]),

@@ -2,46 +2,59 @@
 
 use bailiwick_proof::id::{ApiKeyId, Id, UserId};
 
-use super::Role;
 use super::membership::Membership;
+use super::vouched::rows;
+use super::{Notary, Role};
 use crate::db::{AccountTx, DbError, WorkspaceTx};
 
-/// All memberships of the person.
-pub(super) async fn memberships(tx: &mut AccountTx) -> Result<Vec<Membership>, DbError> {
+/// All memberships of the person that somebody vouches for.
+pub(super) async fn memberships(tx: &mut AccountTx, notary: &Notary) -> Result<Vec<Membership>, DbError> {
     let user = tx.user().uuid();
-    let rows = sqlx::query!(
-        "SELECT m.workspace_id, w.slug, m.role FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
+    let all = sqlx::query!(
+        "SELECT m.workspace_id, w.slug, m.role, m.version, m.mac
+         FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
          WHERE m.user_id = $1 ORDER BY m.workspace_id",
         user
     )
     .fetch_all(tx.connection()?)
     .await?;
-    let rows = rows.into_iter().map(|row| Membership {
-        workspace: Id::from_uuid(row.workspace_id),
-        slug: row.slug,
-        role: row.role.parse().ok(),
-    });
-    Ok(rows.collect())
+    let mut memberships = Vec::with_capacity(all.len());
+    for row in all {
+        let own = rows::MembershipRow { workspace: row.workspace_id, user, version: row.version, role: &row.role };
+        if notary.vouches(&own, &row.mac).await? {
+            let (workspace, role) = (Id::from_uuid(row.workspace_id), row.role.parse().ok());
+            memberships.push(Membership { workspace, slug: row.slug, role });
+        }
+    }
+    Ok(memberships)
 }
 
 /// A member's role, read again inside the transaction that acts on it, and held until it ends.
-pub(super) async fn role_for_share(tx: &mut WorkspaceTx, user: UserId) -> Result<Option<Role>, DbError> {
-    let workspace = tx.workspace().uuid();
-    let role = sqlx::query_scalar!(
-        "SELECT role FROM memberships WHERE workspace_id = $1 AND user_id = $2 FOR SHARE",
+pub(super) async fn role_for_share(
+    tx: &mut WorkspaceTx,
+    notary: &Notary,
+    user: UserId,
+) -> Result<Option<Role>, DbError> {
+    let (workspace, user) = (tx.workspace().uuid(), user.uuid());
+    let row = sqlx::query!(
+        "SELECT role, version, mac FROM memberships WHERE workspace_id = $1 AND user_id = $2 FOR SHARE",
         workspace,
-        user.uuid()
+        user
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    Ok(role.and_then(|word| word.parse().ok()))
+    let Some(row) = row else { return Ok(None) };
+    let own = rows::MembershipRow { workspace, user, version: row.version, role: &row.role };
+    Ok(if notary.vouches(&own, &row.mac).await? { row.role.parse().ok() } else { None })
 }
 
 /// Whether a key works, asked inside the transaction that acts by it; it works until that ends.
-pub(super) async fn key_works_for_share(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<bool, DbError> {
+pub(super) async fn key_works_for_share(tx: &mut WorkspaceTx, notary: &Notary, key: ApiKeyId) -> Result<bool, DbError> {
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
-    let works = sqlx::query_scalar!(
-        r#"SELECT true AS "works!" FROM api_keys
+    let row = sqlx::query!(
+        r#"SELECT project_id, version, name, lookup, imprint AS "imprint!", scopes, audiences, allowed_networks, created_at,
+               expires_at, mac
+           FROM api_keys
            WHERE workspace_id = $1 AND environment = $2 AND id = $3 AND revoked_at IS NULL
              AND (expires_at IS NULL OR expires_at > clock_timestamp())
            FOR SHARE"#,
@@ -51,5 +64,22 @@ pub(super) async fn key_works_for_share(tx: &mut WorkspaceTx, key: ApiKeyId) -> 
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    Ok(works.is_some())
+    let Some(row) = row else { return Ok(false) };
+    let own = rows::KeyRow {
+        workspace,
+        environment,
+        project: row.project_id,
+        id: key.uuid(),
+        version: row.version,
+        name: &row.name,
+        lookup: &row.lookup,
+        imprint: &row.imprint,
+        scopes: &row.scopes,
+        audiences: &row.audiences,
+        networks: &row.allowed_networks,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        revoked_at: None,
+    };
+    notary.vouches(&own, &row.mac).await
 }

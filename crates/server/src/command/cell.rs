@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bailiwick_server::anchor::AnchorStore;
+use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
-use bailiwick_server::config::{self, Environment, KekKeeper};
+use bailiwick_server::config::{self, AnchorPlace, Environment, KekKeeper};
 use bailiwick_server::db::Db;
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{self, CellFacts, Ledger};
@@ -32,7 +33,7 @@ pub(super) struct Places {
 /// What a command works on.
 pub(super) struct Cell {
     pub(super) opened: Opened,
-    pub(super) anchor_dir: PathBuf,
+    anchor: AnchorPlace,
     /// Nothing when not enough is set to open what is sealed.
     keys: Option<config::Vault>,
 }
@@ -41,11 +42,14 @@ impl Places {
     pub(super) async fn open(self, environment: &Environment) -> anyhow::Result<Cell> {
         let opened = self.database.open(environment).await?;
         let (default, keys) = match &opened.found_in {
-            FoundIn::DataDir(data_dir) => (Some(anchor_beside(data_dir)), Some(keys_of(data_dir, environment))),
-            FoundIn::Settings(draft) => (draft.anchor_dir().map(Path::to_path_buf), draft.vault()),
+            FoundIn::DataDir(data_dir) => {
+                (Some(AnchorPlace::Folder(anchor_beside(data_dir))), Some(keys_of(data_dir, environment)))
+            }
+            FoundIn::Settings(draft) => (draft.anchor().cloned(), draft.vault()),
         };
-        let anchor_dir = self.anchor_dir.or(default).context("anchor_dir is not set")?;
-        Ok(Cell { opened, anchor_dir, keys })
+        let anchor = self.anchor_dir.map(AnchorPlace::Folder).or(default);
+        let anchor = anchor.context("neither anchor_dir nor anchor.s3_url is set")?;
+        Ok(Cell { opened, anchor, keys })
     }
 }
 
@@ -76,7 +80,12 @@ impl Cell {
     }
 
     pub(super) async fn anchor(&self) -> anyhow::Result<AnchorStore> {
-        Ok(AnchorStore::folder(&self.anchor_dir).await?)
+        Ok(AnchorStore::open(&self.anchor, &Entropy::system()).await?)
+    }
+
+    /// The anchor store as it is, made by nobody and written by nobody.
+    pub(super) fn anchor_to_read(&self) -> anyhow::Result<AnchorStore> {
+        Ok(AnchorStore::at(&self.anchor, &Entropy::system())?)
     }
 
     /// The vault, with the keeper that is set as the one that wraps, or another.
@@ -92,6 +101,11 @@ impl Cell {
             entropy,
         };
         Ok(Vault::open(parts).await?)
+    }
+
+    /// Whoever vouches for rows that grant something.
+    pub(super) async fn notary(&self) -> anyhow::Result<Notary> {
+        Ok(Notary::open(&self.vault(None).await?).await?)
     }
 
     /// The ledger, with the vault.

@@ -245,7 +245,7 @@ fn greet(config: &Config, data_dir: &Path) -> anyhow::Result<()> {
         mailbox = config.public_url.join("/dev/mail"),
         private = config.private_listen,
         data = data_dir.display(),
-        anchor = config.anchor_dir.display(),
+        anchor = config.anchor,
     );
     super::print(&format!("ready {console}"))
 }

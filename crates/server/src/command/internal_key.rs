@@ -10,7 +10,8 @@ use bailiwick_server::internal_credentials::{self, InternalCredential, NewCreden
 use clap::{Args, Subcommand};
 use time::format_description::well_known::Rfc3339;
 
-use super::place::{Opened, Place};
+use super::cell::{Cell, Places};
+use super::place::Place;
 use super::print;
 
 #[derive(Debug, Subcommand)]
@@ -32,7 +33,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "NAME", required = true)]
     audience: Vec<Audience>,
     #[command(flatten)]
-    place: Place,
+    places: Places,
 }
 
 #[derive(Debug, Args)]
@@ -47,16 +48,16 @@ pub(super) struct Revoke {
     #[arg(value_name = "ID")]
     id: InternalCredentialId,
     #[command(flatten)]
-    place: Place,
+    places: Places,
 }
 
 /// Runs the command.
 pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::Result<()> {
     match command {
-        Command::Create(Create { service, audience, place }) => {
-            let opened = place.open(environment).await?;
-            let made = create(&opened, NewCredential { service, audiences: audience }).await;
-            opened.close().await?;
+        Command::Create(Create { service, audience, places }) => {
+            let cell = places.open(environment).await?;
+            let made = create(&cell, NewCredential { service, audiences: audience }).await;
+            cell.close().await?;
             made
         }
         Command::List(List { place }) => {
@@ -65,25 +66,31 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
             opened.close().await?;
             credentials?.iter().try_for_each(|credential| print(&line(credential)?))
         }
-        Command::Revoke(Revoke { id, place }) => {
-            let opened = place.open(environment).await?;
-            let revoked = internal_credentials::revoke(&opened.db, &Clock::system(), &Entropy::system(), id).await;
-            opened.close().await?;
-            match revoked? {
-                RevokeOutcome::Revoked => eprintln!("{id} is revoked; no node takes it any more."),
-                RevokeOutcome::RevokedBefore => eprintln!("{id} had been revoked before."),
-                RevokeOutcome::NotFound => bail!("there is no internal credential {id}"),
-            }
-            Ok(())
+        Command::Revoke(Revoke { id, places }) => {
+            let cell = places.open(environment).await?;
+            let revoked = revoke(&cell, id).await;
+            cell.close().await?;
+            revoked
         }
     }
 }
 
-async fn create(opened: &Opened, new: NewCredential) -> anyhow::Result<()> {
+async fn create(cell: &Cell, new: NewCredential) -> anyhow::Result<()> {
     let service = new.service.clone();
-    let made = internal_credentials::create(&opened.db, &Clock::system(), &Entropy::system(), new).await?;
+    let (notary, clock, entropy) = (cell.notary().await?, Clock::system(), Entropy::system());
+    let made = internal_credentials::create(cell.db(), &notary, &clock, &entropy, new).await?;
     eprintln!("{} is a credential of {service}. The secret is shown this once.", made.id);
     print(made.key.reveal())
+}
+
+async fn revoke(cell: &Cell, id: InternalCredentialId) -> anyhow::Result<()> {
+    let (notary, clock, entropy) = (cell.notary().await?, Clock::system(), Entropy::system());
+    match internal_credentials::revoke(cell.db(), &notary, &clock, &entropy, id).await? {
+        RevokeOutcome::Revoked => eprintln!("{id} is revoked; no node takes it any more."),
+        RevokeOutcome::RevokedBefore => eprintln!("{id} had been revoked before."),
+        RevokeOutcome::NotFound => bail!("there is no internal credential {id}"),
+    }
+    Ok(())
 }
 
 /// Fields are parted by tabs, so that scripts can cut them.

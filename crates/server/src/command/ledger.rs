@@ -86,7 +86,7 @@ async fn inspect(cell: &Cell) -> anyhow::Result<Report> {
     if vault.is_none() {
         eprintln!("vault.kek is not set: what is sealed is not compared with what the entries commit to.");
     }
-    ledger::inspect(cell.db(), &cell.anchor_dir, vault.as_ref()).await.context("cannot read the ledger")
+    ledger::inspect(cell.db(), &cell.anchor_to_read()?, vault.as_ref()).await.context("cannot read the ledger")
 }
 
 /// One line for each log on stdout; fails when one is bad.

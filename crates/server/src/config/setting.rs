@@ -74,7 +74,7 @@ pub const SETTINGS: &[Setting] = &[
         "anchor_dir",
         None,
         "Folder of the anchor store: the journal of what the ledger signed. It must not be part of the database's \
-         backups, and it outlives the database.",
+         backups, and it outlives the database. For one machine; several take a bucket (`anchor.s3_url`) instead.",
     ),
     text(
         "log_name",
@@ -82,6 +82,24 @@ pub const SETTINGS: &[Setting] = &[
         "Name of this cell's logs, as it stands in every checkpoint and receipt: host and path of a URL without a \
          scheme. It is fixed when the server first starts; until then the public URL's host is taken.",
     ),
+    text(
+        "anchor.s3_url",
+        None,
+        "Bucket of the anchor store, in place of `anchor_dir`: `s3://bucket` or `s3://bucket/prefix`. The store must honour \
+         conditional writes (`If-None-Match`, `If-Match`), and the bucket must not keep versions.",
+    ),
+    text(
+        "anchor.s3_endpoint",
+        None,
+        "URL of the store that has the bucket, such as `https://s3.example:9000`; Amazon's for the region, if none is given.",
+    ),
+    text("anchor.s3_region", Some("us-east-1"), "Region of the bucket, which requests are signed for."),
+    text(
+        "anchor.s3_access_key_id",
+        None,
+        "Id of the key that signs requests to the bucket. Its account may read, write and list the bucket, and no more.",
+    ),
+    secret("anchor.s3_secret_access_key", "The key that signs requests to the bucket."),
     secret("database.runtime_url", "Connection URL of the role `bailiwick_runtime`, which serves requests."),
     secret("database.system_url", "Connection URL of the role `bailiwick_system`, which serves the operational paths."),
     secret(

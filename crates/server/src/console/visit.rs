@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::flash::{CARRY_PREFIX, Flash};
 use super::{Moment, assets};
 use crate::authn::cookie::{Cookie, CookieStyle};
+use crate::authz::Notary;
 use crate::config::PublicUrl;
 use crate::context::RequestContext;
 use crate::entropy::Entropy;
@@ -26,6 +27,7 @@ pub struct Visit {
     headers: HeaderMap,
     cookies: CookieStyle,
     entropy: Entropy,
+    notary: Notary,
     origin: String,
     brought: Option<String>,
     path: String,
@@ -35,6 +37,7 @@ impl<S> FromRequestParts<S> for Visit
 where
     S: Send + Sync,
     Edge: FromRef<S>,
+    Notary: FromRef<S>,
     PublicUrl: FromRef<S>,
 {
     type Rejection = Problem;
@@ -46,6 +49,7 @@ where
             headers: parts.headers.clone(),
             cookies,
             entropy,
+            notary: Notary::from_ref(state),
             origin: PublicUrl::from_ref(state).origin().to_owned(),
             brought: cookies.get(&parts.headers, Cookie::Flash),
             path: parts.uri.path().to_owned(),
@@ -57,6 +61,11 @@ impl Visit {
     /// The request at hand.
     pub(crate) fn context(&self) -> &RequestContext {
         &self.context
+    }
+
+    /// Knows which rows are vouched for.
+    pub(crate) const fn notary(&self) -> &Notary {
+        &self.notary
     }
 
     /// When the page was asked for.

@@ -70,11 +70,13 @@ pub enum OperationalPath {
     RotateVault,
     /// What a person or a workspace left is made unreadable.
     Shred,
+    /// Rows that grant something are looked at, vouched for under a newer key, and fenced.
+    VouchForRows,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -101,6 +103,7 @@ impl OperationalPath {
         Self::OpenVault,
         Self::RotateVault,
         Self::Shred,
+        Self::VouchForRows,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -133,6 +136,7 @@ impl OperationalPath {
             Self::OpenVault => "open_vault",
             Self::RotateVault => "rotate_vault",
             Self::Shred => "shred",
+            Self::VouchForRows => "vouch_for_rows",
         }
     }
 
@@ -177,6 +181,10 @@ impl OperationalPath {
                 "wraps data keys under another KEK, gives them successors, and seals anew what older ones sealed"
             }
             Self::Shred => "takes a workspace's data keys away, or what is left of a person who is erased",
+            Self::VouchForRows => {
+                "looks at every row that grants something, vouches anew for what an older key vouched for, and fences what \
+                 the ledger does not know"
+            }
         }
     }
 
@@ -289,6 +297,7 @@ impl OperationalPath {
                 ("ledger_keys", &["SELECT", "UPDATE"]),
                 ("ledger_openings", &["SELECT", "UPDATE"]),
                 ("refresh_tokens", &["SELECT", "UPDATE"]),
+                ("secret_versions", &["SELECT", "UPDATE"]),
                 ("vault_deks", &["SELECT", "UPDATE"]),
                 ("vault_subjects", &["SELECT", "UPDATE"]),
             ],
@@ -297,6 +306,16 @@ impl OperationalPath {
                 ("ledger_openings", &["SELECT", "UPDATE"]),
                 ("vault_deks", &["DELETE", "SELECT"]),
                 ("vault_subjects", &["SELECT", "UPDATE"]),
+            ],
+            Self::VouchForRows => &[
+                ("api_keys", &["SELECT", "UPDATE"]),
+                ("feed_changes", &["INSERT"]),
+                ("internal_credentials", &["SELECT", "UPDATE"]),
+                ("memberships", &["SELECT", "UPDATE"]),
+                ("refresh_tokens", &["SELECT", "UPDATE"]),
+                ("sessions", &["SELECT", "UPDATE"]),
+                ("sign_in_challenges", &["SELECT", "UPDATE"]),
+                ("users", &["SELECT", "UPDATE"]),
             ],
         }
     }

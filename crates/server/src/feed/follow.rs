@@ -212,9 +212,13 @@ impl Feed {
         let changed_keys: Vec<_> = changed_keys.into_iter().collect();
         for page in changed_keys.chunks(PAGE) {
             let begun = keys.begin();
-            for row in sql::keys_by_id(&self.0.db, page).await? {
+            let mut gone: HashSet<Uuid> = page.iter().map(|(_, id)| *id).collect();
+            for row in sql::keys_by_id(&self.0.db, &self.0.notary, page).await? {
+                gone.remove(&row.facts.id.uuid());
                 keys.keep(begun, row);
             }
+            // Not there any more, or vouched for by nobody.
+            gone.into_iter().for_each(|id| keys.vanish(Id::from_uuid(id)));
         }
         let changed_workspaces: Vec<_> = changed_workspaces.into_iter().collect();
         for page in changed_workspaces.chunks(PAGE) {
@@ -243,9 +247,9 @@ impl Feed {
             let mut after = (Uuid::nil(), Uuid::nil());
             let whole = loop {
                 let begun = keys.begin();
-                let page = sql::keys_after(&self.0.db, after, PAGE).await?;
-                let Some(last) = page.last() else { break true };
-                after = (last.facts.workspace.uuid(), last.facts.id.uuid());
+                let (page, last) = sql::keys_after(&self.0.db, &self.0.notary, after, PAGE).await?;
+                let Some(last) = last else { break true };
+                after = last;
                 if !page.into_iter().all(|row| keys.keep(begun, row)) {
                     break false;
                 }

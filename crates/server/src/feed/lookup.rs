@@ -62,7 +62,7 @@ impl Feed {
         if !fresh {
             // A database that hangs must not keep all who ask waiting, and with them whoever asks for something else.
             let _asking = self.0.asking.try_acquire().map_err(|_| DbError::busy())?;
-            let rows = sql::keys_by_lookup(&self.0.db, &lookup).await?;
+            let rows = sql::keys_by_lookup(&self.0.db, &self.0.notary, &lookup).await?;
             self.0.uses.asked.database();
             return Ok(self.among(rows, digest, now));
         }
@@ -75,7 +75,7 @@ impl Feed {
             }
         }
         let begun = keys.begin();
-        let rows = sql::keys_by_lookup(&self.0.db, &lookup).await?;
+        let rows = sql::keys_by_lookup(&self.0.db, &self.0.notary, &lookup).await?;
         self.0.uses.asked.database();
         for row in rows.iter().cloned() {
             keys.keep(begun, row);
@@ -84,7 +84,7 @@ impl Feed {
         Ok(self.remembered(&lookup, digest, now).unwrap_or_else(|| self.among(rows, digest, now)))
     }
 
-    /// The address of a session's person, if the session lives and the person is not suspended.
+    /// The address of a session's person and when they signed in, if the session lives and the person is not suspended.
     ///
     /// # Errors
     /// As [`Self::key`].
@@ -93,7 +93,7 @@ impl Feed {
         user: UserId,
         session: SessionId,
         now: OffsetDateTime,
-    ) -> Result<Option<String>, DbError> {
+    ) -> Result<Option<(String, OffsetDateTime)>, DbError> {
         let people = &self.0.people;
         let fresh = self.is_fresh();
         let known = if fresh { people.session(session) } else { None };
@@ -101,7 +101,7 @@ impl Feed {
             Some(known) => Some(known),
             None => {
                 let begun = people.begin();
-                let read = sql::live_session(&self.0.db, session).await?;
+                let read = sql::live_session(&self.0.db, &self.0.notary, session).await?;
                 if let Some(read) = read.as_ref().filter(|_| fresh) {
                     people.keep_session(begun, session, read.clone());
                 }
@@ -109,7 +109,7 @@ impl Feed {
             }
         };
         let lives = |found: &Session| found.user == user && found.expires_at > now;
-        Ok(found.filter(lives).map(|found| found.email.to_string()))
+        Ok(found.filter(lives).map(|found| (found.email.to_string(), found.created_at)))
     }
 
     /// The person's memberships. Those in memory will do when the named workspace is among them; that there is none is
@@ -124,7 +124,7 @@ impl Feed {
             return Ok(known);
         }
         let begun = people.begin();
-        let read = Memberships::read(&self.0.db, person).await?;
+        let read = Memberships::read(&self.0.db, &self.0.notary, person).await?;
         if fresh {
             people.keep_memberships(begun, person.user(), read.clone());
         }

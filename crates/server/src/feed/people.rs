@@ -20,6 +20,8 @@ const MEMBERS: usize = 100_000;
 pub(super) struct Session {
     pub(super) user: UserId,
     pub(super) email: Arc<str>,
+    /// When its person signed in.
+    pub(super) created_at: OffsetDateTime,
     pub(super) expires_at: OffsetDateTime,
 }
 

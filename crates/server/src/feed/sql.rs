@@ -13,7 +13,8 @@ use super::keys::{KeyRow, Lookup};
 use super::people::Session;
 use super::snapshot::{NoSnapshot, Snapshot};
 use super::uses::Use;
-use crate::authz::{Audiences, KeyFacts, ScopeSet, SharedSlug};
+use crate::authz::vouched::rows;
+use crate::authz::{Audiences, KeyFacts, Notary, ScopeSet, SharedSlug};
 use crate::db::{Db, DbError, OperationalPath, ProjectWall, Unrecorded};
 use crate::networks::Networks;
 
@@ -38,9 +39,30 @@ struct Row {
     version: i64,
     audiences: Vec<String>,
     allowed_networks: Vec<String>,
+    mac: Vec<u8>,
 }
 
 impl Row {
+    async fn is_vouched_for(&self, notary: &Notary) -> Result<bool, DbError> {
+        let row = rows::KeyRow {
+            workspace: self.workspace_id,
+            environment: &self.environment,
+            project: self.project_id,
+            id: self.id,
+            version: self.version,
+            name: &self.name,
+            lookup: &self.lookup,
+            imprint: &rows::imprint(&self.digest),
+            scopes: &self.scopes,
+            audiences: &self.audiences,
+            networks: &self.allowed_networks,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+        };
+        notary.vouches(&row, &self.mac).await
+    }
+
     /// `None` for what cannot be a key: an environment or index that is no word of ours.
     fn into_key(self) -> Option<KeyRow> {
         Some(KeyRow {
@@ -65,34 +87,41 @@ impl Row {
     }
 }
 
-fn keys(rows: Vec<Row>) -> Vec<KeyRow> {
-    rows.into_iter().filter_map(Row::into_key).collect()
+/// Those that somebody vouches for.
+async fn keys(notary: &Notary, rows: Vec<Row>) -> Result<Vec<KeyRow>, DbError> {
+    let mut keys = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.is_vouched_for(notary).await? {
+            keys.extend(row.into_key());
+        }
+    }
+    Ok(keys)
 }
 
 /// Every key with this public index, which need not be unique.
-pub(super) async fn keys_by_lookup(db: &Db, lookup: &Lookup) -> Result<Vec<KeyRow>, DbError> {
+pub(super) async fn keys_by_lookup(db: &Db, notary: &Notary, lookup: &Lookup) -> Result<Vec<KeyRow>, DbError> {
     let mut tx = db.system_tx(OperationalPath::AuthenticateKey).await?;
     let rows = sqlx::query_as!(
         Row,
         "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.lookup, k.digest, k.scopes,
-             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks
+             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks, k.mac
          FROM api_keys k JOIN workspaces w ON w.workspace_id = k.workspace_id WHERE k.lookup = $1 LIMIT 64",
         str::from_utf8(lookup).unwrap_or_default()
     )
     .fetch_all(tx.connection()?)
     .await?;
     tx.finish_reading().await?;
-    Ok(keys(rows))
+    keys(notary, rows).await
 }
 
 /// Keys by workspace and id.
-pub(super) async fn keys_by_id(db: &Db, ids: &[(Uuid, Uuid)]) -> Result<Vec<KeyRow>, DbError> {
+pub(super) async fn keys_by_id(db: &Db, notary: &Notary, ids: &[(Uuid, Uuid)]) -> Result<Vec<KeyRow>, DbError> {
     let (workspaces, ids): (Vec<Uuid>, Vec<Uuid>) = ids.iter().copied().unzip();
     let mut tx = db.system_tx(OperationalPath::FollowFeed).await?;
     let rows = sqlx::query_as!(
         Row,
         "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.lookup, k.digest, k.scopes,
-             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks
+             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks, k.mac
          FROM unnest($1::uuid[], $2::uuid[]) AS asked (workspace_id, id)
              JOIN api_keys k ON k.workspace_id = asked.workspace_id AND k.id = asked.id
              JOIN workspaces w ON w.workspace_id = k.workspace_id",
@@ -102,16 +131,21 @@ pub(super) async fn keys_by_id(db: &Db, ids: &[(Uuid, Uuid)]) -> Result<Vec<KeyR
     .fetch_all(tx.connection()?)
     .await?;
     tx.finish_reading().await?;
-    Ok(keys(rows))
+    keys(notary, rows).await
 }
 
-/// The next so many keys after a workspace and id. An answer without any is the end.
-pub(super) async fn keys_after(db: &Db, after: (Uuid, Uuid), limit: usize) -> Result<Vec<KeyRow>, DbError> {
+/// The next so many rows after a workspace and id: the keys among them, and the last row's place, `None` at the end.
+pub(super) async fn keys_after(
+    db: &Db,
+    notary: &Notary,
+    after: (Uuid, Uuid),
+    limit: usize,
+) -> Result<(Vec<KeyRow>, Option<(Uuid, Uuid)>), DbError> {
     let mut tx = db.system_tx(OperationalPath::FollowFeed).await?;
     let rows = sqlx::query_as!(
         Row,
         "SELECT k.workspace_id, w.slug, k.environment, k.project_id, k.id, k.name, k.lookup, k.digest, k.scopes,
-             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks
+             k.created_at, k.expires_at, k.revoked_at, k.version, k.audiences, k.allowed_networks, k.mac
          FROM api_keys k JOIN workspaces w ON w.workspace_id = k.workspace_id
          WHERE (k.workspace_id, k.id) > ($1, $2) ORDER BY k.workspace_id, k.id LIMIT $3",
         after.0,
@@ -121,7 +155,8 @@ pub(super) async fn keys_after(db: &Db, after: (Uuid, Uuid), limit: usize) -> Re
     .fetch_all(tx.connection()?)
     .await?;
     tx.finish_reading().await?;
-    Ok(keys(rows))
+    let last = rows.last().map(|row| (row.workspace_id, row.id));
+    Ok((keys(notary, rows).await?, last))
 }
 
 /// The present slugs of workspaces.
@@ -134,22 +169,41 @@ pub(super) async fn slugs(db: &Db, workspaces: &[Uuid]) -> Result<Vec<(Workspace
     Ok(rows.into_iter().map(|row| (Id::from_uuid(row.workspace_id), row.slug)).collect())
 }
 
-/// A session that was not ended, of a person who is not suspended.
-pub(super) async fn live_session(db: &Db, session: SessionId) -> Result<Option<Session>, DbError> {
+/// A session that was not ended, of a person who is not suspended; both vouched for.
+pub(super) async fn live_session(db: &Db, notary: &Notary, session: SessionId) -> Result<Option<Session>, DbError> {
     let mut tx = db.system_tx(OperationalPath::AuthenticateSession).await?;
     let row = sqlx::query!(
-        "SELECT s.user_id, s.expires_at, u.email FROM sessions s JOIN users u ON u.id = s.user_id
+        "SELECT s.user_id, s.version, s.expires_at, s.mac, u.version AS user_version, u.email, u.email_key, u.mac AS user_mac
+         FROM sessions s JOIN users u ON u.id = s.user_id
          WHERE s.id = $1 AND s.revoked_at IS NULL AND u.suspended_at IS NULL",
         session.uuid()
     )
     .fetch_optional(tx.connection()?)
     .await?;
     tx.finish_reading().await?;
-    Ok(row.map(|row| Session {
-        user: Id::from_uuid(row.user_id),
-        email: Arc::from(row.email),
-        expires_at: row.expires_at,
-    }))
+    let Some(row) = row else { return Ok(None) };
+    let (user, expires_at) = (row.user_id, row.expires_at);
+    let own = rows::SessionRow { id: session.uuid(), user, version: row.version, expires_at, revoked_at: None };
+    let person = rows::UserRow {
+        id: user,
+        version: row.user_version,
+        email: &row.email,
+        email_key: &row.email_key,
+        suspended_at: None,
+    };
+    if !notary.vouches(&own, &row.mac).await? || !notary.vouches(&person, &row.user_mac).await? {
+        return Ok(None);
+    }
+    let signed_in_at = signed_in_at(session);
+    Ok(Some(Session { user: Id::from_uuid(user), email: Arc::from(row.email), created_at: signed_in_at, expires_at }))
+}
+
+/// When somebody signed in, by the session's id, which is vouched for: it was made at that moment (RFC 9562, section 5.7).
+fn signed_in_at(session: SessionId) -> OffsetDateTime {
+    let (seconds, nanos) = session.uuid().get_timestamp().map_or((0, 0), |at| at.to_unix());
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    at + time::Duration::nanoseconds(i64::from(nanos))
 }
 
 /// Makes the node's row, or takes it again. The answered snapshot is the one from which on changes are to be read, and

@@ -2,6 +2,7 @@
 
 use super::idempotency::{self, Found, Idempotency, Reply, Slot};
 use super::problem::Problem;
+use crate::authz::Notary;
 use crate::db::{Authority, Db, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::feed::Feed;
@@ -16,6 +17,8 @@ pub struct Changes {
     pub entropy: Entropy,
     /// Seals the answer that is kept for a retry.
     pub vault: Vault,
+    /// Vouches for what is written.
+    pub notary: Notary,
     /// Knows when a revocation has reached every node.
     pub feed: Feed,
 }

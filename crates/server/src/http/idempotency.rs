@@ -4,6 +4,8 @@
 //! - The key belongs to one principal in one workspace and environment (for founding a workspace: to
 //!   one person), and to one request: method, path and body by their digest. Another request under the
 //!   same key is refused.
+//! - What is stored of the request is its digest together with the key, which is not stored: a dump tells nothing of a
+//!   body that could be guessed, such as a short password.
 //! - Only a success is kept, by the very transaction of the change; so there is never a kept answer
 //!   without its change or the other way round.
 //! - A replay passes authorization again, for it comes after the extractors.
@@ -75,7 +77,7 @@ impl Idempotency {
         let good =
             |value: &HeaderValue| (1..=255).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
         match (first, second) {
-            (None, _) => Ok(Self { key: None, request: request_digest(target, body) }),
+            (None, _) => Ok(Self { key: None, request: [0; 32] }),
             (Some(value), None) if good(value) => Ok(Self::keyed(value.as_bytes(), target, body)),
             _ => Err(Problem::new(Code::InvalidHeader)
                 .detail("Idempotency-Key is one value of 1 to 255 visible ASCII characters.")),
@@ -94,7 +96,7 @@ impl Idempotency {
     }
 
     fn keyed(key: &[u8], target: &str, body: &[u8]) -> Self {
-        Self { key: Some(*TokenDigest::of(key).bytes()), request: request_digest(target, body) }
+        Self { key: Some(*TokenDigest::of(key).bytes()), request: request_digest(key, target, body) }
     }
 
     /// Takes the key's lock and looks whether the request was answered before.

@@ -13,10 +13,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Code, Problem};
+use super::route::Route;
 use super::{Edge, Idempotency, standing, strict_json};
 
-/// The most bytes that are read of a body.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The most bytes that are read of a body, unless the route says otherwise.
+pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// What most bodies that we send fit in.
 const USUAL_BODY_BYTES: usize = 512;
 /// How long a whole body may take to arrive.
@@ -180,14 +181,15 @@ fn demand_media_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     }
 }
 
-/// Reads a body within [`MAX_BODY_BYTES`] and [`BODY_DEADLINE`], and judges anew whoever took their time.
+/// Reads a body within the route's limit and [`BODY_DEADLINE`], and judges anew whoever took their time.
 async fn read_body<S>(request: Request, state: &S) -> Result<(Parts, Bytes), Problem>
 where
     S: Send + Sync + 'static,
     Edge: FromRef<S>,
 {
     let (mut parts, body) = request.into_parts();
-    let body = Limited::new(body, MAX_BODY_BYTES);
+    let most_bytes = Route::of(&parts).map_or(MAX_BODY_BYTES, |route| route.most_body_bytes);
+    let body = Limited::new(body, most_bytes);
     let bytes = match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
         Err(_) => Err(Problem::new(Code::RequestTimeout)),
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -245,8 +247,10 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// The digest by which a request with an idempotency key is recognised.
-pub(super) fn request_digest(target: &str, body: &[u8]) -> [u8; 32] {
+pub(super) fn request_digest(key: &[u8], target: &str, body: &[u8]) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
+    context.update(key);
+    context.update(&[0]);
     context.update(target.as_bytes());
     context.update(&[0]);
     context.update(body);

@@ -14,6 +14,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::Code;
+use super::json::MAX_BODY_BYTES;
 use super::route::{Layer, Route, Surface};
 use super::traffic::Traffic;
 use crate::authz::Permission;
@@ -68,6 +69,7 @@ pub struct Operation {
     pub(super) changes: bool,
     pub(super) codes: &'static [Code],
     any_method: bool,
+    most_body_bytes: usize,
 }
 
 impl Operation {
@@ -87,6 +89,7 @@ impl Operation {
             changes,
             codes: &[],
             any_method: false,
+            most_body_bytes: MAX_BODY_BYTES,
         }
     }
 
@@ -163,6 +166,13 @@ impl Operation {
         self
     }
 
+    /// With bodies of up to so many bytes.
+    #[must_use]
+    pub fn with_room_for(mut self, bytes: usize) -> Self {
+        self.most_body_bytes = bytes;
+        self
+    }
+
     /// With these codes beside those that every operation can answer.
     #[must_use]
     pub fn problems(mut self, codes: &'static [Code]) -> Self {
@@ -193,8 +203,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         T: 'static,
     {
         let handled = if operation.any_method { any(handler) } else { on(filter(&operation.method), handler) };
-        let takes_query = !operation.query.is_empty();
-        self = self.route(operation.path, operation.access, takes_query, handled);
+        let (takes_query, most_body_bytes) = (!operation.query.is_empty(), operation.most_body_bytes);
+        self = self.route(operation.path, operation.access, takes_query, most_body_bytes, handled);
         self.operations.push(operation);
         self
     }
@@ -206,11 +216,36 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         H: Handler<T, S>,
         T: 'static,
     {
-        self.route(path, access, true, on(filter(method), handler))
+        self.route(path, access, true, MAX_BODY_BYTES, on(filter(method), handler))
     }
 
-    fn route(mut self, path: &'static str, access: Access, takes_query: bool, handled: MethodRouter<S>) -> Self {
-        let route = Route { access, surface: self.surface, takes_query, traffic: Traffic::of(path) };
+    /// A page whose form may have so many bytes.
+    #[must_use]
+    pub fn roomy_page<H, T>(
+        self,
+        method: &Method,
+        path: &'static str,
+        access: Access,
+        most_body_bytes: usize,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        self.route(path, access, true, most_body_bytes, on(filter(method), handler))
+    }
+
+    fn route(
+        mut self,
+        path: &'static str,
+        access: Access,
+        takes_query: bool,
+        most_body_bytes: usize,
+        handled: MethodRouter<S>,
+    ) -> Self {
+        let traffic = Traffic::of(path);
+        let route = Route { access, surface: self.surface, takes_query, most_body_bytes, traffic };
         self.router = self.router.route(path, handled.layer(Layer(Arc::new(route))));
         self
     }

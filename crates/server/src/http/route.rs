@@ -30,6 +30,8 @@ pub(super) struct Route {
     pub(super) surface: Surface,
     /// Whether it looks at the query; otherwise one that was sent is refused, as unknown parameters are.
     pub(super) takes_query: bool,
+    /// The largest body that it reads.
+    pub(super) most_body_bytes: usize,
     pub(super) traffic: Traffic,
 }
 

@@ -9,6 +9,7 @@ use super::model::{CHALLENGE_TTL, EmailAddress, SignInRefusal};
 use super::ops::{self, Asked, Asking, Proof, SigningIn};
 use crate::authn::AccessTokens;
 use crate::authn::cookie::Cookie;
+use crate::authz::Notary;
 use crate::config::PublicUrl;
 use crate::context::RequestContext;
 use crate::db::Db;
@@ -47,12 +48,13 @@ pub struct VerifyRequest {
 pub async fn request(
     context: RequestContext,
     State(db): State<Db>,
+    State(notary): State<Notary>,
     State(edge): State<Edge>,
     State(queue): State<Queue>,
     State(public_url): State<PublicUrl>,
     Json(body): Json<SignInRequest>,
 ) -> Result<Response, Problem> {
-    let asked = ask(&context, &db, &edge, &queue, &public_url, &body.email).await?;
+    let asked = ask(&context, &db, &notary, &edge, &queue, &public_url, &body.email).await?;
     let cookie = edge.cookies.set(Cookie::Challenge, &asked.challenge, CHALLENGE_TTL);
     let body = Json(Challenge { challenge: asked.challenge });
     Ok((StatusCode::ACCEPTED, AppendHeaders([(header::SET_COOKIE, cookie)]), body).into_response())
@@ -65,12 +67,13 @@ pub async fn request(
 pub async fn ask(
     context: &RequestContext,
     db: &Db,
+    notary: &Notary,
     edge: &Edge,
     queue: &Queue,
     public_url: &PublicUrl,
     email: &EmailAddress,
 ) -> Result<Asked, Problem> {
-    let with = Asking { db, queue, entropy: &edge.entropy, public_url, context };
+    let with = Asking { db, notary, queue, entropy: &edge.entropy, public_url, context };
     Ok(ops::request(with, email).await?)
 }
 
@@ -82,6 +85,7 @@ pub async fn verify(
     context: RequestContext,
     headers: HeaderMap,
     State(db): State<Db>,
+    State(notary): State<Notary>,
     State(tokens): State<AccessTokens>,
     State(edge): State<Edge>,
     Json(body): Json<VerifyRequest>,
@@ -94,7 +98,7 @@ pub async fn verify(
         VerifyRequest { token: None, challenge: Some(challenge), code: Some(code) } => Proof::Code { challenge, code },
         _ => return Err(Problem::field("", "invalid", "Send either token, or challenge and code.")),
     };
-    let with = SigningIn { db: &db, tokens: &tokens, entropy: &edge.entropy, context: &context };
+    let with = SigningIn { db: &db, notary: &notary, tokens: &tokens, entropy: &edge.entropy, context: &context };
     let pair = ops::redeem(with, proof).await?;
     let gone = AppendHeaders([(header::SET_COOKIE, edge.cookies.clear(Cookie::Challenge))]);
     Ok((gone, sessions::http::set_cookies(edge.cookies, &pair), Json(pair)).into_response())

@@ -8,6 +8,7 @@ use super::model::{
 };
 use super::sql;
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
+use crate::authz::Notary;
 use crate::config::PublicUrl;
 use crate::context::RequestContext;
 use crate::db::{Db, OperationalPath, SystemTx};
@@ -30,6 +31,8 @@ pub struct Asked {
 pub struct Asking<'a> {
     /// The database.
     pub db: &'a Db,
+    /// Vouches for what is written.
+    pub notary: &'a Notary,
     /// Takes the mail.
     pub queue: &'a Queue,
     /// Makes ids and tokens.
@@ -62,6 +65,8 @@ pub enum Proof<'a> {
 pub struct SigningIn<'a> {
     /// The database.
     pub db: &'a Db,
+    /// Vouches for what is written.
+    pub notary: &'a Notary,
     /// Signs the access token.
     pub tokens: &'a AccessTokens,
     /// Makes ids and tokens.
@@ -75,7 +80,7 @@ pub struct SigningIn<'a> {
 /// # Errors
 /// See [`EnqueueError`].
 pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, EnqueueError> {
-    let Asking { db, queue, entropy, public_url, context } = with;
+    let Asking { db, notary, queue, entropy, public_url, context } = with;
     let now = context.received_at;
     let row = entropy.uuid_v7(now);
     let challenge = Opaque::new::<CHALLENGE_BYTES>(row, entropy);
@@ -84,7 +89,8 @@ pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, En
     let digests =
         sql::Digests { challenge: challenge.digest(), token: token.digest(), code: code_digest(&challenge, &code) };
     let mut tx = db.system_tx(OperationalPath::RequestSignIn).await?;
-    sql::insert_challenge(&mut tx, row, email, &digests, now, now + CHALLENGE_TTL).await?;
+    let challenge_row = sql::ChallengeRow::new(row, email, &digests, now + CHALLENGE_TTL);
+    sql::insert_challenge(&mut tx, notary, &challenge_row, now).await?;
     let link = public_url.join(&format!("/auth/link?token={}", token.text));
     let message = mail::sign_in(email.as_str(), &link, &code, now + CHALLENGE_TTL);
     mail::send(queue, &mut tx, &message, now).await?;
@@ -99,26 +105,28 @@ pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, En
 /// # Errors
 /// See [`SignInRefusal`].
 pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, SignInRefusal> {
-    let SigningIn { db, tokens, entropy, context } = with;
+    let SigningIn { db, notary, tokens, entropy, context } = with;
     let now = context.received_at;
     let row = proof.row().ok_or(SignInRefusal::Failed)?;
     let mut tx = db.system_tx(OperationalPath::RedeemSignIn).await?;
-    let found = sql::lock_challenge(&mut tx, row).await?;
-    let Some(challenge) = found.filter(|found| found.redeemed_at.is_none() && found.expires_at > now) else {
+    let found = sql::lock_challenge(&mut tx, notary, row).await?;
+    let Some(mut challenge) = found.filter(|found| found.redeemed_at.is_none() && found.expires_at > now) else {
         return Err(SignInRefusal::Failed);
     };
     if let Err(refusal) = proof.check(&challenge) {
         if matches!(refusal, Mismatch::WrongCode) {
-            sql::count_try(&mut tx, row).await?;
-            let entry = Entry::about(Action::SignInFailed, row).with(json!({"try": challenge.code_tries + 1}));
+            challenge.code_tries += 1;
+            sql::keep_challenge(&mut tx, notary, &challenge).await?;
+            let entry = Entry::about(Action::SignInFailed, row).with(json!({"try": challenge.code_tries}));
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
             tx.commit(recorded).await?;
         }
         return Err(refusal.into());
     }
-    sql::mark_redeemed(&mut tx, row, now).await?;
-    let (user, first) = find_or_make_user(&mut tx, entropy, &challenge, context).await?;
-    let opened = sessions::open(&mut tx, entropy, user, now).await?;
+    challenge.redeemed_at = Some(now);
+    sql::keep_challenge(&mut tx, notary, &challenge).await?;
+    let (user, first) = find_or_make_user(&mut tx, notary, entropy, &challenge, context).await?;
+    let opened = sessions::open(&mut tx, notary, entropy, user, now).await?;
     let entry = Entry::about(Action::SignedIn, opened.session).with(json!({"by": proof.word(), "first": first}));
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
@@ -183,16 +191,17 @@ impl Proof<'_> {
     }
 }
 
-/// The person of the challenge's address; made now if nobody has it. A suspended one fails like a wrong link.
+/// The person of the challenge's address; made now if nobody has it. One who is suspended, or whom nobody vouches for, fails like a wrong link.
 async fn find_or_make_user(
     tx: &mut SystemTx,
+    notary: &Notary,
     entropy: &Entropy,
     challenge: &sql::ChallengeRow,
     context: &RequestContext,
 ) -> Result<(UserId, bool), SignInRefusal> {
     let fresh: UserId = Id::from_uuid(entropy.uuid_v7(context.received_at));
-    let first = sql::insert_user(tx, fresh, challenge, context.received_at).await?;
-    match sql::user_by_email_key(tx, &challenge.email_key).await? {
+    let first = sql::insert_user(tx, notary, fresh, challenge, context.received_at).await?;
+    match sql::user_by_email_key(tx, notary, &challenge.email_key).await? {
         Some((user, None)) => Ok((user, first)),
         _ => Err(SignInRefusal::Failed),
     }

@@ -13,8 +13,7 @@ use crate::authn::cookie::Cookie;
 use crate::config::PublicUrl;
 use crate::console::{Field, Flash, Visit};
 use crate::db::Db;
-use crate::feed::Feed;
-use crate::http::{Edge, Form, Problem, Query};
+use crate::http::{Changes, Edge, Form, Problem, Query};
 use crate::jobs::Queue;
 use crate::mail::Mailer;
 use crate::sessions;
@@ -115,7 +114,7 @@ pub async fn ask(
         let fault = "That is not an e-mail address. It has a name, an @ and a host, as in ada@example.com.";
         return visit.form_again(&SignInPage { email: Field::typed(form.email).with_fault(fault), flash: None });
     };
-    let asked = super::http::ask(visit.context(), &db, &edge, &queue, &public_url, &email).await?;
+    let asked = super::http::ask(visit.context(), &db, visit.notary(), &edge, &queue, &public_url, &email).await?;
     let cookie = visit.cookies().set(Cookie::Challenge, &asked.challenge, CHALLENGE_TTL);
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to("/sign-in/sent")).into_response())
 }
@@ -195,7 +194,7 @@ async fn redeem(
     edge: &Edge,
     proof: Proof<'_>,
 ) -> Result<Response, SignInRefusal> {
-    let with = SigningIn { db, tokens, entropy: &edge.entropy, context: visit.context() };
+    let with = SigningIn { db, notary: visit.notary(), tokens, entropy: &edge.entropy, context: visit.context() };
     let pair = ops::redeem(with, proof).await?;
     let gone = AppendHeaders([(header::SET_COOKIE, visit.cookies().clear(Cookie::Challenge))]);
     let session = sessions::http::set_cookies(visit.cookies(), &pair);
@@ -208,12 +207,11 @@ async fn redeem(
 /// `revocation_unconfirmed`, `unavailable`.
 pub async fn sign_out(
     visit: Visit,
-    State(db): State<Db>,
+    State(changes): State<Changes>,
     State(tokens): State<AccessTokens>,
-    State(feed): State<Feed>,
     State(edge): State<Edge>,
 ) -> Result<Response, Problem> {
-    let with = sessions::http::Ending { db: &db, tokens: &tokens, feed: &feed, edge: &edge };
+    let with = sessions::http::Ending { changes: &changes, tokens: &tokens, edge: &edge };
     sessions::http::end_session(with, visit.context(), visit.headers()).await?;
     Ok((sessions::http::clear_cookies(visit.cookies()), visit.done("/sign-in", Flash::SignedOut)).into_response())
 }

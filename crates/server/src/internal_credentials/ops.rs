@@ -7,7 +7,7 @@ use serde_json::json;
 use super::model::{CreatedCredential, InternalCredential, NewCredential};
 use super::sql;
 use crate::authn::{SERVICE_LIFETIME, TokenDigest};
-use crate::authz::{Audiences, MAX_AUDIENCES};
+use crate::authz::{Audiences, MAX_AUDIENCES, Notary};
 use crate::clock::Clock;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath};
@@ -34,6 +34,7 @@ pub enum CreateError {
 /// See [`CreateError`].
 pub async fn create(
     db: &Db,
+    notary: &Notary,
     clock: &Clock,
     entropy: &Entropy,
     new: NewCredential,
@@ -52,7 +53,7 @@ pub async fn create(
         revoked_at: None,
     };
     let mut tx = db.system_tx(OperationalPath::ManageServices).await?;
-    sql::insert(&mut tx, &credential, &TokenDigest::of(key.reveal().as_bytes())).await?;
+    sql::insert(&mut tx, notary, &credential, &TokenDigest::of(key.reveal().as_bytes())).await?;
     let entry = Entry::about(Action::InternalCredentialCreated, credential.id)
         .with(json!({"service": credential.service, "audiences": credential.audiences}));
     let recorded = ledger::stage_in_cell(&mut tx, entropy, &context, OPERATOR, &entry).await?;
@@ -96,13 +97,14 @@ pub enum RevokeOutcome {
 /// [`DbError`].
 pub async fn revoke(
     db: &Db,
+    notary: &Notary,
     clock: &Clock,
     entropy: &Entropy,
     credential: InternalCredentialId,
 ) -> Result<RevokeOutcome, DbError> {
     let context = RequestContext::internal(clock, entropy);
     let mut tx = db.system_tx(OperationalPath::ManageServices).await?;
-    let Some(service) = sql::revoke(&mut tx, credential, context.received_at).await? else {
+    let Some(service) = sql::revoke(&mut tx, notary, credential, context.received_at).await? else {
         let known = sql::exists(&mut tx, credential).await?;
         tx.finish_reading().await?;
         return Ok(if known { RevokeOutcome::RevokedBefore } else { RevokeOutcome::NotFound });

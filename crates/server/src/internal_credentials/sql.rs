@@ -5,20 +5,28 @@ use time::OffsetDateTime;
 
 use super::model::InternalCredential;
 use crate::authn::TokenDigest;
+use crate::authz::Notary;
+use crate::authz::vouched::rows;
 use crate::db::{DbError, SystemTx};
 
 pub(super) async fn insert(
     tx: &mut SystemTx,
+    notary: &Notary,
     credential: &InternalCredential,
     digest: &TokenDigest,
 ) -> Result<(), DbError> {
+    let InternalCredential { id, service, audiences, created_at, .. } = credential;
+    let (id, digest) = (id.uuid(), digest.bytes().as_slice());
+    let mac = notary.sign(&rows::ServiceRow { id, service, digest, audiences, revoked_at: None });
     sqlx::query!(
-        "INSERT INTO internal_credentials (id, service, digest, audiences, created_at) VALUES ($1, $2, $3, $4, $5)",
-        credential.id.uuid(),
-        credential.service,
-        digest.bytes().as_slice(),
-        &credential.audiences,
-        credential.created_at
+        "INSERT INTO internal_credentials (id, service, digest, audiences, created_at, mac)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        id,
+        service,
+        digest,
+        audiences,
+        *created_at,
+        &mac
     )
     .execute(tx.connection()?)
     .await?;
@@ -45,17 +53,24 @@ pub(super) async fn list(tx: &mut SystemTx) -> Result<Vec<InternalCredential>, D
 /// Revokes one that works, and answers whose it was.
 pub(super) async fn revoke(
     tx: &mut SystemTx,
+    notary: &Notary,
     credential: InternalCredentialId,
     now: OffsetDateTime,
 ) -> Result<Option<String>, DbError> {
-    let service = sqlx::query_scalar!(
-        "UPDATE internal_credentials SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING service",
-        credential.uuid(),
-        now
+    let id = credential.uuid();
+    let row = sqlx::query!(
+        "SELECT service, digest, audiences FROM internal_credentials WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
+        id
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    Ok(service)
+    let Some(row) = row else { return Ok(None) };
+    let (service, digest, audiences) = (&row.service, &row.digest, &row.audiences);
+    let mac = notary.sign(&rows::ServiceRow { id, service, digest, audiences, revoked_at: Some(now) });
+    sqlx::query!("UPDATE internal_credentials SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &mac)
+        .execute(tx.connection()?)
+        .await?;
+    Ok(Some(row.service))
 }
 
 pub(super) async fn exists(tx: &mut SystemTx, credential: InternalCredentialId) -> Result<bool, DbError> {

@@ -45,6 +45,24 @@ pub enum Action {
     SubjectErased,
     /// Everything that is sealed for a workspace was made unreadable.
     WorkspaceShredded,
+    /// A secret was entrusted to us.
+    SecretCreated,
+    /// A secret got another value.
+    SecretVersionAdded,
+    /// Somebody read the value of a secret.
+    SecretRevealed,
+    /// Somebody asked for a version of a secret that was revoked.
+    SecretRevealRefused,
+    /// A secret was deleted with all its versions.
+    SecretDeleted,
+    /// The rotation of a secret began: both versions are valid.
+    SecretRotationOpened,
+    /// Whoever uses the secret has the new version.
+    SecretRotationReady,
+    /// The older versions of a secret were revoked by its rotation.
+    SecretVersionRevoked,
+    /// The rotation of a secret is over: its receipt.
+    SecretRotated,
 }
 
 /// The first words of actions that are ours, now or later: nobody else's entry can look like one of them.
@@ -96,7 +114,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 30] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -118,6 +136,15 @@ impl Action {
         Self::LedgerRowRefused,
         Self::SubjectErased,
         Self::WorkspaceShredded,
+        Self::SecretCreated,
+        Self::SecretVersionAdded,
+        Self::SecretRevealed,
+        Self::SecretRevealRefused,
+        Self::SecretDeleted,
+        Self::SecretRotationOpened,
+        Self::SecretRotationReady,
+        Self::SecretVersionRevoked,
+        Self::SecretRotated,
     ];
 
     /// Dotted lower-case words.
@@ -145,6 +172,15 @@ impl Action {
             Self::LedgerRowRefused => "ledger.row_refused",
             Self::SubjectErased => "subject.erased",
             Self::WorkspaceShredded => "workspace.shredded",
+            Self::SecretCreated => "secret.created",
+            Self::SecretVersionAdded => "secret.version_added",
+            Self::SecretRevealed => "secret.revealed",
+            Self::SecretRevealRefused => "secret.reveal_refused",
+            Self::SecretDeleted => "secret.deleted",
+            Self::SecretRotationOpened => "secret.rotation_opened",
+            Self::SecretRotationReady => "secret.rotation_ready",
+            Self::SecretVersionRevoked => "secret.version_revoked",
+            Self::SecretRotated => "secret.rotated",
         }
     }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::establish::CellFacts;
 use super::openings::{self, OpenedOpenings, SealedOpenings};
 use super::sequence::{self, Left, Wait, sequence, sequence_together};
-use super::sign::{self, Signed};
+use super::sign::{self, LastTry, Signed};
 use crate::anchor::{AnchorStore, Journal, JournalError};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath};
@@ -33,6 +33,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const SIGN_AFTER: Duration = Duration::from_secs(1);
 /// Logs that grew on other nodes and were not signed are looked for so often.
 const SIGN_LOOK: Duration = Duration::from_secs(10);
+
+/// So many logs share a journal object at most.
+const SIGN_AT_ONCE: usize = 5_000;
 
 /// So many logs are numbered at once at the request of callers.
 const TURNS: usize = 64;
@@ -90,7 +93,7 @@ pub enum LedgerError {
     /// The anchor store knows nothing of this cell, though its logs have begun.
     #[error(
         "{at} has no journal of this cell, though its logs have begun: put the anchor store back, or see \
-         docs/runbooks/database-behind-its-journal.md"
+         docs/runbooks/anchor-store-lost.md"
     )]
     JournalMissing {
         /// Where it would be.
@@ -167,8 +170,8 @@ struct Inner {
     /// Logs that have grown and are not signed yet, as far as this process knows.
     moved: Mutex<HashSet<Log>>,
     woken: Notify,
-    /// One signer at a time in this process; the journal's lock keeps other processes out.
-    signing: tokio::sync::Mutex<()>,
+    /// One signer at a time in this process; the journal keeps other processes out.
+    signing: tokio::sync::Mutex<LastTry>,
     /// Of those in this process who wait for the same log's head, one waits with a connection in its hands.
     turns: [tokio::sync::Mutex<()>; TURNS],
 }
@@ -181,13 +184,13 @@ impl Ledger {
     /// journal.
     pub async fn open(parts: Parts) -> Result<Self, LedgerError> {
         let Parts { db, vault, clock, entropy, anchor, facts } = parts;
-        let anchor_dir = anchor.dir();
-        if !Journal::exists(anchor_dir, facts.id) && sign::has_begun(&db).await? {
-            return Err(LedgerError::JournalMissing {
-                at: anchor_dir.join(facts.id.to_string()).display().to_string(),
-            });
+        // In this order: a node that began the logs meanwhile has had the store know the cell before.
+        let begun = sign::has_begun(&db).await?;
+        if begun && !Journal::exists(&anchor, facts.id).await? {
+            return Err(LedgerError::JournalMissing { at: Journal::place(&anchor, facts.id)? });
         }
-        let journal = Journal::open(anchor_dir, facts.id)?;
+        Journal::begin(&anchor, facts.id).await?;
+        let journal = Journal::open(anchor, facts.id).await?;
         let inner = Inner {
             db,
             vault,
@@ -316,7 +319,7 @@ impl Ledger {
         self.0.turns.get(spread % TURNS)
     }
 
-    pub(super) fn signing(&self) -> &tokio::sync::Mutex<()> {
+    pub(super) fn signing(&self) -> &tokio::sync::Mutex<LastTry> {
         &self.0.signing
     }
 
@@ -399,8 +402,10 @@ impl Ledger {
             logs.extend(sign::unsigned(self).await?);
         }
         let logs: Vec<Log> = logs.into_iter().collect();
-        for (_, error) in sign::sign(self, &logs).await? {
-            failed("sign", &error);
+        for batch in logs.chunks(SIGN_AT_ONCE) {
+            for (_, error) in sign::sign(self, batch).await? {
+                failed("sign", &error);
+            }
         }
         Ok(())
     }

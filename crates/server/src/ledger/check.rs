@@ -6,7 +6,6 @@
 mod sql;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use bailiwick_proof::chain::ChainVerifier;
 use bailiwick_proof::checkpoint::SignedCheckpoint;
@@ -15,12 +14,13 @@ use bailiwick_proof::id::EventId;
 use bailiwick_proof::log::{Log, LogName, Origin};
 use bailiwick_proof::merkle::{Frontier, Hash, Node};
 use bailiwick_proof::tile;
+use uuid::Uuid;
 
 use super::cell::LedgerError;
 use super::establish::{self, CellFacts};
 use super::openings::SealedOpenings;
 use super::{keys, place};
-use crate::anchor::Journal;
+use crate::anchor::{AnchorStore, Journal, JournalError};
 use crate::db::{Db, OperationalPath, SystemTx};
 use crate::vault::Vault;
 
@@ -88,18 +88,21 @@ struct Row {
 ///
 /// # Errors
 /// [`LedgerError`] when it cannot be read; what is wrong with what can be read stands in the report.
-pub async fn inspect(db: &Db, anchor_dir: &Path, vault: Option<&Vault>) -> Result<Report, LedgerError> {
+pub async fn inspect(db: &Db, anchor: &AnchorStore, vault: Option<&Vault>) -> Result<Report, LedgerError> {
     let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
     let facts = establish::facts(&mut tx).await?;
     tx.finish_reading().await?;
     let Some(CellFacts { id, log_name: name }) = facts else { return Ok(Report::default()) };
-    let journal = Journal::exists(anchor_dir, id).then(|| Journal::open(anchor_dir, id)).transpose();
-    let (journal, fault) = match journal {
+    let (journal, fault) = match journal_of(anchor, id).await {
         Ok(journal) => (journal, None),
         Err(error) => (None, Some(error.to_string())),
     };
     let report = check(db, journal.as_ref(), &name, vault).await?;
     Ok(Report { journal_is_missing: report.journal_is_missing && fault.is_none(), journal_fault: fault, ..report })
+}
+
+async fn journal_of(anchor: &AnchorStore, cell: Uuid) -> Result<Option<Journal>, JournalError> {
+    if Journal::exists(anchor, cell).await? { Journal::open(anchor.clone(), cell).await.map(Some) } else { Ok(None) }
 }
 
 async fn check(

@@ -12,12 +12,16 @@ use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{self, Frontier, Hash};
 use bailiwick_proof::note::{SigningKey, VerifierKey};
+use tokio::time::Instant;
 
 use super::cell::{Ledger, LedgerError};
 use super::keys;
 use super::tree::Nodes;
 use crate::anchor::{Head, JournalError};
 use crate::db::{Db, OperationalPath, SystemTx, Unrecorded};
+
+/// So often a batch is prepared anew because another signer has the number that it was to have.
+const TRIES: usize = 5;
 
 /// A published checkpoint.
 #[derive(Clone, Debug)]
@@ -92,13 +96,40 @@ pub(super) async fn newest(ledger: &Ledger, log: Log) -> Result<Signed, LedgerEr
     signed.ok_or(LedgerError::NoSuchLog)
 }
 
+/// When the anchor store last failed a signer of this process.
+#[derive(Debug, Default)]
+pub(super) struct LastTry {
+    failed_at: Option<Instant>,
+}
+
 /// Signs those of these logs that have grown since they were signed. Logs that must not be signed come back with the
 /// reason; the others are signed all the same.
 pub(super) async fn sign(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, LedgerError)>, LedgerError> {
     if logs.is_empty() {
         return Ok(Vec::new());
     }
-    let _one = ledger.signing().lock().await;
+    let asked = Instant::now();
+    let mut last = ledger.signing().lock().await;
+    if last.failed_at.is_some_and(|failed_at| failed_at >= asked) {
+        // Whoever waited meanwhile would wait as long again, and those behind them longer.
+        return Err(JournalError::Away.into());
+    }
+    let mut tries = 1;
+    loop {
+        match sign_by_turn(ledger, logs).await {
+            // Where the store has no locks, somebody else was quicker: what they wrote down is read, and holds.
+            Err(LedgerError::Journal(JournalError::AnotherSigner { .. })) if tries < TRIES => tries += 1,
+            done => {
+                if matches!(done, Err(LedgerError::Journal(JournalError::Anchor(_)))) {
+                    last.failed_at = Some(Instant::now());
+                }
+                return done;
+            }
+        }
+    }
+}
+
+async fn sign_by_turn(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, LedgerError)>, LedgerError> {
     let lock = ledger.journal().lock().await?;
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let mut refused = Vec::new();
@@ -121,9 +152,7 @@ pub(super) async fn sign(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, Ledg
     }
     let now = ledger.clock().now();
     let at_ms = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-    let lock = tokio::task::spawn_blocking(move || lock.append(at_ms, &moved).map(|()| lock))
-        .await
-        .map_err(|_| JournalError::Busy)??;
+    lock.append(at_ms, &moved).await?;
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let count = ready.len();
     for (checkpoint, signers, grown) in ready {

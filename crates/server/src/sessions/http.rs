@@ -10,8 +10,6 @@ use super::ops::{self, Ended, Refreshing};
 use crate::authn::cookie::{Cookie, CookieStyle};
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::context::RequestContext;
-use crate::db::Db;
-use crate::feed::Feed;
 use crate::http::{Changes, Code, Edge, Json, NoBody, Problem, bearer};
 
 /// `{"refresh_token": …}`
@@ -43,26 +41,23 @@ pub async fn refresh(
 pub async fn sign_out(
     context: RequestContext,
     headers: HeaderMap,
-    State(db): State<Db>,
+    State(changes): State<Changes>,
     State(tokens): State<AccessTokens>,
-    State(feed): State<Feed>,
     State(edge): State<Edge>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    let with = Ending { db: &db, tokens: &tokens, feed: &feed, edge: &edge };
+    let with = Ending { changes: &changes, tokens: &tokens, edge: &edge };
     end_session(with, &context, &headers).await?;
     Ok((StatusCode::NO_CONTENT, clear_cookies(edge.cookies)).into_response())
 }
 
 /// Everything that the end of a session needs besides the request.
 pub struct Ending<'a> {
-    /// The database.
-    pub db: &'a Db,
+    /// Makes the change, and knows when it has reached every node.
+    pub changes: &'a Changes,
     /// Reads which session an access token names.
     pub tokens: &'a AccessTokens,
-    /// Knows when the end has reached every node.
-    pub feed: &'a Feed,
-    /// Reads cookies, makes ids.
+    /// Reads cookies.
     pub edge: &'a Edge,
 }
 
@@ -72,12 +67,12 @@ pub struct Ending<'a> {
 /// # Errors
 /// `revocation_unconfirmed`, `unavailable`.
 pub async fn end_session(with: Ending<'_>, context: &RequestContext, headers: &HeaderMap) -> Result<(), Problem> {
-    let Ending { db, tokens, feed, edge } = with;
+    let Ending { changes: Changes { db, notary, entropy, feed, .. }, tokens, edge } = with;
     let sent = bearer(headers)?.or_else(|| edge.cookies.get(headers, Cookie::Access));
     // Whoever holds a token of the session may end it, also when the token's five minutes are over.
     let access = sent.and_then(|token| tokens.session_named(&token));
     let refresh = edge.cookies.get(headers, Cookie::Refresh);
-    let changed = match ops::end_by_tokens(db, &edge.entropy, context, access, refresh.as_deref()).await? {
+    let changed = match ops::end_by_tokens(db, notary, entropy, context, access, refresh.as_deref()).await? {
         Ended::Now(changed) => Some(changed),
         Ended::Before => None,
         Ended::Nothing => return Ok(()),

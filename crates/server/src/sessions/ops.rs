@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::model::{ABSOLUTE_LIFETIME, IDLE_LIFETIME, OpenedSession, PARALLEL_GRACE, RefreshRefusal, TokenPair};
 use super::sql;
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
+use crate::authz::Notary;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
@@ -22,14 +23,15 @@ use crate::vault::{self, Owner, Place, RowId};
 /// [`DbError`].
 pub async fn open(
     tx: &mut SystemTx,
+    notary: &Notary,
     entropy: &Entropy,
     user: UserId,
     now: OffsetDateTime,
 ) -> Result<OpenedSession, DbError> {
     let session: SessionId = Id::from_uuid(entropy.uuid_v7(now));
-    sql::insert_session(tx, session, user, now, now + ABSOLUTE_LIFETIME).await?;
+    sql::insert_session(tx, notary, session, user, now, now + ABSOLUTE_LIFETIME).await?;
     let refresh_token = new_token(entropy);
-    sql::insert_refresh(tx, &digest(&refresh_token), session, now, now + IDLE_LIFETIME).await?;
+    sql::insert_refresh(tx, notary, &digest(&refresh_token), session, now, now + IDLE_LIFETIME).await?;
     Ok(OpenedSession { user, session, refresh_token })
 }
 
@@ -53,22 +55,24 @@ impl<'a> Refreshing<'a> {
 /// # Errors
 /// See [`RefreshRefusal`].
 pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, RefreshRefusal> {
-    let Refreshing { changes: Changes { db, entropy, vault, feed }, tokens, context } = with;
+    let Refreshing { changes: Changes { db, entropy, vault, notary, feed }, tokens, context } = with;
     let (now, digest_of_used) = (context.received_at, digest(token));
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
-    let Some(row) = sql::lock_refresh(&mut tx, &digest_of_used).await? else { return Err(RefreshRefusal::Invalid) };
+    let Some(row) = sql::lock_refresh(&mut tx, notary, &digest_of_used).await? else {
+        return Err(RefreshRefusal::Invalid);
+    };
     if row.session_over || row.session_expires_at <= now || row.expires_at <= now {
         return Err(RefreshRefusal::Invalid);
     }
     let place = RowId::new().bytes(digest_of_used.bytes());
     let at = Place { column: &vault::REFRESH_SUCCESSOR, row: place.as_bytes(), subject: None };
-    let successor = match (row.used_at, row.successor_sealed) {
+    let successor = match (row.used_at, &row.successor_sealed) {
         (None, _) => {
             let successor = new_token(entropy);
             let sealed = vault.seal(Owner::Cell, &at, successor.as_bytes()).await?;
-            sql::mark_used(&mut tx, &digest_of_used, now, &sealed).await?;
+            sql::mark_used(&mut tx, notary, &digest_of_used, &row, now, &sealed).await?;
             let expires_at = row.session_expires_at.min(now + IDLE_LIFETIME);
-            sql::insert_refresh(&mut tx, &digest(&successor), row.session, now, expires_at).await?;
+            sql::insert_refresh(&mut tx, notary, &digest(&successor), row.session, now, expires_at).await?;
             let entry = Entry::about(Action::SessionRefreshed, row.session);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &row.user.to_string(), &entry).await?;
             tx.commit(recorded).await?;
@@ -76,13 +80,13 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
         }
         (Some(used_at), Some(sealed)) if now < used_at + PARALLEL_GRACE => {
             tx.finish_reading().await?;
-            let text = vault.unseal(Owner::Cell, &at, &sealed).await?;
+            let text = vault.unseal(Owner::Cell, &at, sealed).await?;
             String::from_utf8(text.to_vec()).map_err(|_| RefreshRefusal::Invalid)?
         }
         _ => {
             // Gives up its locks first: replays of several sessions would wait for each other's.
             tx.finish_reading().await?;
-            let changed = end_all(db, entropy, context, row.user).await?;
+            let changed = end_all(with.changes, context, row.user).await?;
             feed.barrier(changed).await?;
             return Err(RefreshRefusal::Reused);
         }
@@ -92,9 +96,10 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
 }
 
 /// Ends every session of a person whose refresh token came back. Several that notice at once leave one entry.
-async fn end_all(db: &Db, entropy: &Entropy, context: &RequestContext, user: UserId) -> Result<Option<Xid>, DbError> {
+async fn end_all(changes: &Changes, context: &RequestContext, user: UserId) -> Result<Option<Xid>, DbError> {
+    let Changes { db, entropy, notary, .. } = changes;
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
-    let ended = sql::end_all_of(&mut tx, user, context.received_at).await?;
+    let ended = sql::end_all_of(&mut tx, notary, user, context.received_at).await?;
     if ended == 0 {
         tx.finish_reading().await?;
         return Ok(None);
@@ -123,6 +128,7 @@ pub enum Ended {
 /// [`DbError`].
 pub async fn end_by_tokens(
     db: &Db,
+    notary: &Notary,
     entropy: &Entropy,
     context: &RequestContext,
     access: Option<SessionId>,
@@ -138,7 +144,7 @@ pub async fn end_by_tokens(
         tx.finish_reading().await?;
         return Ok(Ended::Nothing);
     };
-    match sql::end(&mut tx, session, context.received_at).await? {
+    match sql::end(&mut tx, notary, session, context.received_at).await? {
         Some(user) => {
             let entry = Entry::about(Action::SignedOut, session);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;

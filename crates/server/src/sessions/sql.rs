@@ -2,8 +2,11 @@
 
 use bailiwick_proof::id::{Id, SessionId, UserId};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::authn::TokenDigest;
+use crate::authz::Notary;
+use crate::authz::vouched::rows;
 use crate::db::{DbError, SystemTx};
 
 /// A refresh token with its session, both locked.
@@ -20,17 +23,21 @@ pub(super) struct RefreshRow {
 
 pub(super) async fn insert_session(
     tx: &mut SystemTx,
+    notary: &Notary,
     session: SessionId,
     user: UserId,
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
 ) -> Result<(), DbError> {
+    let (id, user) = (session.uuid(), user.uuid());
+    let mac = notary.sign(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None });
     sqlx::query!(
-        "INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
-        session.uuid(),
-        user.uuid(),
+        "INSERT INTO sessions (id, user_id, created_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5)",
+        id,
+        user,
         now,
-        expires_at
+        expires_at,
+        &mac
     )
     .execute(tx.connection()?)
     .await?;
@@ -39,55 +46,91 @@ pub(super) async fn insert_session(
 
 pub(super) async fn insert_refresh(
     tx: &mut SystemTx,
+    notary: &Notary,
     digest: &TokenDigest,
     session: SessionId,
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
 ) -> Result<(), DbError> {
+    let (digest, session) = (digest.bytes().as_slice(), session.uuid());
+    let mac = notary.sign(&rows::RefreshTokenRow { digest, session, expires_at, used_at: None });
     sqlx::query!(
-        "INSERT INTO refresh_tokens (digest, session_id, issued_at, expires_at) VALUES ($1, $2, $3, $4)",
-        digest.bytes().as_slice(),
-        session.uuid(),
+        "INSERT INTO refresh_tokens (digest, session_id, issued_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5)",
+        digest,
+        session,
         now,
-        expires_at
+        expires_at,
+        &mac
     )
     .execute(tx.connection()?)
     .await?;
     Ok(())
 }
 
-pub(super) async fn lock_refresh(tx: &mut SystemTx, digest: &TokenDigest) -> Result<Option<RefreshRow>, DbError> {
+/// A refresh token, with its session and person, if somebody vouches for all three.
+pub(super) async fn lock_refresh(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    digest: &TokenDigest,
+) -> Result<Option<RefreshRow>, DbError> {
+    let digest = digest.bytes().as_slice();
     let row = sqlx::query!(
-        r#"SELECT r.session_id, r.expires_at, r.used_at, r.successor_sealed, s.user_id, s.expires_at AS session_expires_at,
-             (s.revoked_at IS NOT NULL OR u.suspended_at IS NOT NULL) AS "session_over!"
+        "SELECT r.session_id, r.expires_at, r.used_at, r.successor_sealed, r.mac,
+             s.user_id, s.version AS session_version, s.expires_at AS session_expires_at, s.revoked_at, s.mac AS session_mac,
+             u.version AS user_version, u.email, u.email_key, u.suspended_at, u.mac AS user_mac
          FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id
-         WHERE r.digest = $1 FOR UPDATE OF r, s"#,
-        digest.bytes().as_slice()
+         WHERE r.digest = $1 FOR UPDATE OF r, s",
+        digest
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    Ok(row.map(|row| RefreshRow {
-        session: Id::from_uuid(row.session_id),
-        user: Id::from_uuid(row.user_id),
-        expires_at: row.expires_at,
-        used_at: row.used_at,
+    let Some(row) = row else { return Ok(None) };
+    let (id, user, expires_at, used_at) = (row.session_id, row.user_id, row.expires_at, row.used_at);
+    let token = rows::RefreshTokenRow { digest, session: id, expires_at, used_at };
+    let session = rows::SessionRow {
+        id,
+        user,
+        version: row.session_version,
+        expires_at: row.session_expires_at,
+        revoked_at: row.revoked_at,
+    };
+    let person = rows::UserRow {
+        id: user,
+        version: row.user_version,
+        email: &row.email,
+        email_key: &row.email_key,
+        suspended_at: row.suspended_at,
+    };
+    let vouched = notary.vouches(&token, &row.mac).await?
+        && notary.vouches(&session, &row.session_mac).await?
+        && notary.vouches(&person, &row.user_mac).await?;
+    Ok(vouched.then(|| RefreshRow {
+        session: Id::from_uuid(id),
+        user: Id::from_uuid(user),
+        expires_at,
+        used_at,
         successor_sealed: row.successor_sealed,
         session_expires_at: row.session_expires_at,
-        session_over: row.session_over,
+        session_over: row.revoked_at.is_some() || row.suspended_at.is_some(),
     }))
 }
 
 pub(super) async fn mark_used(
     tx: &mut SystemTx,
+    notary: &Notary,
     digest: &TokenDigest,
+    row: &RefreshRow,
     now: OffsetDateTime,
     successor_sealed: &[u8],
 ) -> Result<(), DbError> {
+    let (digest, session, expires_at) = (digest.bytes().as_slice(), row.session.uuid(), row.expires_at);
+    let mac = notary.sign(&rows::RefreshTokenRow { digest, session, expires_at, used_at: Some(now) });
     sqlx::query!(
-        "UPDATE refresh_tokens SET used_at = $2, successor_sealed = $3 WHERE digest = $1",
-        digest.bytes().as_slice(),
+        "UPDATE refresh_tokens SET used_at = $2, successor_sealed = $3, mac = $4 WHERE digest = $1",
+        digest,
         now,
-        successor_sealed
+        successor_sealed,
+        &mac
     )
     .execute(tx.connection()?)
     .await?;
@@ -95,16 +138,37 @@ pub(super) async fn mark_used(
 }
 
 /// How many were ended. Locks them in the order of their ids, so that two who do this do not wait for each other.
-pub(super) async fn end_all_of(tx: &mut SystemTx, user: UserId, now: OffsetDateTime) -> Result<u64, DbError> {
-    let done = sqlx::query!(
-        "WITH alive AS (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id FOR UPDATE)
-         UPDATE sessions SET revoked_at = $2 FROM alive WHERE sessions.id = alive.id",
-        user.uuid(),
+pub(super) async fn end_all_of(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    user: UserId,
+    now: OffsetDateTime,
+) -> Result<usize, DbError> {
+    let alive = sqlx::query!(
+        "SELECT id, version, expires_at FROM sessions WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id FOR UPDATE",
+        user.uuid()
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let (user, revoked_at) = (user.uuid(), Some(now));
+    let ended = alive.iter().map(|row| rows::SessionRow {
+        id: row.id,
+        user,
+        version: row.version + 1,
+        expires_at: row.expires_at,
+        revoked_at,
+    });
+    let (ids, macs): (Vec<Uuid>, Vec<Vec<u8>>) = ended.map(|row| (row.id, notary.sign(&row))).unzip();
+    sqlx::query!(
+        "UPDATE sessions SET revoked_at = $3, mac = ended.mac
+         FROM unnest($1::uuid[], $2::bytea[]) AS ended (id, mac) WHERE sessions.id = ended.id",
+        &ids,
+        &macs,
         now
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(done.rows_affected())
+    Ok(alive.len())
 }
 
 pub(super) async fn session_of_refresh(tx: &mut SystemTx, digest: &TokenDigest) -> Result<Option<SessionId>, DbError> {
@@ -116,13 +180,24 @@ pub(super) async fn session_of_refresh(tx: &mut SystemTx, digest: &TokenDigest) 
 }
 
 /// Whose session it was, if it was alive until now.
-pub(super) async fn end(tx: &mut SystemTx, session: SessionId, now: OffsetDateTime) -> Result<Option<UserId>, DbError> {
-    let user = sqlx::query_scalar!(
-        "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING user_id",
-        session.uuid(),
-        now
+pub(super) async fn end(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    session: SessionId,
+    now: OffsetDateTime,
+) -> Result<Option<UserId>, DbError> {
+    let id = session.uuid();
+    let row = sqlx::query!(
+        "SELECT user_id, version, expires_at FROM sessions WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
+        id
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    Ok(user.map(Id::from_uuid))
+    let Some(row) = row else { return Ok(None) };
+    let (user, version, expires_at) = (row.user_id, row.version + 1, row.expires_at);
+    let mac = notary.sign(&rows::SessionRow { id, user, version, expires_at, revoked_at: Some(now) });
+    sqlx::query!("UPDATE sessions SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &mac)
+        .execute(tx.connection()?)
+        .await?;
+    Ok(Some(Id::from_uuid(user)))
 }

@@ -178,11 +178,21 @@ pub static SUBJECT_NAME: Column = Column {
         index: Some(Index { column: "name_index", of: whole }),
     }),
 };
+/// A version of a secret that a customer entrusted to us.
+pub static SECRET: Column = Column {
+    label: "secret/v1",
+    stand: stands(
+        "secret_versions",
+        "value_sealed",
+        OwnedBy::Workspace,
+        &[("workspace_id", "uuid"), ("secret_id", "uuid"), ("version", "integer")],
+    ),
+};
 /// What a workspace's keys are bound to, in the anchor store.
 pub(super) static ANCHORED: Column = Column { label: "anchored/v1", stand: None };
 
 /// All of them.
-pub static COLUMNS: [&Column; 12] = [
+pub static COLUMNS: [&Column; 13] = [
     &REPLAY,
     &FOUNDERS_REPLAY,
     &REFRESH_SUCCESSOR,
@@ -194,6 +204,7 @@ pub static COLUMNS: [&Column; 12] = [
     &OPENING_META,
     &OPENING_TARGET,
     &SUBJECT_NAME,
+    &SECRET,
     &ANCHORED,
 ];
 

@@ -10,18 +10,23 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-use super::error::VaultError;
 
 /// Bytes of a MAC with its version.
 pub const MAC_BYTES: usize = 4 + 32;
 
 /// What a row grants: its parts in order, none of which can run into the next.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Meaning(Vec<u8>);
+
+impl Default for Meaning {
+    /// With room for what most rows grant.
+    fn default() -> Self {
+        Self(Vec::with_capacity(320))
+    }
+}
 
 impl Meaning {
     /// Of nothing yet.
@@ -66,6 +71,14 @@ impl Meaning {
         self.maybe(micros.as_ref().map(<[u8; 16]>::as_slice))
     }
 
+    /// Its SHA-256, which says of two rows whether they grant the same.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, &self.0).as_ref());
+        bytes
+    }
+
     /// With several of the same kind.
     #[must_use]
     pub fn list<'a>(self, parts: impl ExactSizeIterator<Item = &'a str>) -> Self {
@@ -75,7 +88,10 @@ impl Meaning {
 }
 
 /// The keys of one kind of row, by version.
-pub struct RowKeys(BTreeMap<u32, hmac::Key>);
+pub struct RowKeys {
+    newest: (u32, hmac::Key),
+    all: BTreeMap<u32, hmac::Key>,
+}
 
 impl std::fmt::Debug for RowKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -84,17 +100,17 @@ impl std::fmt::Debug for RowKeys {
 }
 
 impl RowKeys {
-    pub(super) fn new(keys: BTreeMap<u32, hmac::Key>) -> Self {
-        Self(keys)
+    /// `None` without any.
+    pub(super) fn of(all: BTreeMap<u32, hmac::Key>) -> Option<Self> {
+        let newest = all.last_key_value().map(|(version, key)| (*version, key.clone()))?;
+        Some(Self { newest, all })
     }
 
     /// Vouches for a row.
-    ///
-    /// # Errors
-    /// [`VaultError::UnknownKey`] when there is no key.
-    pub fn sign(&self, meaning: &Meaning) -> Result<Vec<u8>, VaultError> {
-        let (version, key) = self.0.last_key_value().ok_or(VaultError::UnknownKey)?;
-        Ok([version.to_be_bytes().as_slice(), hmac::sign(key, &meaning.0).as_ref()].concat())
+    #[must_use]
+    pub fn sign(&self, meaning: &Meaning) -> Vec<u8> {
+        let (version, key) = &self.newest;
+        [version.to_be_bytes().as_slice(), hmac::sign(key, &meaning.0).as_ref()].concat()
     }
 
     /// Whether somebody with the key vouched for this row; in constant time. `None` when the MAC is of a version that is
@@ -102,15 +118,14 @@ impl RowKeys {
     #[must_use]
     pub fn vouches(&self, meaning: &Meaning, mac: &[u8]) -> Option<bool> {
         let Some((version, tag)) = mac.split_first_chunk::<4>() else { return Some(false) };
-        let key = self.0.get(&u32::from_be_bytes(*version))?;
+        let key = self.all.get(&u32::from_be_bytes(*version))?;
         Some(hmac::verify(key, &meaning.0, tag).is_ok())
     }
 
     /// Whether a MAC was made under the newest key.
     #[must_use]
     pub fn is_newest(&self, mac: &[u8]) -> bool {
-        let version = mac.first_chunk::<4>().map(|version| u32::from_be_bytes(*version));
-        version.is_some() && version == self.0.last_key_value().map(|(version, _)| *version)
+        mac.first_chunk::<4>().is_some_and(|version| u32::from_be_bytes(*version) == self.newest.0)
     }
 }
 
@@ -119,14 +134,15 @@ mod tests {
     use super::*;
 
     fn keys(of: &[(u32, u8)]) -> RowKeys {
-        RowKeys(of.iter().map(|(version, byte)| (*version, hmac::Key::new(hmac::HMAC_SHA256, &[*byte; 32]))).collect())
+        let key = |byte: u8| hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32]);
+        RowKeys::of(of.iter().map(|(version, byte)| (*version, key(*byte))).collect()).unwrap()
     }
 
     #[test]
     fn a_row_is_vouched_for_by_its_version_alone() {
         let (old, both) = (keys(&[(1, 7)]), keys(&[(1, 7), (2, 8)]));
         let meaning = Meaning::new().text("admin").uuid(Uuid::max());
-        let (first, second) = (old.sign(&meaning).unwrap(), both.sign(&meaning).unwrap());
+        let (first, second) = (old.sign(&meaning), both.sign(&meaning));
         assert_eq!((first.len(), second.len()), (MAC_BYTES, MAC_BYTES));
         assert_eq!(both.vouches(&meaning, &first), Some(true));
         assert_eq!(both.vouches(&meaning, &second), Some(true));

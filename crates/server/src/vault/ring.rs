@@ -31,6 +31,8 @@ const RESERVED: u32 = 1 << 16;
 const OWNERS: usize = 20_000;
 /// A version that nobody has heard of is looked for so often at most.
 const LOOK: Duration = Duration::from_secs(1);
+/// What was fetched so lately is taken for what is there now.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Whose keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -231,7 +233,7 @@ impl Vault {
     pub async fn keys_of_now(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
         let slot = self.slot(owner);
         let _one_at_a_time = self.turn(&slot).await?;
-        match slot.remembered(LOOK) {
+        match slot.remembered(MOMENT) {
             Some(Remembered { keys, .. }) => Ok(keys),
             None => Ok(self.fetch(owner, &slot).await?.keys),
         }
@@ -253,7 +255,20 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn row_keys(&self, label: &'static str) -> Result<RowKeys, VaultError> {
-        Ok(RowKeys::new(self.keys(Owner::Cell).await?.mac_keys(label)?))
+        RowKeys::of(self.keys(Owner::Cell).await?.mac_keys(label)?).ok_or(VaultError::UnknownKey)
+    }
+
+    /// Looks whether the cell has got a key that is not known here, however often it is asked at most once in [`LOOK`].
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn look_for_cell_keys(&self) -> Result<(), VaultError> {
+        let slot = self.slot(Owner::Cell);
+        let _one_at_a_time = slot.fetching.lock().await;
+        match slot.remembered(LOOK) {
+            Some(_) => Ok(()),
+            None => self.fetch(Owner::Cell, &slot).await.map(|_| ()),
+        }
     }
 
     /// Forgets what is remembered of an owner, so that it is fetched anew.
@@ -310,7 +325,14 @@ impl Vault {
         let dek = rows.first().map(|row| row.dek).ok_or(VaultError::UnknownKey)?;
         // The cell's own object is sealed by the keys that are being fetched.
         let bare = Keys::new(nil, dek, deks, None, entropy.clone());
-        let anchored = self.0.shelf.find_or_make(nil, &bare, entropy).await?;
+        // Made together with the key, which has sealed nothing before.
+        let is_new = rows.iter().all(|row| row.uses == 0);
+        let anchored = match self.0.shelf.find(nil, &bare).await? {
+            Found::Here(anchored, _) => anchored,
+            Found::Nothing if is_new => self.0.shelf.find_or_make(nil, &bare, entropy).await?,
+            Found::Nothing => return Err(VaultError::AnchorMissing),
+            Found::Shredded => return Err(VaultError::Shredded),
+        };
         Ok(bare.with_subjects(anchored.subjects))
     }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use super::model::{CreateWorkspace, Workspace};
 use super::ops::{self, CreateError};
-use crate::authz::{Granted, SignedIn, may};
+use crate::authz::{Granted, Notary, SignedIn, may};
 use crate::context::RequestContext;
 use crate::db::Db;
 use crate::http::{Begun, Changes, Code, Idempotency, Json, ListQuery, Mutation, Page, Problem, Query, Reply};
@@ -41,7 +41,7 @@ pub async fn found(
         Begun::Replay(reply) => return Ok(reply),
         Begun::Fresh(change) => change,
     };
-    let created = ops::create(&mut change.tx, &founding, &changes.entropy, new).await?;
+    let created = ops::create(&mut change.tx, &founding, &changes.notary, &changes.entropy, new).await?;
     let reply = Reply::created(format!("/v1/workspaces/{}", created.workspace.id), &created.workspace)?;
     change.commit(created.recorded, reply).await
 }
@@ -53,11 +53,12 @@ pub async fn found(
 pub async fn list(
     person: SignedIn,
     State(db): State<Db>,
+    State(notary): State<Notary>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Workspace>>, Problem> {
     let (limit, after) = (query.limit()?, query.after(LIST)?);
     let mut tx = db.account_tx(&person).await?;
-    let rows = ops::list(&mut tx, after, limit).await?;
+    let rows = ops::list(&mut tx, &notary, after, limit).await?;
     tx.finish_reading().await?;
     Ok(Json(Page::cut(rows, limit, LIST, |row| row.id.uuid())))
 }

@@ -5,7 +5,7 @@ use bailiwick_proof::id::Id;
 use super::model::{CreateWorkspace, Workspace};
 use super::sql;
 use crate::authz::may;
-use crate::authz::{Founding, Granted, Role, SignedIn};
+use crate::authz::{Founding, Granted, Notary, Role, SignedIn};
 use crate::context::RequestContext;
 use crate::db::{AccountTx, DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
@@ -44,6 +44,7 @@ pub fn founding(person: SignedIn, context: RequestContext, entropy: &Entropy) ->
 pub async fn create(
     tx: &mut WorkspaceTx,
     founding: &Founding,
+    notary: &Notary,
     entropy: &Entropy,
     new: &CreateWorkspace,
 ) -> Result<Created, CreateError> {
@@ -53,7 +54,7 @@ pub async fn create(
     }
     let created_at = tx.context().received_at;
     sql::insert_workspace(tx, new, created_at).await?;
-    sql::insert_member(tx, user, Role::Owner, created_at).await?;
+    sql::insert_member(tx, notary, user, Role::Owner, created_at).await?;
     let entry = Entry::about(Action::WorkspaceCreated, tx.workspace());
     let recorded = ledger::stage(tx, entropy, entry);
     let workspace = Workspace {
@@ -70,8 +71,13 @@ pub async fn create(
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn list(tx: &mut AccountTx, after: Option<uuid::Uuid>, limit: u16) -> Result<Vec<Workspace>, DbError> {
-    sql::list(tx, after, i64::from(limit) + 1).await
+pub async fn list(
+    tx: &mut AccountTx,
+    notary: &Notary,
+    after: Option<uuid::Uuid>,
+    limit: u16,
+) -> Result<Vec<Workspace>, DbError> {
+    sql::list(tx, notary, after, usize::from(limit) + 1).await
 }
 
 /// The workspace at hand.

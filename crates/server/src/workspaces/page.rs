@@ -113,7 +113,7 @@ async fn index_page(
     form: WorkspaceForm,
 ) -> Result<IndexPage, Problem> {
     let desk = Person { person: person.email().to_owned(), flash: visit.flash() };
-    let Json(page) = http::list(person, State(db), Query(query)).await?;
+    let Json(page) = http::list(person, State(db), State(visit.notary().clone()), Query(query)).await?;
     let list = Listing::new(NOUN, page.data.len(), "/workspaces", cursor, page.next_cursor.as_deref());
     let row = |workspace: &Workspace| WorkspaceRow::of(workspace, &page.data, visit);
     Ok(IndexPage { desk, workspaces: page.data.iter().map(row).collect(), list, form })
@@ -203,9 +203,9 @@ async fn seat<P>(visit: &Visit, granted: &Granted<P>, db: &Db, area: Area) -> Re
         return Err(Problem::new(Code::Unauthenticated));
     };
     let mut tx = db.account_tx(person).await?;
-    let mut all = ops::list(&mut tx, None, KNOWN).await?;
+    let mut all = ops::list(&mut tx, visit.notary(), None, KNOWN).await?;
     if !all.iter().any(|workspace| workspace.id == granted.workspace()) {
-        all.extend(ops::list(&mut tx, Some(before(granted.workspace().uuid())), 1).await?);
+        all.extend(ops::list(&mut tx, visit.notary(), Some(before(granted.workspace().uuid())), 1).await?);
     }
     tx.finish_reading().await?;
     let at = all.iter().position(|workspace| workspace.id == granted.workspace());

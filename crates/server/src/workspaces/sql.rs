@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::model::{CreateWorkspace, Workspace};
-use crate::authz::{Role, Slug};
+use crate::authz::vouched::rows;
+use crate::authz::{Notary, Role, Slug};
 use crate::db::{AccountTx, DbError, WorkspaceTx};
 
 /// Only while founding, when the founder's own rows are visible too. Takes a lock on the name for the founder until
@@ -48,43 +49,78 @@ pub(super) async fn insert_workspace(
 
 pub(super) async fn insert_member(
     tx: &mut WorkspaceTx,
+    notary: &Notary,
     user: UserId,
     role: Role,
     created_at: OffsetDateTime,
 ) -> Result<(), DbError> {
-    let workspace = tx.workspace().uuid();
+    let (workspace, user, role) = (tx.workspace().uuid(), user.uuid(), role.as_str());
+    let mac = notary.sign(&rows::MembershipRow { workspace, user, version: 1, role });
     sqlx::query!(
-        "INSERT INTO memberships (workspace_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO memberships (workspace_id, user_id, role, created_at, mac) VALUES ($1, $2, $3, $4, $5)",
         workspace,
-        user.uuid(),
-        role.as_str(),
-        created_at
+        user,
+        role,
+        created_at,
+        &mac
     )
     .execute(tx.connection()?)
     .await?;
     Ok(())
 }
 
-pub(super) async fn list(tx: &mut AccountTx, after: Option<Uuid>, rows: i64) -> Result<Vec<Workspace>, DbError> {
+/// At most so many of the person's, after this one. Those that nobody vouches for are none, and others come instead.
+pub(super) async fn list(
+    tx: &mut AccountTx,
+    notary: &Notary,
+    mut after: Option<Uuid>,
+    limit: usize,
+) -> Result<Vec<Workspace>, DbError> {
+    let mut workspaces = Vec::new();
+    loop {
+        let wanted = limit.saturating_sub(workspaces.len());
+        let (page, last) = page(tx, notary, after, wanted).await?;
+        workspaces.extend(page);
+        if last.is_none() || workspaces.len() >= limit {
+            return Ok(workspaces);
+        }
+        after = last;
+    }
+}
+
+/// The workspaces among the next so many rows, and the last row's id if there may be more.
+async fn page(
+    tx: &mut AccountTx,
+    notary: &Notary,
+    after: Option<Uuid>,
+    limit: usize,
+) -> Result<(Vec<Workspace>, Option<Uuid>), DbError> {
     let user = tx.user().uuid();
-    let rows = sqlx::query!(
-        "SELECT w.workspace_id, w.name, w.slug, w.created_at, m.role
+    let all = sqlx::query!(
+        "SELECT w.workspace_id, w.name, w.slug, w.created_at, m.role, m.version, m.mac
          FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
          WHERE m.user_id = $1 AND ($2::uuid IS NULL OR m.workspace_id > $2) ORDER BY m.workspace_id LIMIT $3",
         user,
         after,
-        rows
+        i64::try_from(limit).unwrap_or(i64::MAX)
     )
     .fetch_all(tx.connection()?)
     .await?;
-    let rows = rows.into_iter().map(|row| Workspace {
-        id: Id::from_uuid(row.workspace_id),
-        name: row.name,
-        slug: row.slug,
-        role: row.role.parse().ok(),
-        created_at: row.created_at,
-    });
-    Ok(rows.collect())
+    let last = all.last().filter(|_| all.len() == limit).map(|row| row.workspace_id);
+    let mut workspaces = Vec::with_capacity(all.len());
+    for row in all {
+        let own = rows::MembershipRow { workspace: row.workspace_id, user, version: row.version, role: &row.role };
+        if notary.vouches(&own, &row.mac).await? {
+            workspaces.push(Workspace {
+                id: Id::from_uuid(row.workspace_id),
+                name: row.name,
+                slug: row.slug,
+                role: row.role.parse().ok(),
+                created_at: row.created_at,
+            });
+        }
+    }
+    Ok((workspaces, last))
 }
 
 pub(super) async fn get(tx: &mut WorkspaceTx, role: Option<Role>) -> Result<Option<Workspace>, DbError> {

@@ -105,6 +105,7 @@ async fn two_keys_with_one_index_both_work() {
         .execute(&app.database.owner)
         .await
         .unwrap();
+    app.vouch().await;
     let names = async |key: &str| app.get("/v1/key").bearer(key).send().await.json()["name"].clone();
     assert_eq!(names(one["key"].as_str().unwrap()).await, "one");
     assert_eq!(names(&same_index(&one, &two)).await, "two");

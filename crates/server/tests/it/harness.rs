@@ -4,6 +4,7 @@
 pub mod app;
 pub mod bao;
 pub mod browser;
+pub mod bucket;
 pub mod cluster;
 pub mod ledger;
 mod logs;
@@ -18,4 +19,5 @@ pub mod recorder;
 pub mod run_dir;
 pub mod secrets;
 pub mod vault;
+pub mod vouch;
 pub mod wire;

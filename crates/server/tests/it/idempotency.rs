@@ -98,6 +98,7 @@ async fn a_refusal_is_not_kept_and_a_replay_is_authorized_again() {
         .execute(&app.database.owner)
         .await
         .unwrap();
+    app.vouch().await;
     // The server was not asked, and sees it with its next look.
     let replay = async || make(&app, &admin, "k", &json!({"name": "k", "scopes": ["read"]})).await;
     until(async || replay().await.status != 201).await;

@@ -29,6 +29,7 @@ mod ledger_durability;
 mod ledger_tamper;
 mod mail;
 mod requests;
+mod secrets;
 mod sign_in;
 mod vault;
 mod workspaces;

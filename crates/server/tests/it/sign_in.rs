@@ -124,6 +124,7 @@ async fn known_unknown_and_suspended_addresses_are_answered_alike() {
         .execute(&app.database.owner)
         .await
         .unwrap();
+    app.vouch().await;
     let shape = |answer: &Answer| {
         let names: Vec<String> = answer.headers.keys().map(ToString::to_string).collect();
         let body = answer.json();

@@ -100,6 +100,7 @@ async fn a_demotion_takes_effect_at_once() {
         .execute(&app.database.owner)
         .await
         .unwrap();
+    app.vouch().await;
     assert_eq!(make().await.problem(), (403, "forbidden".into()));
     sqlx::query("DELETE FROM memberships WHERE role = 'viewer'").execute(&app.database.owner).await.unwrap();
     // Nobody waited for the nodes: this one may know of the demotion already, and not yet of the rest.

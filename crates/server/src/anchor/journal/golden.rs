@@ -1,5 +1,9 @@
 //! The journals of `vectors/journal.json`, which are frozen: what a signer once wrote is read, and written again the same.
 
+use std::fs;
+use std::path::Path;
+
+use super::tests::{open, path};
 use super::*;
 
 #[derive(Deserialize)]
@@ -36,22 +40,18 @@ fn golden() -> Golden {
     serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
 }
 
-fn open(anchor_dir: &Path) -> Result<Journal, JournalError> {
-    Journal::open(anchor_dir, Uuid::nil())
-}
-
 /// Has the objects appear one by one. Answers what a signer says who read on after each, and one who began after each.
 async fn read(objects: &[String]) -> (Result<Journal, JournalError>, Result<Journal, JournalError>) {
     let dir = tempfile::tempdir().unwrap();
-    let old = open(dir.path()).unwrap();
-    let (mut reads_on, mut begins) = (Ok(old.clone()), open(dir.path()));
+    let old = open(dir.path()).await.unwrap();
+    let (mut reads_on, mut begins) = (Ok(old.clone()), open(dir.path()).await);
     for (n, object) in (1..).zip(objects) {
-        fs::write(old.path(n), object).unwrap();
+        fs::write(path(dir.path(), n), object).unwrap();
         if reads_on.is_ok() {
             reads_on = old.lock().await.map(|_| old.clone());
         }
         if begins.is_ok() {
-            begins = open(dir.path());
+            begins = open(dir.path()).await;
         }
     }
     (reads_on, begins)
@@ -87,7 +87,7 @@ async fn golden_journals_are_continued_byte_for_byte() {
     for Good { name, input, .. } in golden().good {
         let dir = tempfile::tempdir().unwrap();
         for (n, bytes) in (1..).zip(&input.objects) {
-            let journal = open(dir.path()).unwrap();
+            let journal = open(dir.path()).await.unwrap();
             let object: Object = serde_json::from_str(bytes).unwrap();
             if object.snapshot {
                 // The golden snapshots follow one another sooner than a running signer's.
@@ -99,8 +99,8 @@ async fn golden_journals_are_continued_byte_for_byte() {
             });
             // What moved alone is handed over: that a snapshot names the others too is the journal's part.
             let moved = named.filter(|(origin, head)| journal.head(origin) != Some(*head)).collect();
-            journal.lock().await.unwrap().append(object.at, &moved).unwrap();
-            let written = fs::read_to_string(journal.path(n)).unwrap();
+            journal.lock().await.unwrap().append(object.at, &moved).await.unwrap();
+            let written = fs::read_to_string(path(dir.path(), n)).unwrap();
             assert_eq!(written, *bytes, "{name}, object {n}");
         }
     }

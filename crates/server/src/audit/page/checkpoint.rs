@@ -32,7 +32,7 @@ struct CheckpointPage {
 /// `GET /w/{workspace}/{environment}/audit/checkpoint`.
 ///
 /// # Errors
-/// `no_checkpoint` while nothing was recorded, `ledger_frozen`.
+/// `no_checkpoint` while nothing was recorded, `ledger_frozen`, `anchor_unavailable`.
 pub async fn checkpoint(
     granted: Granted<may::ReadAudit>,
     visit: Visit,

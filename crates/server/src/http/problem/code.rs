@@ -63,6 +63,14 @@ pub enum Code {
     KeyNotActive,
     /// The API key has a successor.
     KeyAlreadyRotated,
+    /// The person has to have signed in a moment ago.
+    StepUpRequired,
+    /// The version of the secret was revoked.
+    SecretVersionGone,
+    /// What is stored of the secret does not open at its place.
+    SecretDamaged,
+    /// A rotation of the secret is under way.
+    RotationOpen,
     /// No checkpoint was published at the size that was asked for.
     NoCheckpoint,
     /// The log is not what was recorded.
@@ -85,6 +93,8 @@ pub enum Code {
     IdempotencyKeyReused,
     /// A fault of ours.
     Internal,
+    /// Nothing can be signed, because the anchor store is away.
+    AnchorUnavailable,
     /// The log is neither appended to nor signed.
     LedgerFrozen,
     /// What was revoked is revoked, and not every node has said that it knows.
@@ -95,7 +105,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 48] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -116,6 +126,7 @@ impl Code {
         Self::AddressNotAllowed,
         Self::WrongAudience,
         Self::InsufficientScope,
+        Self::StepUpRequired,
         Self::NotFound,
         Self::NoCheckpoint,
         Self::MethodNotAllowed,
@@ -125,6 +136,9 @@ impl Code {
         Self::NameTaken,
         Self::KeyNotActive,
         Self::KeyAlreadyRotated,
+        Self::SecretVersionGone,
+        Self::SecretDamaged,
+        Self::RotationOpen,
         Self::LedgerMismatch,
         Self::IdempotencyInFlight,
         Self::EventTooLarge,
@@ -136,6 +150,7 @@ impl Code {
         Self::ActionReserved,
         Self::IdempotencyKeyReused,
         Self::Internal,
+        Self::AnchorUnavailable,
         Self::LedgerFrozen,
         Self::RevocationUnconfirmed,
         Self::Unavailable,
@@ -280,6 +295,30 @@ impl Code {
                 "The API key has a successor",
                 "Go on with the successor that `successor_id` names; when this key ends was settled then.",
             ),
+            Self::StepUpRequired => (
+                "step_up_required",
+                403,
+                "Sign in again for this",
+                "You signed in more than 15 minutes ago: sign in again, then repeat the request.",
+            ),
+            Self::SecretVersionGone => (
+                "secret_version_gone",
+                409,
+                "The version was revoked",
+                "Use the newest version; a revoked one is gone and each use of it is counted.",
+            ),
+            Self::SecretDamaged => (
+                "secret_damaged",
+                409,
+                "The secret is not what was stored",
+                "Tell the operator, and entrust the value again: what stands in the database does not open at its place.",
+            ),
+            Self::RotationOpen => (
+                "rotation_open",
+                409,
+                "A rotation of the secret is under way",
+                "Bring the rotation that `rotation_id` names to its end first.",
+            ),
             Self::IdempotencyInFlight => (
                 "idempotency_in_flight",
                 409,
@@ -318,6 +357,12 @@ impl Code {
                 500,
                 "Something went wrong on our side",
                 "Try again, and tell the operator the request id if it stays.",
+            ),
+            Self::AnchorUnavailable => (
+                "anchor_unavailable",
+                503,
+                "Nothing can be signed right now",
+                "What was recorded is recorded and numbered. Ask again after the time that `Retry-After` names.",
             ),
             Self::LedgerFrozen => (
                 "ledger_frozen",

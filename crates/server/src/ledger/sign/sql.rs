@@ -72,6 +72,7 @@ pub(super) async fn newest(tx: &mut SystemTx, log: Log, generation: u32) -> Resu
     Ok(row.map(|row| Signed { generation, size: u64::try_from(row.size).unwrap_or_default(), note: row.note }))
 }
 
+/// Another node may have signed at this size just before; its checkpoint stays.
 pub(super) async fn insert(
     tx: &mut SystemTx,
     log: Log,
@@ -83,7 +84,8 @@ pub(super) async fn insert(
     let (workspace, environment) = columns(log);
     sqlx::query!(
         "INSERT INTO ledger_checkpoints (workspace_id, environment, generation, size, signed_at, note)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT DO NOTHING",
         workspace,
         environment,
         i32::try_from(generation).unwrap_or(i32::MAX),

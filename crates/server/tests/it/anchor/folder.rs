@@ -5,12 +5,18 @@ use std::fs;
 use std::path::Path;
 
 use bailiwick_server::anchor::{AnchorError, AnchorStore, MAX_OBJECT_BYTES};
+use bailiwick_server::config::AnchorPlace;
+use bailiwick_server::entropy::Entropy;
 
 use super::promises::{self, content, name};
 use crate::harness::process::mode;
 
-async fn open(path: &Path) -> AnchorStore {
-    AnchorStore::folder(path).await.unwrap()
+async fn try_open(path: &Path) -> Result<AnchorStore, AnchorError> {
+    AnchorStore::open(&AnchorPlace::Folder(path.to_owned()), &Entropy::system()).await
+}
+
+pub async fn open(path: &Path) -> AnchorStore {
+    try_open(path).await.unwrap()
 }
 
 #[tokio::test]
@@ -79,7 +85,7 @@ async fn a_store_that_does_not_serve_says_what_failed_and_where() {
     fs::write(dir.path().join("file"), b"").unwrap();
     let (inside, file) = (name("file/b"), dir.path().join("file"));
     let failed = [
-        (AnchorStore::folder(&file.join("x")).await.map(|_| ()), "make the folder"),
+        (try_open(&file.join("x")).await.map(|_| ()), "make the folder"),
         (store.create(&inside, b"").await.map(|_| ()), "make the folder"),
         (store.read(&inside).await.map(|_| ()), "read"),
         (store.read(&name("a")).await.map(|_| ()), "read"),

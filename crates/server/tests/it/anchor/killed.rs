@@ -9,6 +9,7 @@ use std::time::Duration;
 use bailiwick_server::anchor::{AnchorError, AnchorStore, ObjectName};
 use bailiwick_server::entropy::Entropy;
 
+use super::folder::open;
 use super::promises::name;
 use crate::harness::run_dir::variable;
 
@@ -23,7 +24,7 @@ const WRITER: &str = "anchor::killed::the_writer";
 async fn whoever_is_killed_leaves_the_old_content_or_the_new() {
     let dir = tempfile::tempdir().unwrap();
     let object = name("counted/object");
-    AnchorStore::folder(dir.path()).await.unwrap().create(&object, &of(0)).await.unwrap();
+    open(dir.path()).await.create(&object, &of(0)).await.unwrap();
     let (mut acknowledged, mut left) = (0, 0);
     for _ in 0..ROUNDS {
         let mut writer = Writer::start(dir.path());
@@ -31,7 +32,7 @@ async fn whoever_is_killed_leaves_the_old_content_or_the_new() {
         acknowledged = writer.kill_soon(before);
         left += usize::from(temporaries(dir.path()) > 0);
 
-        let store = AnchorStore::folder(dir.path()).await.unwrap();
+        let store = open(dir.path()).await;
         assert_eq!(temporaries(dir.path()), 0, "what was left is taken away");
         let found = whole(&store, &object).await;
         assert!(found == acknowledged || found == acknowledged + 1, "{found} after {acknowledged}");
@@ -53,7 +54,7 @@ async fn whoever_is_killed_leaves_the_old_content_or_the_new() {
 #[tokio::test]
 async fn the_writer() {
     let Some(folder) = variable(FOLDER) else { return };
-    let store = AnchorStore::folder(Path::new(&folder)).await.unwrap();
+    let store = open(Path::new(&folder)).await;
     let object = name("counted/object");
     loop {
         let seen = store.read(&object).await.unwrap().unwrap();

@@ -35,6 +35,11 @@ impl World {
         self.app.post(path, body).bearer(&self.person.access_token).send().await
     }
 
+    async fn secret(&self, name: &str) -> Answer {
+        let name = name.to_lowercase();
+        self.post(&self.path("secrets"), &json!({"name": name, "kind": "generic", "value": "the value"})).await
+    }
+
     fn path(&self, path: &str) -> String {
         format!("/v1/workspaces/{}/{path}", self.workspace)
     }
@@ -87,6 +92,24 @@ impl World {
                     (call.send().await, &["api_key.created", "api_key.updated"])
                 }
             }
+            "createSecret" => (self.secret("token").await, &["secret.created"]),
+            "addSecretVersion" | "revealSecret" | "deleteSecret" => {
+                let secret = self.secret(operation).await.text_of("id");
+                let path = self.path(&format!("secrets/{secret}"));
+                match operation {
+                    "addSecretVersion" => {
+                        let added = self.post(&format!("{path}/versions"), &json!({"value": "another"})).await;
+                        (added, &["secret.created", "secret.version_added"])
+                    }
+                    "revealSecret" => {
+                        (self.post(&format!("{path}/reveal"), &json!({})).await, &["secret.created", "secret.revealed"])
+                    }
+                    _ => {
+                        let call = self.app.delete(&path).bearer(&self.person.access_token);
+                        (call.send().await, &["secret.created", "secret.deleted"])
+                    }
+                }
+            }
             "recordAuditEvent" => {
                 let body = json!({"action": "door.opened", "actor": "ada"});
                 (self.post(&self.path("audit/events"), &body).await, &["door.opened"])
@@ -127,6 +150,19 @@ impl World {
                 call.bearer(&self.person.access_token).send().await
             }
             "rotateApiKey" => self.post(&self.path("api-keys/key_01h455vb4pex5vsknk084sn02q/rotate"), &json!({})).await,
+            "createSecret" => {
+                let body = json!({"name": "token", "kind": "deploy_token", "value": "two words"});
+                self.post(&self.path("secrets"), &body).await
+            }
+            "addSecretVersion" => {
+                let path = self.path("secrets/sec_01h455vb4pex5vsknk084sn02q/versions");
+                self.post(&path, &json!({"value": "another"})).await
+            }
+            "revealSecret" => self.post(&self.path("secrets/sec_01h455vb4pex5vsknk084sn02q/reveal"), &json!({})).await,
+            "deleteSecret" => {
+                let path = self.path("secrets/sec_01h455vb4pex5vsknk084sn02q");
+                self.app.delete(&path).bearer(&self.person.access_token).send().await
+            }
             "recordAuditEvent" => {
                 let body = json!({"action": "api_key.created", "actor": "ada"});
                 self.post(&self.path("audit/events"), &body).await

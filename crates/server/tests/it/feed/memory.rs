@@ -65,15 +65,22 @@ async fn what_the_owner_changes_behind_the_server_is_seen() {
         .execute(owner)
         .await
         .unwrap();
+    refused(0, "unauthenticated").await;
+    app.vouch().await;
     refused(0, "key_expired").await;
     sqlx::query("UPDATE api_keys SET expires_at = NULL WHERE id = $1").bind(id(0)).execute(owner).await.unwrap();
+    app.vouch().await;
     until(async || ground.ask(url, &keys[0]).await.0 == 200).await;
     sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(id(1)).execute(owner).await.unwrap();
     refused(1, "unauthenticated").await;
     // The same row under another index, and with another digest.
     sqlx::query("UPDATE api_keys SET lookup = '00000000' WHERE id = $1").bind(id(2)).execute(owner).await.unwrap();
     refused(2, "unauthenticated").await;
+    app.vouch().await;
+    refused(2, "unauthenticated").await;
     sqlx::query("UPDATE api_keys SET digest = sha256('other') WHERE id = $1").bind(id(3)).execute(owner).await.unwrap();
+    refused(3, "unauthenticated").await;
+    app.vouch().await;
     refused(3, "unauthenticated").await;
 }
 
@@ -94,6 +101,7 @@ async fn a_role_and_a_slug_that_change_are_seen_and_a_new_membership_at_once() {
     let role =
         "UPDATE memberships SET role = 'viewer' WHERE user_id = (SELECT id FROM users WHERE email = 'eve@example.com')";
     sqlx::query(role).execute(owner).await.unwrap();
+    app.vouch().await;
     until(async || make(workspace).await == 403).await;
     assert_eq!(make("acme").await, 403);
     sqlx::query("UPDATE workspaces SET slug = 'other' WHERE workspace_id = $1")

@@ -50,6 +50,7 @@ async fn a_row_that_nobody_can_read_stops_the_node_for_as_long_as_it_is_there() 
     sql(&ground, &poison("'infinity'")).await.unwrap();
     until(async || ground.ask(&ground.app.url, &keys[0]).await.0 == 500).await;
     sql(&ground, &poison("NULL")).await.unwrap();
+    ground.app.vouch().await;
     until(async || ready().await && ground.ask(&ground.app.url, &keys[0]).await.0 == 200).await;
     // And it follows: what is revoked is told to everybody.
     assert_eq!(ground.revoke(&ground.app.url, &keys[1]).await.0, 204);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bailiwick_server::app::{App, Parts};
+use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{
     self, Config, Database, InternalKey, Jobs, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, Secrets,
@@ -24,7 +25,7 @@ use time::OffsetDateTime;
 
 use super::cluster::TestDatabase;
 use super::process::until;
-use super::{logs, secrets};
+use super::{logs, secrets, vouch};
 
 /// The running server.
 pub struct TestApp {
@@ -144,6 +145,16 @@ impl TestApp {
         super::vault::vault(&self.database, &self.db).await
     }
 
+    /// Vouches for whatever a test has written into the database by hand.
+    pub async fn vouch(&self) {
+        vouch::vouch_for_all(&self.db, &self.notary().await).await;
+    }
+
+    /// Vouches for rows as the server does.
+    pub async fn notary(&self) -> Notary {
+        vouch::notary(&self.database, &self.db).await
+    }
+
     /// Winds the server's clock.
     pub fn advance(&self, by: time::Duration) {
         self.ahead_seconds.fetch_add(by.whole_seconds(), Ordering::SeqCst);
@@ -243,7 +254,8 @@ impl TestApp {
     pub async fn service(&self, name: &str, audiences: &[&str]) -> (bailiwick_proof::id::InternalCredentialId, String) {
         let audiences = audiences.iter().map(|word| word.parse().unwrap()).collect();
         let new = NewCredential { service: name.parse().unwrap(), audiences };
-        let made = internal_credentials::create(&self.db, &Clock::system(), &Entropy::system(), new).await.unwrap();
+        let (notary, clock, entropy) = (self.notary().await, Clock::system(), Entropy::system());
+        let made = internal_credentials::create(&self.db, &notary, &clock, &entropy, new).await.unwrap();
         secrets::record(made.key.reveal());
         (made.id, made.key.reveal().to_owned())
     }
@@ -262,6 +274,7 @@ impl TestApp {
         .execute(&self.database.owner)
         .await
         .unwrap();
+        self.vouch().await;
         person
     }
 }
@@ -392,7 +405,7 @@ fn config(
             pooler: Pooler::None,
         },
         jobs: Jobs { workers: 4 },
-        anchor_dir: database.anchor_dir.clone(),
+        anchor: database.anchor(),
         log_name: None,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
         vault,

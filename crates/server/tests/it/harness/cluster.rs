@@ -11,6 +11,7 @@ use std::process::Child;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use bailiwick_server::config::{AnchorPlace, Bucket};
 use bailiwick_server::db::MIGRATOR;
 use bailiwick_server::db::embedded::{DataDir, Embedded, Search, Tuning, Urls};
 use bailiwick_server::entropy::Entropy;
@@ -49,6 +50,8 @@ pub struct TestDatabase {
     pub anchor_dir: PathBuf,
     /// The file of its KEK.
     pub kek_file: PathBuf,
+    /// In which bucket it lies instead.
+    pub bucket: Option<Bucket>,
 }
 
 impl TestDatabase {
@@ -72,7 +75,28 @@ impl TestDatabase {
         let anchor_dir = cluster.embedded.dir().path().join("anchors").join(&name);
         let kek_file = cluster.embedded.dir().path().join("keks").join(format!("{name}.json"));
         make_kek(&kek_file);
-        Self { urls, superuser_url, owner, anchor_dir, kek_file }
+        Self { urls, superuser_url, owner, anchor_dir, bucket: None, kek_file }
+    }
+
+    /// Where its anchor store is.
+    pub fn anchor(&self) -> AnchorPlace {
+        match &self.bucket {
+            Some(bucket) => AnchorPlace::Bucket(bucket.clone()),
+            None => AnchorPlace::Folder(self.anchor_dir.clone()),
+        }
+    }
+
+    /// The same as environment variables.
+    pub fn anchor_variables(&self) -> Vec<(&'static str, String)> {
+        let Some(bucket) = &self.bucket else {
+            return vec![("BAILIWICK_ANCHOR_DIR", self.anchor_dir.to_str().unwrap().to_owned())];
+        };
+        vec![
+            ("BAILIWICK_ANCHOR_S3_URL", self.anchor().to_string()),
+            ("BAILIWICK_ANCHOR_S3_ENDPOINT", bucket.endpoint.clone().unwrap()),
+            ("BAILIWICK_ANCHOR_S3_ACCESS_KEY_ID", bucket.access_key_id.clone()),
+            ("BAILIWICK_ANCHOR_S3_SECRET_ACCESS_KEY", bucket.secret_access_key.expose_secret().to_owned()),
+        ]
     }
 
     /// A pool of the superuser's, for whom row-level security does not hold.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use bailiwick_server::anchor::AnchorStore;
+use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{LogReport, Report, inspect};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
@@ -127,7 +129,8 @@ pub async fn verify(home: &DevHome) -> (i32, String) {
 
 /// The check's report on a server of this process.
 pub async fn report(app: &TestApp) -> Report {
-    inspect(&app.db, &app.database.anchor_dir, Some(&app.vault().await)).await.unwrap()
+    let anchor = AnchorStore::at(&app.database.anchor(), &Entropy::system()).unwrap();
+    inspect(&app.db, &anchor, Some(&app.vault().await)).await.unwrap()
 }
 
 /// The check's report on a workspace's live log.

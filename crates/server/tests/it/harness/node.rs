@@ -93,7 +93,7 @@ pub fn command(app: &TestApp) -> Command {
         .env("BAILIWICK_PUBLIC_URL", "https://bailiwick.example")
         .env("BAILIWICK_DATABASE_RUNTIME_URL", app.database.urls.runtime.expose_secret())
         .env("BAILIWICK_DATABASE_SYSTEM_URL", app.database.urls.system.expose_secret())
-        .env("BAILIWICK_ANCHOR_DIR", &app.database.anchor_dir)
+        .envs(app.database.anchor_variables())
         // Mail that this process delivered would lie in no mailbox of a test's.
         .env("BAILIWICK_JOBS_WORKERS", "0")
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")

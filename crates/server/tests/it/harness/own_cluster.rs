@@ -46,7 +46,7 @@ impl OwnCluster {
         let (anchor_dir, kek_file) = (root.join("anchor"), root.join("keys/kek.json"));
         make_kek(&kek_file);
         let superuser_url = embedded.superuser_url(&name);
-        let database = TestDatabase { superuser_url, owner, anchor_dir, kek_file, urls };
+        let database = TestDatabase { superuser_url, owner, anchor_dir, bucket: None, kek_file, urls };
         Self { database, embedded, root, _reaper: reaper }
     }
 

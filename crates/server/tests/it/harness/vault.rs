@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bailiwick_server::anchor::AnchorStore;
 use bailiwick_server::clock::Clock;
-use bailiwick_server::config::{self, KekKeeper, Pooler};
+use bailiwick_server::config::{self, AnchorPlace, KekKeeper, Pooler};
 use bailiwick_server::db::{Db, embedded};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{self, Ledger};
@@ -38,7 +38,7 @@ pub async fn parts(database: &TestDatabase, db: &Db) -> Parts {
     Parts {
         db: db.clone(),
         keks: Keks::configured(&settings, settings.keeper, &entropy).unwrap(),
-        anchor: AnchorStore::folder(&database.anchor_dir).await.unwrap(),
+        anchor: AnchorStore::open(&database.anchor(), &Entropy::system()).await.unwrap(),
         cell: ledger::establish(db, &clock, &entropy, None, "test").await.unwrap().id,
         lifetime: settings.key_lifetime,
         clock,
@@ -55,7 +55,7 @@ pub async fn vault(database: &TestDatabase, db: &Db) -> Vault {
 pub async fn ledger(database: &TestDatabase, db: &Db) -> Result<Ledger, ledger::LedgerError> {
     let (clock, entropy) = (Clock::system(), Entropy::system());
     let facts = ledger::establish(db, &clock, &entropy, None, "test").await.unwrap();
-    let anchor = AnchorStore::folder(&database.anchor_dir).await.unwrap();
+    let anchor = AnchorStore::open(&database.anchor(), &Entropy::system()).await.unwrap();
     let vault = vault(database, db).await;
     Ledger::open(ledger::Parts { db: db.clone(), vault, clock, entropy, anchor, facts }).await
 }
@@ -68,7 +68,7 @@ pub async fn vault_of(home: &DevHome) -> Vault {
     let settings = settings(&home.dir.join("secrets/kek.json"));
     let parts = Parts {
         keks: Keks::configured(&settings, settings.keeper, &entropy).unwrap(),
-        anchor: AnchorStore::folder(&anchor_of(home)).await.unwrap(),
+        anchor: AnchorStore::open(&AnchorPlace::Folder(anchor_of(home)), &Entropy::system()).await.unwrap(),
         cell: ledger::establish(&db, &clock, &entropy, None, "test").await.unwrap().id,
         lifetime: settings.key_lifetime,
         db,

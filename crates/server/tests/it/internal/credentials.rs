@@ -123,14 +123,14 @@ async fn a_revoked_credential_is_refused_by_every_node_when_the_command_ends() {
             }
         })
     };
-    let (clock, entropy) = (Clock::system(), Entropy::system());
-    let revoked = internal_credentials::revoke(&app.db, &clock, &entropy, first).await.unwrap();
+    let (notary, clock, entropy) = (app.notary().await, Clock::system(), Entropy::system());
+    let revoked = internal_credentials::revoke(&app.db, &notary, &clock, &entropy, first).await.unwrap();
     busy.abort();
     assert_eq!(revoked, RevokeOutcome::Revoked);
     for url in [&app.private_url, &other.private_url] {
         assert_eq!((status(url, &old).await, status(url, &new).await), (401, 200));
     }
-    let again = internal_credentials::revoke(&app.db, &clock, &entropy, first).await.unwrap();
+    let again = internal_credentials::revoke(&app.db, &notary, &clock, &entropy, first).await.unwrap();
     assert_eq!(again, RevokeOutcome::RevokedBefore, "and leaves no entry");
     let actions = app.actions(None).await;
     let of_operator: Vec<&str> =

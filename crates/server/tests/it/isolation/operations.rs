@@ -25,7 +25,7 @@ fn every_operation_has_a_case_and_every_case_an_operation() {
         let named: &[&str] = match operation.reach {
             Reach::Nowhere(_) => &[],
             Reach::Workspace | Reach::PublicOf => &["workspace"],
-            Reach::Key | Reach::Event => &["workspace", "id"],
+            Reach::Key | Reach::Event | Reach::Secret => &["workspace", "id"],
         };
         assert_eq!(operation.path_parameters, named, "{}", operation.id);
     }
@@ -41,7 +41,7 @@ fn every_operation_declares_who_may_call_it() {
                 assert_eq!((security, permission), (&schemes_of(schemes), None), "{}", operation.id);
             }
             Reach::PublicOf => assert_eq!((security, permission), (&schemes_of(&[]), None), "{}", operation.id),
-            Reach::Workspace | Reach::Key | Reach::Event => {
+            Reach::Workspace | Reach::Key | Reach::Event | Reach::Secret => {
                 assert_eq!(*security, schemes_of(&["session", "apiKey"]), "{}", operation.id);
                 assert!(permission.is_some_and(|permission| known.contains(&permission)), "{}", operation.id);
             }
@@ -67,7 +67,11 @@ async fn what_is_somebody_else_s_is_not_found_like_what_never_was() {
                 assert_eq!(own.status, 200, "{}: {}: {}", caller.name, operation.id, own.text);
             }
             let mut names: Vec<(String, String)> = Vec::new();
-            let never_was = if operation.reach == Reach::Event { &never.event } else { &never.key };
+            let never_was = match operation.reach {
+                Reach::Event => &never.event,
+                Reach::Secret => &never.secret,
+                _ => &never.key,
+            };
             if operation.reach == Reach::Workspace || operation.reach.is_a_thing() {
                 names.extend([&world.bob.id, &world.bob.slug].map(|foreign| (foreign.clone(), never_was.clone())));
             }
@@ -99,20 +103,26 @@ async fn an_id_in_a_body_is_unknown_like_what_never_was() {
         .into_iter()
         .flat_map(|operation| operation.body_ids.into_iter().map(move |id| (operation.id.clone(), id)))
         .collect();
-    assert_eq!(named, [("createApiKey".to_owned(), "project_id".to_owned())], "an id in a body needs a case here");
+    let cases = ["createApiKey", "createSecret"].map(|operation| (operation.to_owned(), "project_id".to_owned()));
+    assert_eq!(named, cases, "an id in a body needs a case here");
 
     let world = World::found().await;
     let before = world.rows("true").await;
-    let path = format!("/v1/workspaces/{}/api-keys", world.ada.id);
-    let body = |project: &str| json!({"name": "k", "scopes": ["management"], "project_id": project});
-    let callers = [world.ada.in_live(), world.ada.in_test(), world.ada.by_live_key(), world.ada.by_test_key()];
-    for caller in callers {
-        let unknown = world.call(&caller, Method::POST, &path, Some(&body(&world.never().project))).await;
-        let out_of_sight = world.ada.projects.iter().chain(&world.bob.projects).filter(|project| !caller.sees(project));
-        for project in out_of_sight {
-            let foreign = world.call(&caller, Method::POST, &path, Some(&body(&project.id))).await;
-            assert_eq!(foreign.problem(), (422, "invalid_body".to_owned()), "{}: {}", caller.name, project.name);
-            assert_eq!(comparable(&foreign), comparable(&unknown), "{}: {}", caller.name, project.name);
+    let key = json!({"name": "k", "scopes": ["management"]});
+    let secret = json!({"name": "k", "kind": "generic", "value": "v"});
+    for (things, mut body) in [("api-keys", key), ("secrets", secret)] {
+        let path = format!("/v1/workspaces/{}/{things}", world.ada.id);
+        let callers = [world.ada.in_live(), world.ada.in_test(), world.ada.by_live_key(), world.ada.by_test_key()];
+        for caller in callers {
+            body["project_id"] = json!(world.never().project);
+            let unknown = world.call(&caller, Method::POST, &path, Some(&body)).await;
+            let all = world.ada.projects.iter().chain(&world.bob.projects);
+            for project in all.filter(|project| !caller.sees(project)) {
+                body["project_id"] = json!(project.id);
+                let foreign = world.call(&caller, Method::POST, &path, Some(&body)).await;
+                assert_eq!(foreign.problem(), (422, "invalid_body".to_owned()), "{}: {}", caller.name, project.name);
+                assert_eq!(comparable(&foreign), comparable(&unknown), "{}: {}", caller.name, project.name);
+            }
         }
     }
     assert_eq!(world.rows("true").await, before, "something has changed");

@@ -4,6 +4,7 @@
 //! to work on.
 
 use bailiwick_server::anchor::AnchorStore;
+use bailiwick_server::config::AnchorPlace;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -64,10 +65,11 @@ async fn a_worker_process() {
     let pooler = told(POOLED).map_or(Pooler::None, |_| Pooler::Transaction);
     let db = Db::connect(&runtime_url.into(), &system_url.into(), 6, pooler).unwrap();
     let settings = settings(told(KEK_FILE).unwrap().as_ref());
+    let place = AnchorPlace::Folder(told(ANCHOR_DIR).unwrap().into());
     let parts = Parts {
         db: db.clone(),
         keks: Keks::configured(&settings, settings.keeper, &Entropy::system()).unwrap(),
-        anchor: AnchorStore::folder(told(ANCHOR_DIR).unwrap().as_ref()).await.unwrap(),
+        anchor: AnchorStore::open(&place, &Entropy::system()).await.unwrap(),
         cell: told(CELL).unwrap().parse().unwrap(),
         lifetime: settings.key_lifetime,
         clock: Clock::system(),

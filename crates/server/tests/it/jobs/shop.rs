@@ -96,7 +96,7 @@ impl Shop {
 
     async fn granted(&self) -> Granted<may::RecordEvent> {
         let context = RequestContext::internal(&Clock::system(), &Entropy::system());
-        let feed = Feed::new(self.db.clone(), &Clock::system(), &Entropy::system());
+        let feed = Feed::new(self.db.clone(), self.app.notary().await, &Clock::system(), &Entropy::system());
         let holder = authenticate_key(&feed, &self.key, context.received_at, None).await.unwrap();
         let request = Request { workspace: &self.workspace_id, environment: None, context: &context };
         grant(Principal::Key(holder), &Memberships::default(), request).unwrap()

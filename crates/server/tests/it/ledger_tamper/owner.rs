@@ -43,13 +43,7 @@ impl Acme {
 
     /// What the check says of the first bad log.
     async fn verdict(&self) -> String {
-        let report = bailiwick_server::ledger::inspect(
-            &self.app.db,
-            &self.app.database.anchor_dir,
-            Some(&self.app.vault().await),
-        )
-        .await
-        .unwrap();
+        let report = crate::harness::ledger::report(&self.app).await;
         let damages = report.logs.iter().flat_map(|log| &log.damages);
         damages.map(|damage| format!("{:?} {}", damage.seq, damage.what)).next().unwrap_or_else(|| "good".to_owned())
     }
@@ -155,13 +149,13 @@ async fn a_moment_beyond_time_stops_nobody() {
 #[tokio::test]
 async fn a_node_without_the_journal_of_a_cell_that_has_begun_does_not_start() {
     let acme = Acme::found().await;
-    let (db, anchor_dir) = (acme.app.db.clone(), acme.app.database.anchor_dir.clone());
+    let (db, anchor) = (acme.app.db.clone(), acme.app.database.anchor());
     let vault = acme.app.vault().await;
     let open = async || {
         use bailiwick_server::{anchor::AnchorStore, clock::Clock, entropy::Entropy, ledger};
         let (db, vault, clock, entropy) = (db.clone(), vault.clone(), Clock::system(), Entropy::system());
         let facts = ledger::establish(&db, &clock, &entropy, None, "").await.unwrap();
-        let anchor = AnchorStore::folder(&anchor_dir).await.unwrap();
+        let anchor = AnchorStore::open(&anchor, &entropy).await.unwrap();
         let parts = ledger::Parts { db, vault, clock, entropy, anchor, facts };
         ledger::Ledger::open(parts).await.err().map(|error| error.to_string()).unwrap_or_default()
     };

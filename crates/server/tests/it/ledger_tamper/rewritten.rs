@@ -145,12 +145,12 @@ fn an_empty_journal(anchor_dir: &std::path::Path) -> std::path::PathBuf {
     let empty = anchor_dir.with_extension("empty");
     for cell in std::fs::read_dir(anchor_dir).unwrap() {
         let (from, to) = (cell.as_ref().unwrap().path(), empty.join(cell.unwrap().file_name()));
-        std::fs::create_dir_all(to.join("journal")).unwrap();
         std::fs::create_dir_all(to.join("vault")).unwrap();
         for keys in std::fs::read_dir(from.join("vault")).unwrap() {
             let name = keys.unwrap().file_name();
             std::fs::copy(from.join("vault").join(&name), to.join("vault").join(&name)).unwrap();
         }
+        std::fs::write(to.join("known"), b"").unwrap();
     }
     empty
 }

@@ -2,7 +2,7 @@
 
 use bailiwick_proof::id::{Id, ProjectId, SessionId, UserId, WorkspaceId};
 use bailiwick_server::authn::{AccessTokens, authenticate_key, authenticate_session};
-use bailiwick_server::authz::{Memberships, Principal, Request, grant, may};
+use bailiwick_server::authz::{Memberships, Notary, Principal, Request, grant, may};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::TokenKey;
 use bailiwick_server::context::RequestContext;
@@ -32,6 +32,8 @@ pub struct Tenant {
     pub canary_project: Uuid,
     /// A key that is confined to it.
     confined_key: String,
+    /// Knows which rows of its cell are vouched for.
+    notary: Notary,
 }
 
 /// What somebody saw in a transaction.
@@ -79,13 +81,23 @@ pub async fn found(app: &TestApp, name: &'static str) -> Tenant {
         .unwrap();
     let uuid = workspace.parse::<WorkspaceId>().unwrap().uuid();
     let canary_project = project.parse::<ProjectId>().unwrap().uuid();
-    Tenant { name, workspace, uuid, user, key: key["key"].as_str().unwrap().to_owned(), canary_project, confined_key }
+    let notary = app.notary().await;
+    Tenant {
+        name,
+        workspace,
+        uuid,
+        user,
+        key: key["key"].as_str().unwrap().to_owned(),
+        canary_project,
+        confined_key,
+        notary,
+    }
 }
 
 /// A whole request without HTTP around it: credential, decision, transaction, rows.
 pub async fn visit(db: &Db, tenant: &Tenant) -> Sight {
     let context = context();
-    let holder = authenticate_key(&feed(db), &tenant.key, context.received_at, None).await.unwrap();
+    let holder = authenticate_key(&feed(db, &tenant.notary), &tenant.key, context.received_at, None).await.unwrap();
     let request = Request { workspace: &tenant.workspace, environment: None, context: &context };
     let granted = grant::<may::ReadProjects>(Principal::Key(holder), &Memberships::default(), request).unwrap();
     let mut tx = db.workspace_tx(&granted).await.unwrap();
@@ -108,7 +120,7 @@ pub async fn account_settings(app: &TestApp, tenant: &Tenant) -> Vec<String> {
     let (user, session): (UserId, SessionId) = (Id::from_uuid(tenant.user), Id::from_uuid(session));
     let context = context();
     let token = tokens.issue(user, session, context.received_at).unwrap();
-    let person = authenticate_session(&feed(&app.db), &tokens, &token, &context).await.unwrap();
+    let person = authenticate_session(&feed(&app.db, &tenant.notary), &tokens, &token, &context).await.unwrap();
     let mut tx = app.db.account_tx(&person).await.unwrap();
     settings(tx.connection().unwrap()).await
 }
@@ -131,8 +143,8 @@ async fn settings(connection: &mut PgConnection) -> Vec<String> {
 }
 
 /// Of a node that remembers nothing, and so asks the database for each credential.
-fn feed(db: &Db) -> Feed {
-    Feed::new(db.clone(), &Clock::system(), &Entropy::system())
+fn feed(db: &Db, notary: &Notary) -> Feed {
+    Feed::new(db.clone(), notary.clone(), &Clock::system(), &Entropy::system())
 }
 
 fn context() -> RequestContext {

@@ -35,7 +35,7 @@ const WITHOUT_PROJECT: [(&str, &str); 5] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 28] = [
+const READABLE_SECRETS: [(&str, &str); 30] = [
     ("bailiwick_runtime ledger_openings.ip_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.meta_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.target_sealed", "as above"),
@@ -54,6 +54,8 @@ const READABLE_SECRETS: [(&str, &str); 28] = [
     ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),
     ("bailiwick_runtime idempotency_records.request_digest", "tells another request under the same key"),
     ("bailiwick_runtime idempotency_records.reply_sealed", "replays the answer"),
+    ("bailiwick_runtime secret_versions.value_sealed", "reveals a secret"),
+    ("bailiwick_system secret_versions.value_sealed", "seals it under a newer key"),
     ("bailiwick_runtime account_idempotency_records.key_digest", "as above"),
     ("bailiwick_runtime account_idempotency_records.request_digest", "as above"),
     ("bailiwick_runtime account_idempotency_records.reply_sealed", "as above"),

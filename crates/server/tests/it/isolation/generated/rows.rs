@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 29] = [
+const MAKERS: [(&str, &str); 32] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -115,6 +115,22 @@ const MAKERS: [(&str, &str); 29] = [
     (
         "ledger_checkpoints",
         "workspace_id :workspace; environment :environment; generation 1; size :number; signed_at now(); note ''",
+    ),
+    (
+        "secrets",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; name :id; kind 'generic';
+         newest_version 1; created_by_user :person; created_at now()",
+    ),
+    (
+        "secret_versions",
+        "workspace_id :workspace; environment :environment; project_id :project; secret_id :seeded; version :number;
+         value_sealed 'sealed'; created_by_user :person; created_at now()",
+    ),
+    (
+        "secret_rotations",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; secret_id :seeded;
+         reason 'scheduled'; new_version 2; watch_seconds 0; opened_at now(); ready_at now(); revoked_at now();
+         finished_at now(); refused_uses 0; receipt_event :id",
     ),
     ("cell_facts", "name :id; value ''"),
     (

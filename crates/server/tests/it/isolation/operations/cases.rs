@@ -17,17 +17,19 @@ pub enum Reach {
     Key,
     /// An event in the audit log of a workspace.
     Event,
+    /// A secret in a workspace.
+    Secret,
 }
 
 impl Reach {
     /// Whether it names one thing in a workspace.
     pub fn is_a_thing(self) -> bool {
-        matches!(self, Self::Key | Self::Event)
+        matches!(self, Self::Key | Self::Event | Self::Secret)
     }
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 29] = [
+pub const CASES: [(&str, Reach); 36] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
     ("refreshSession", Reach::Nowhere(&[])),
@@ -56,6 +58,13 @@ pub const CASES: [(&str, Reach); 29] = [
     ("getAuditReceipt", Reach::Event),
     ("getAuditCheckpoint", Reach::Workspace),
     ("proveConsistency", Reach::Workspace),
+    ("createSecret", Reach::Workspace),
+    ("listSecrets", Reach::Workspace),
+    ("getSecret", Reach::Secret),
+    ("addSecretVersion", Reach::Secret),
+    ("revealSecret", Reach::Secret),
+    ("listSecretAccesses", Reach::Secret),
+    ("deleteSecret", Reach::Secret),
     ("getLedgerKeys", Reach::PublicOf),
 ];
 
@@ -66,7 +75,9 @@ fn body(operation: &str) -> Option<Value> {
         "recordAuditEvent" => Some(json!({"action": "test.done", "actor": "somebody"})),
         "createApiKey" => Some(json!({"name": "new", "scopes": ["management"]})),
         "updateApiKey" => Some(json!({"name": "changed"})),
-        "rotateApiKey" => Some(json!({})),
+        "rotateApiKey" | "revealSecret" => Some(json!({})),
+        "createSecret" => Some(json!({"name": "new", "kind": "generic", "value": "of the new one"})),
+        "addSecretVersion" => Some(json!({"value": "another"})),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Two workspaces with a thing at every place, and callers with every kind of credential.
 
 use bailiwick_proof::environment::Environment;
-use bailiwick_proof::id::{ApiKeyId, EventId, Id, ProjectId, WorkspaceId};
+use bailiwick_proof::id::{ApiKeyId, EventId, Id, ProjectId, SecretId, WorkspaceId};
 use bailiwick_server::authz::{Role, Scope};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
@@ -31,6 +31,8 @@ pub struct Tenant {
     pub projects: Vec<Thing>,
     /// The events of the audit logs.
     pub events: Vec<Thing>,
+    /// The secrets: one at each place.
+    pub secrets: Vec<Thing>,
     /// The size of a checkpoint of live and of one of test.
     published: [u64; 2],
     keys: Vec<Key>,
@@ -78,6 +80,8 @@ pub struct Never {
     pub project: String,
     /// Of an event.
     pub event: String,
+    /// Of a secret.
+    pub secret: String,
 }
 
 impl Caller {
@@ -104,13 +108,14 @@ impl Tenant {
         match reach {
             Reach::Key => self.keys().collect(),
             Reach::Event => self.events.iter().collect(),
+            Reach::Secret => self.secrets.iter().collect(),
             Reach::Nowhere(_) | Reach::Workspace | Reach::PublicOf => vec![],
         }
     }
 
-    /// Projects, keys and events.
+    /// Projects, keys, secrets and events.
     pub fn all(&self) -> impl Iterator<Item = &Thing> {
-        self.projects.iter().chain(self.keys()).chain(&self.events)
+        self.projects.iter().chain(self.keys()).chain(&self.secrets).chain(&self.events)
     }
 
     /// The founder, who says nothing of an environment.
@@ -171,11 +176,13 @@ impl World {
         let (workspace, key): (WorkspaceId, ApiKeyId) = (Id::from_uuid(fresh()), Id::from_uuid(fresh()));
         let project: ProjectId = Id::from_uuid(fresh());
         let event: EventId = Id::from_uuid(fresh());
+        let secret: SecretId = Id::from_uuid(fresh());
         Never {
             workspace: workspace.to_string(),
             key: key.to_string(),
             project: project.to_string(),
             event: event.to_string(),
+            secret: secret.to_string(),
         }
     }
 
@@ -260,6 +267,7 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         slug: slug.to_owned(),
         projects: vec![],
         events: vec![],
+        secrets: vec![],
         published: [0, 0],
         keys: vec![],
         access_token: person.access_token,
@@ -276,6 +284,11 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         [(live, None), (live, first), (live, second), (test, None), (test, of_test)].into_iter().enumerate()
     {
         let name = format!("{slug}'s {environment} key {nth}");
+        let secret = format!("{slug}-{environment}-secret-{nth}");
+        let body = json!({"name": secret, "kind": "generic", "value": "v", "project_id": project});
+        let made = make(app, &tenant, environment, "secrets", &body).await;
+        let (id, workspace) = (made["id"].as_str().unwrap().to_owned(), tenant.id.clone());
+        tenant.secrets.push(Thing { id, name: secret, workspace, environment, project: project.clone() });
         let body = json!({"name": name, "scopes": ["management"], "project_id": project});
         let made = make(app, &tenant, environment, "api-keys", &body).await;
         let text = |member: &str| made[member].as_str().unwrap().to_owned();

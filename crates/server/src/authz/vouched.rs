@@ -1,0 +1,237 @@
+//! Rows that grant something are vouched for: whoever owns the database alone grants nothing.
+//!
+//! # Invariants
+//! - What a row grants is written down once ([`rows`]), for whoever writes it and whoever loads it.
+//! - A row is vouched for by the statement that writes it, and looked at before anything is granted by it. Whoever changes
+//!   a row looks at it before they vouch for what it becomes.
+//! - One that nobody vouches for is as if it were not there, and is reported.
+//! - A key that vouches opens nothing, so a process keeps it: rows go on granting while the key service is away.
+
+pub mod rows;
+mod sql;
+pub mod standing;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use uuid::Uuid;
+
+use standing::Standing;
+
+use crate::db::DbError;
+use crate::vault::{Alert, Meaning, RowKeys, Vault, VaultError};
+
+/// A kind of row that grants something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// An API key.
+    ApiKey,
+    /// A person in a workspace, with a role.
+    Membership,
+    /// A person.
+    User,
+    /// A session.
+    Session,
+    /// What keeps a session alive.
+    RefreshToken,
+    /// A credential of a service of the operator's.
+    Service,
+    /// A sign-in that was asked for.
+    Challenge,
+}
+
+impl Kind {
+    /// Each of them.
+    pub const ALL: [Self; 7] =
+        [Self::ApiKey, Self::Membership, Self::User, Self::Session, Self::RefreshToken, Self::Service, Self::Challenge];
+
+    /// Where such rows stand.
+    #[must_use]
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_keys",
+            Self::Membership => "memberships",
+            Self::User => "users",
+            Self::Session => "sessions",
+            Self::RefreshToken => "refresh_tokens",
+            Self::Service => "internal_credentials",
+            Self::Challenge => "sign_in_challenges",
+        }
+    }
+
+    /// The label of the key that vouches: frozen, and another one when the meaning changes.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api-key-row/v1",
+            Self::Membership => "membership-row/v1",
+            Self::User => "user-row/v1",
+            Self::Session => "session-row/v1",
+            Self::RefreshToken => "refresh-token-row/v1",
+            Self::Service => "internal-credential-row/v1",
+            Self::Challenge => "challenge-row/v1",
+        }
+    }
+}
+
+/// A row that grants something.
+pub trait Vouched: Sync {
+    /// What kind of row.
+    const KIND: Kind;
+
+    /// Whose it is; nil for the cell's.
+    fn workspace(&self) -> Uuid {
+        Uuid::nil()
+    }
+
+    /// Which one, in words that hold no secret.
+    fn row(&self) -> String;
+
+    /// What it grants.
+    fn meaning(&self) -> Meaning;
+}
+
+/// Vouches for rows. Cheap to clone.
+#[derive(Clone)]
+pub struct Notary(Arc<Inner>);
+
+struct Inner {
+    vault: Vault,
+    keys: RwLock<Arc<Keys>>,
+}
+
+/// The keys of each kind.
+struct Keys {
+    api_key: RowKeys,
+    membership: RowKeys,
+    user: RowKeys,
+    session: RowKeys,
+    refresh_token: RowKeys,
+    service: RowKeys,
+    challenge: RowKeys,
+}
+
+impl Keys {
+    async fn of(vault: &Vault) -> Result<Self, VaultError> {
+        Ok(Self {
+            api_key: vault.row_keys(Kind::ApiKey.label()).await?,
+            membership: vault.row_keys(Kind::Membership.label()).await?,
+            user: vault.row_keys(Kind::User.label()).await?,
+            session: vault.row_keys(Kind::Session.label()).await?,
+            refresh_token: vault.row_keys(Kind::RefreshToken.label()).await?,
+            service: vault.row_keys(Kind::Service.label()).await?,
+            challenge: vault.row_keys(Kind::Challenge.label()).await?,
+        })
+    }
+
+    const fn for_kind(&self, kind: Kind) -> &RowKeys {
+        match kind {
+            Kind::ApiKey => &self.api_key,
+            Kind::Membership => &self.membership,
+            Kind::User => &self.user,
+            Kind::Session => &self.session,
+            Kind::RefreshToken => &self.refresh_token,
+            Kind::Service => &self.service,
+            Kind::Challenge => &self.challenge,
+        }
+    }
+}
+
+impl Notary {
+    /// With the vault's keys.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn open(vault: &Vault) -> Result<Self, VaultError> {
+        let keys = RwLock::new(Arc::new(Keys::of(vault).await?));
+        Ok(Self(Arc::new(Inner { vault: vault.clone(), keys })))
+    }
+
+    /// The MAC that is to stand in the row.
+    #[must_use]
+    pub fn sign<R: Vouched>(&self, row: &R) -> Vec<u8> {
+        self.sign_meaning(R::KIND, &row.meaning())
+    }
+
+    /// The MAC over what a row of this kind grants.
+    #[must_use]
+    pub fn sign_meaning(&self, kind: Kind, meaning: &Meaning) -> Vec<u8> {
+        self.keys().for_kind(kind).sign(meaning)
+    }
+
+    /// Whether the row that was loaded is one of ours; if not, that is reported, and the row grants nothing.
+    ///
+    /// # Errors
+    /// [`DbError`] when a newer key vouches for it and is not to be had now.
+    pub async fn vouches<R: Vouched>(&self, row: &R, mac: &[u8]) -> Result<bool, DbError> {
+        let vouched = self.verdict(R::KIND, &row.meaning(), mac).await?;
+        if !vouched {
+            self.report("row_unvouched", R::KIND, row.workspace(), row.row());
+        }
+        Ok(vouched)
+    }
+
+    /// As [`Self::vouches`], of a row of any kind.
+    ///
+    /// # Errors
+    /// As [`Self::vouches`].
+    pub async fn vouches_standing(&self, kind: Kind, row: &Standing) -> Result<bool, DbError> {
+        let vouched = self.verdict(kind, &row.meaning, &row.mac).await?;
+        if !vouched {
+            self.report("row_unvouched", kind, row.at.workspace, row.row.clone());
+        }
+        Ok(vouched)
+    }
+
+    async fn verdict(&self, kind: Kind, meaning: &Meaning, mac: &[u8]) -> Result<bool, DbError> {
+        if let Some(verdict) = self.keys().for_kind(kind).vouches(meaning, mac) {
+            return Ok(verdict);
+        }
+        // Aside, so that whoever asks carries no room for what is rarely done.
+        Box::pin(self.renew()).await?;
+        Ok(self.keys().for_kind(kind).vouches(meaning, mac).unwrap_or(false))
+    }
+
+    /// Whether the MAC was made under the newest key of its kind that is known here.
+    #[must_use]
+    pub fn is_newest(&self, kind: Kind, mac: &[u8]) -> bool {
+        self.keys().for_kind(kind).is_newest(mac)
+    }
+
+    /// Fetches the vault's keys anew: after a rotation, so that rows are vouched for under the newest.
+    ///
+    /// # Errors
+    /// [`DbError`] when the vault cannot be asked.
+    pub async fn renew(&self) -> Result<(), DbError> {
+        let fetched = async {
+            self.0.vault.look_for_cell_keys().await?;
+            Keys::of(&self.0.vault).await
+        };
+        let keys = fetched.await.map_err(unavailable)?;
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    /// Raises an alert about a row.
+    pub fn report(&self, what: &'static str, kind: Kind, workspace: Uuid, row: String) {
+        self.0.vault.alerts().raise(Alert { what, of: kind.table(), workspace, row });
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Nobody can tell whether the row is one of ours.
+fn unavailable(error: VaultError) -> DbError {
+    match error {
+        VaultError::Db(error) => error,
+        error => DbError::Unavailable(sqlx::Error::Io(std::io::Error::other(error))),
+    }
+}
+
+impl fmt::Debug for Notary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notary([redacted])")
+    }
+}

@@ -1,0 +1,273 @@
+//! What each kind of row grants, in the one order in which it is vouched for.
+//!
+//! Whoever writes a row and whoever loads it fill in the same struct. Nothing else goes into a MAC, and whatever decides
+//! what somebody may do is in one: who, where, what, until when, and whether it has ended. `docs/reference/vault-formats.md`
+//! tells the same to others.
+//!
+//! `version` is counted up by the database with each change, so an older row put back is not taken for a later one by
+//! anybody who knows the later one.
+
+use aws_lc_rs::digest;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Kind, Vouched};
+use crate::vault::Meaning;
+
+/// A row of `api_keys`.
+#[derive(Debug)]
+pub struct KeyRow<'a> {
+    /// Whose.
+    pub workspace: Uuid,
+    /// `live` or `test`.
+    pub environment: &'a str,
+    /// The project that it is confined to.
+    pub project: Option<Uuid>,
+    /// Which.
+    pub id: Uuid,
+    /// How often it was changed, plus one.
+    pub version: i64,
+    /// As services are told it.
+    pub name: &'a str,
+    /// Its public index.
+    pub lookup: &'a str,
+    /// SHA-256 of the digest of its whole text.
+    pub imprint: &'a [u8],
+    /// What it may do.
+    pub scopes: &'a [String],
+    /// Whom it is for.
+    pub audiences: &'a [String],
+    /// Where it may be used from.
+    pub networks: &'a [String],
+    /// How long a successor lasts depends on it.
+    pub created_at: OffsetDateTime,
+    /// When it ends.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it was revoked.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+impl Vouched for KeyRow<'_> {
+    const KIND: Kind = Kind::ApiKey;
+
+    fn workspace(&self) -> Uuid {
+        self.workspace
+    }
+
+    fn row(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn meaning(&self) -> Meaning {
+        let words = |meaning: Meaning, words: &[String]| meaning.list(words.iter().map(String::as_str));
+        let meaning = Meaning::new()
+            .uuid(self.workspace)
+            .text(self.environment)
+            .maybe(self.project.as_ref().map(|project| project.as_bytes().as_slice()))
+            .uuid(self.id)
+            .bytes(&self.version.to_be_bytes())
+            .text(self.name)
+            .text(self.lookup)
+            .bytes(self.imprint);
+        let meaning = [self.scopes, self.audiences, self.networks].into_iter().fold(meaning, words);
+        meaning.moment(Some(self.created_at)).moment(self.expires_at).moment(self.revoked_at)
+    }
+}
+
+/// What stands for a key's digest in its MAC, and in the column `imprint`: whoever changes a key reads no digest.
+#[must_use]
+pub fn imprint(digest_of_key: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, digest_of_key).as_ref().to_vec()
+}
+
+/// A row of `memberships`.
+#[derive(Debug)]
+pub struct MembershipRow<'a> {
+    /// Where.
+    pub workspace: Uuid,
+    /// Who.
+    pub user: Uuid,
+    /// How often it was changed, plus one.
+    pub version: i64,
+    /// As what.
+    pub role: &'a str,
+}
+
+impl Vouched for MembershipRow<'_> {
+    const KIND: Kind = Kind::Membership;
+
+    fn workspace(&self) -> Uuid {
+        self.workspace
+    }
+
+    fn row(&self) -> String {
+        self.user.to_string()
+    }
+
+    fn meaning(&self) -> Meaning {
+        Meaning::new().uuid(self.workspace).uuid(self.user).bytes(&self.version.to_be_bytes()).text(self.role)
+    }
+}
+
+/// A row of `users`: whose address signs in as whom, unless they are suspended.
+#[derive(Debug)]
+pub struct UserRow<'a> {
+    /// Who.
+    pub id: Uuid,
+    /// How often it was changed, plus one.
+    pub version: i64,
+    /// Their address, as it is shown.
+    pub email: &'a str,
+    /// Their address, as it is compared.
+    pub email_key: &'a str,
+    /// Since when they may not come in.
+    pub suspended_at: Option<OffsetDateTime>,
+}
+
+impl Vouched for UserRow<'_> {
+    const KIND: Kind = Kind::User;
+
+    fn row(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn meaning(&self) -> Meaning {
+        let version = self.version.to_be_bytes();
+        let meaning = Meaning::new().uuid(self.id).bytes(&version).text(self.email).text(self.email_key);
+        meaning.moment(self.suspended_at)
+    }
+}
+
+/// A row of `sessions`.
+#[derive(Debug)]
+pub struct SessionRow {
+    /// Which.
+    pub id: Uuid,
+    /// Whose.
+    pub user: Uuid,
+    /// How often it was changed, plus one.
+    pub version: i64,
+    /// When it ends at the latest.
+    pub expires_at: OffsetDateTime,
+    /// When it was ended.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+impl Vouched for SessionRow {
+    const KIND: Kind = Kind::Session;
+
+    fn row(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn meaning(&self) -> Meaning {
+        let meaning = Meaning::new().uuid(self.id).uuid(self.user).bytes(&self.version.to_be_bytes());
+        meaning.moment(Some(self.expires_at)).moment(self.revoked_at)
+    }
+}
+
+/// A row of `refresh_tokens`. The sealed successor is bound to its place by the vault.
+#[derive(Debug)]
+pub struct RefreshTokenRow<'a> {
+    /// Which.
+    pub digest: &'a [u8],
+    /// What it keeps alive.
+    pub session: Uuid,
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+    /// When it was exchanged.
+    pub used_at: Option<OffsetDateTime>,
+}
+
+impl Vouched for RefreshTokenRow<'_> {
+    const KIND: Kind = Kind::RefreshToken;
+
+    fn row(&self) -> String {
+        hex(self.digest)
+    }
+
+    fn meaning(&self) -> Meaning {
+        let meaning = Meaning::new().bytes(self.digest).uuid(self.session);
+        meaning.moment(Some(self.expires_at)).moment(self.used_at)
+    }
+}
+
+/// A row of `internal_credentials`.
+#[derive(Debug)]
+pub struct ServiceRow<'a> {
+    /// Which.
+    pub id: Uuid,
+    /// Whose: the operator's word for the service.
+    pub service: &'a str,
+    /// Of the secret.
+    pub digest: &'a [u8],
+    /// What it may ask about.
+    pub audiences: &'a [String],
+    /// When it was revoked.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+impl Vouched for ServiceRow<'_> {
+    const KIND: Kind = Kind::Service;
+
+    fn row(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn meaning(&self) -> Meaning {
+        let meaning = Meaning::new().uuid(self.id).text(self.service).bytes(self.digest);
+        meaning.list(self.audiences.iter().map(String::as_str)).moment(self.revoked_at)
+    }
+}
+
+/// A row of `sign_in_challenges`: whoever shows its secrets is whoever has the address.
+#[derive(Debug)]
+pub struct ChallengeRow<'a> {
+    /// Which.
+    pub id: Uuid,
+    /// The address, as it was typed.
+    pub email: &'a str,
+    /// The address, as it is compared.
+    pub email_key: &'a str,
+    /// Of the browser's secret.
+    pub challenge_digest: &'a [u8],
+    /// Of the link's.
+    pub token_digest: &'a [u8],
+    /// Of the code.
+    pub code_digest: &'a [u8],
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+    /// Codes that were tried.
+    pub code_tries: i16,
+    /// When it was redeemed.
+    pub redeemed_at: Option<OffsetDateTime>,
+}
+
+impl Vouched for ChallengeRow<'_> {
+    const KIND: Kind = Kind::Challenge;
+
+    fn row(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn meaning(&self) -> Meaning {
+        Meaning::new()
+            .uuid(self.id)
+            .text(self.email)
+            .text(self.email_key)
+            .bytes(self.challenge_digest)
+            .bytes(self.token_digest)
+            .bytes(self.code_digest)
+            .moment(Some(self.expires_at))
+            .bytes(&self.code_tries.to_be_bytes())
+            .moment(self.redeemed_at)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

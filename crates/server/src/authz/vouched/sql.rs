@@ -1,0 +1,231 @@
+//! Rows of every kind, on the operational path that vouches for them.
+
+use uuid::Uuid;
+
+use super::standing::{At, Standing};
+use super::{Kind, rows};
+use crate::db::{DbError, SystemTx};
+
+pub(super) async fn api_keys(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT workspace_id, environment, project_id, id, version, name, lookup, digest, scopes, audiences,
+             allowed_networks, created_at, expires_at, revoked_at, mac
+         FROM api_keys WHERE (workspace_id, id) > ($1, $2) ORDER BY workspace_id, id LIMIT $3",
+        after.workspace,
+        after.uuid(),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let imprint = rows::imprint(&row.digest);
+        let standing = rows::KeyRow {
+            workspace: row.workspace_id,
+            environment: &row.environment,
+            project: row.project_id,
+            id: row.id,
+            version: row.version,
+            name: &row.name,
+            lookup: &row.lookup,
+            imprint: &imprint,
+            scopes: &row.scopes,
+            audiences: &row.audiences,
+            networks: &row.allowed_networks,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+        };
+        Standing::of(row.id.as_bytes().to_vec(), &standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+pub(super) async fn memberships(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT workspace_id, user_id, version, role, mac
+         FROM memberships WHERE (workspace_id, user_id) > ($1, $2) ORDER BY workspace_id, user_id LIMIT $3",
+        after.workspace,
+        after.uuid(),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let (workspace, user, version) = (row.workspace_id, row.user_id, row.version);
+        let standing = rows::MembershipRow { workspace, user, version, role: &row.role };
+        Standing::of(user.as_bytes().to_vec(), &standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+pub(super) async fn users(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT id, version, email, email_key, suspended_at, mac
+         FROM users WHERE id > $1 ORDER BY id LIMIT $2",
+        after.uuid(),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let (id, version, suspended_at) = (row.id, row.version, row.suspended_at);
+        let standing = rows::UserRow { id, version, email: &row.email, email_key: &row.email_key, suspended_at };
+        Standing::of(id.as_bytes().to_vec(), &standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+pub(super) async fn sessions(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT id, user_id, version, expires_at, revoked_at, mac
+         FROM sessions WHERE id > $1 ORDER BY id LIMIT $2",
+        after.uuid(),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let (id, user, version) = (row.id, row.user_id, row.version);
+        let (expires_at, revoked_at) = (row.expires_at, row.revoked_at);
+        let standing = rows::SessionRow { id, user, version, expires_at, revoked_at };
+        Standing::of(id.as_bytes().to_vec(), &standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+pub(super) async fn refresh_tokens(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT digest, session_id, expires_at, used_at, mac
+         FROM refresh_tokens WHERE digest > $1 ORDER BY digest LIMIT $2",
+        after.id,
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let (session, expires_at, used_at) = (row.session_id, row.expires_at, row.used_at);
+        let standing = rows::RefreshTokenRow { digest: &row.digest, session, expires_at, used_at };
+        Standing::of(row.digest.clone(), &standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+pub(super) async fn services(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT id, service, digest, audiences, revoked_at, mac
+         FROM internal_credentials WHERE id > $1 ORDER BY id LIMIT $2",
+        after.uuid(),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let (id, revoked_at) = (row.id, row.revoked_at);
+        let (service, digest, audiences) = (&row.service, &row.digest, &row.audiences);
+        let standing = rows::ServiceRow { id, service, digest, audiences, revoked_at };
+        Standing::of(id.as_bytes().to_vec(), &standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+pub(super) async fn challenges(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT id, email, email_key, challenge_digest, token_digest, code_digest, expires_at, code_tries,
+             redeemed_at, mac
+         FROM sign_in_challenges WHERE id > $1 ORDER BY id LIMIT $2",
+        after.uuid(),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let standing = rows::ChallengeRow {
+            id: row.id,
+            email: &row.email,
+            email_key: &row.email_key,
+            challenge_digest: &row.challenge_digest,
+            token_digest: &row.token_digest,
+            code_digest: &row.code_digest,
+            expires_at: row.expires_at,
+            code_tries: row.code_tries,
+            redeemed_at: row.redeemed_at,
+        };
+        Standing::of(row.id.as_bytes().to_vec(), &standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+/// MACs by the rows that they belong to, each in place of an older one.
+pub(super) struct Macs<'a> {
+    pub(super) workspaces: &'a [Uuid],
+    pub(super) ids: &'a [Uuid],
+    pub(super) digests: &'a [Vec<u8>],
+    pub(super) old: &'a [Vec<u8>],
+    pub(super) new: &'a [Vec<u8>],
+}
+
+/// How many rows still had the older one.
+pub(super) async fn put(tx: &mut SystemTx, kind: Kind, macs: Macs<'_>) -> Result<u64, DbError> {
+    let Macs { workspaces, ids, digests, old, new } = macs;
+    let query = match kind {
+        Kind::ApiKey => sqlx::query!(
+            "UPDATE api_keys AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS vouched (workspace_id, id, old, new)
+             WHERE t.workspace_id = vouched.workspace_id AND t.id = vouched.id AND t.mac = vouched.old",
+            workspaces,
+            ids,
+            old,
+            new
+        ),
+        Kind::Membership => sqlx::query!(
+            "UPDATE memberships AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS vouched (workspace_id, id, old, new)
+             WHERE t.workspace_id = vouched.workspace_id AND t.user_id = vouched.id AND t.mac = vouched.old",
+            workspaces,
+            ids,
+            old,
+            new
+        ),
+        Kind::User => sqlx::query!(
+            "UPDATE users AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
+             WHERE t.id = vouched.id AND t.mac = vouched.old",
+            ids,
+            old,
+            new
+        ),
+        Kind::Session => sqlx::query!(
+            "UPDATE sessions AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
+             WHERE t.id = vouched.id AND t.mac = vouched.old",
+            ids,
+            old,
+            new
+        ),
+        Kind::RefreshToken => sqlx::query!(
+            "UPDATE refresh_tokens AS t SET mac = vouched.new
+             FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
+             WHERE t.digest = vouched.id AND t.mac = vouched.old",
+            digests,
+            old,
+            new
+        ),
+        Kind::Service => sqlx::query!(
+            "UPDATE internal_credentials AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
+             WHERE t.id = vouched.id AND t.mac = vouched.old",
+            ids,
+            old,
+            new
+        ),
+        Kind::Challenge => sqlx::query!(
+            "UPDATE sign_in_challenges AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
+             WHERE t.id = vouched.id AND t.mac = vouched.old",
+            ids,
+            old,
+            new
+        ),
+    };
+    Ok(query.execute(tx.connection()?).await?.rows_affected())
+}

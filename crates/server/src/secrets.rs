@@ -1,0 +1,27 @@
+//! Secrets that customers entrust to us: named values, each version sealed for its workspace, each reading recorded.
+//!
+//! # Invariants
+//! - A value is sealed by the workspace's key, with its place, before it reaches a statement. No list, no kept answer, no
+//!   log line and no error holds one.
+//! - Before the first byte of a value is sent, an entry that says who read which version is committed.
+//! - Whoever reads a value has a permission of its own, and as a person a sign-in that is minutes old.
+//! - A version that was revoked, and a secret that was deleted, have no value any more: the sealed bytes are gone. What is
+//!   still asked of a revoked version is refused, recorded and counted.
+//! - Versions count up; no number is given twice.
+
+pub mod http;
+mod kind;
+mod model;
+mod ops;
+mod reveal;
+mod sql;
+mod value;
+
+pub use http::BODY_BYTES;
+pub use kind::Kind;
+pub use model::{
+    AddVersion, CreateSecret, RevealSecret, RevealedSecret, Secret, SecretAccess, SecretDetail, SecretVersion,
+};
+pub use ops::ChangeError;
+pub use sql::{SecretFilter, get, list};
+pub use value::SecretValue;
