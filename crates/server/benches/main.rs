@@ -8,6 +8,7 @@ mod bare_insert_with_entry;
 mod change_with_entry;
 mod harness;
 mod jobs_against_graphile;
+mod seal_and_open;
 mod verify_in_process;
 mod verify_over_http;
 mod with_entry;
@@ -19,12 +20,17 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 10] = [
+const ALL: [Named; 15] = [
     (change_with_entry::NAME, change_with_entry::run),
     (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
     (verify_over_http::NAME, verify_over_http::run),
     (verify_in_process::THOUSAND, verify_in_process::thousand),
     (verify_in_process::MILLION, verify_in_process::million),
+    (seal_and_open::SMALL, seal_and_open::small),
+    (seal_and_open::MIDDLE, seal_and_open::middle),
+    (seal_and_open::LARGE, seal_and_open::large),
+    (seal_and_open::WARM, seal_and_open::warm),
+    (seal_and_open::COLD, seal_and_open::cold),
     (jobs_against_graphile::NAME, jobs_against_graphile::run),
     (jobs_against_graphile::WAITING, jobs_against_graphile::waiting),
     (jobs_against_graphile::HELD, jobs_against_graphile::held),

@@ -6,13 +6,27 @@ use uuid::Uuid;
 
 /// A source of randomness, handed to whoever makes ids, tokens or nonces.
 #[derive(Clone, Debug)]
-pub struct Entropy(SystemRandom);
+pub struct Entropy(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System(SystemRandom),
+    /// The same bytes each time, for golden files.
+    #[cfg(test)]
+    Counted(std::sync::Arc<std::sync::atomic::AtomicU8>),
+}
 
 impl Entropy {
     /// The operating system's generator.
     #[must_use]
     pub fn system() -> Self {
-        Self(SystemRandom::new())
+        Self(Source::System(SystemRandom::new()))
+    }
+
+    /// The first draw is of bytes 1, the second of bytes 2, and so on.
+    #[cfg(test)]
+    pub(crate) fn counted() -> Self {
+        Self(Source::Counted(std::sync::Arc::default()))
     }
 
     /// `N` uniform bytes.
@@ -23,7 +37,11 @@ impl Entropy {
     #[expect(clippy::expect_used, reason = "without randomness no token may be made, and no caller could mend it")]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        self.0.fill(&mut bytes).expect("the operating system gives randomness");
+        match &self.0 {
+            Source::System(system) => system.fill(&mut bytes).expect("the operating system gives randomness"),
+            #[cfg(test)]
+            Source::Counted(draws) => bytes.fill(1 + draws.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+        }
         bytes
     }
 

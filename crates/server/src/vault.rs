@@ -23,6 +23,8 @@ mod anchored;
 mod column;
 mod envelope;
 mod error;
+#[cfg(test)]
+mod golden;
 mod kek;
 mod keys;
 mod mac;
@@ -30,6 +32,7 @@ mod reseal;
 mod ring;
 mod rotate;
 mod shred;
+mod slot;
 mod sql;
 
 pub use alerts::{Alert, Alerts};

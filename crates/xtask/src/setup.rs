@@ -19,6 +19,8 @@ pub(crate) struct TestTools {
     pub(crate) axe_core: PathBuf,
     /// A Python that has the packages which check the golden files.
     pub(crate) python: PathBuf,
+    /// OpenBao.
+    pub(crate) bao: PathBuf,
     pub(crate) node: PathBuf,
     pub(crate) jose: PathBuf,
     pub(crate) nginx: PathBuf,
@@ -39,6 +41,7 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
             eprintln!("xtask: Chromium is {}", tools.chromium.display());
             eprintln!("xtask: axe-core is {}", tools.axe_core.display());
             eprintln!("xtask: Python with pymerkle and joserfc is {}", tools.python.display());
+            eprintln!("xtask: OpenBao is {}", tools.bao.display());
             eprintln!("xtask: nginx is {}", tools.nginx.display());
             eprintln!("xtask: jose is {}, for {}", tools.jose.display(), tools.node.display());
         }
@@ -88,6 +91,7 @@ pub(crate) fn for_test() -> anyhow::Result<TestTools> {
         packages.push("python3-venv");
     }
     apt::install(&packages)?;
+    let python = verifiers::python()?;
     Ok(TestTools {
         pg_bin: postgres::find_bin_dir(&POSTGRES_TO_TEST).with_context(too_old)?,
         pgbouncer: postgres::find_pgbouncer()
@@ -95,7 +99,8 @@ pub(crate) fn for_test() -> anyhow::Result<TestTools> {
         chromium: browser::find_chromium()
             .context("no Chromium that starts: install one, and name it in the variable CHROMIUM")?,
         axe_core: browser::AXE_CORE.find_or_install()?,
-        python: verifiers::python()?,
+        bao: verifiers::bao(&python)?,
+        python,
         node: verifiers::find_node().context("no Node.js found; install one, and put it on PATH")?,
         jose: verifiers::JOSE.find_or_install()?,
         nginx: nginx::find()

@@ -26,6 +26,8 @@ enum Extent {
     Crashes(u32),
     /// The verifications at three nodes, one of them cut off, alone: so many.
     Verifications(u64),
+    /// The test that nonces do not repeat, alone: in so many seals.
+    Seals(u32),
     /// The tests whose name contains this, and nothing else.
     Only(String),
 }
@@ -53,8 +55,12 @@ fn parse(args: &[String]) -> anyhow::Result<Extent> {
             Ok(count) => Ok(Extent::Verifications(count)),
             Err(_) => bail!("--verifications wants a number"),
         },
+        [flag, count] if flag == "--seals" => match count.parse() {
+            Ok(count) => Ok(Extent::Seals(count)),
+            Err(_) => bail!("--seals wants a number"),
+        },
         [filter] if !filter.starts_with('-') => Ok(Extent::Only(filter.clone())),
-        _ => bail!("usage: cargo xtask test [filter | --quick | --crash-rounds N | --verifications N]"),
+        _ => bail!("usage: cargo xtask test [filter | --quick | --crash-rounds N | --verifications N | --seals N]"),
     }
 }
 
@@ -77,6 +83,9 @@ impl Run {
         if let Extent::Verifications(count) = extent {
             let filter = "no_verification_takes_a_key";
             return self.counted("verifications", filter, ("BAILIWICK_VERIFICATIONS", count.to_string()));
+        }
+        if let Extent::Seals(count) = extent {
+            return self.counted("seals", "nonces_never_repeat", ("BAILIWICK_SEALS", count.to_string()));
         }
         let full = *extent == Extent::Full;
         self.cargo("format", &["fmt", "--all", "--check"])?;
@@ -119,13 +128,14 @@ impl Run {
         if std::env::var_os("CI").is_some() {
             command.env("CARGO_INCREMENTAL", "0");
         }
-        let variables: [(&str, &OsStr); 10] = [
+        let variables: [(&str, &OsStr); 11] = [
             ("SQLX_OFFLINE", "true".as_ref()),
             ("PG_BIN", self.tools.pg_bin.as_ref()),
             ("PGBOUNCER", self.tools.pgbouncer.as_ref()),
             ("CHROMIUM", self.tools.chromium.as_ref()),
             ("AXE_CORE_JS", self.tools.axe_core.as_ref()),
             ("CHECK_PYTHON", self.tools.python.as_ref()),
+            ("BAO", self.tools.bao.as_ref()),
             ("NODE", self.tools.node.as_ref()),
             ("NGINX", self.tools.nginx.as_ref()),
             ("JOSE_JS", self.tools.jose.as_ref()),
@@ -171,6 +181,8 @@ mod tests {
             (&["--crash-rounds"], None),
             (&["--verifications", "1000000"], Some(Extent::Verifications(1_000_000))),
             (&["--verifications"], None),
+            (&["--seals", "10000000"], Some(Extent::Seals(10_000_000))),
+            (&["--seals", "-1"], None),
             (&["isolation"], Some(Extent::Only("isolation".to_owned()))),
             (&["--fast"], None),
             (&["isolation", "--quick"], None),

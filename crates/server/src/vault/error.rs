@@ -55,11 +55,12 @@ pub enum VaultError {
 }
 
 impl VaultError {
-    /// Whether it passes: the same call may succeed later, with nothing mended in between.
+    /// Whether the same call may succeed later, with nothing mended of what is sealed: the keeper, the anchor store or the
+    /// database is away, or the keeper refuses until somebody gives the server another credential.
     #[must_use]
     pub fn passes(&self) -> bool {
         match self {
-            Self::KekUnavailable(_) | Self::Db(DbError::Unavailable(_)) => true,
+            Self::KekUnavailable(_) | Self::KekRefused(_) | Self::Db(DbError::Unavailable(_)) => true,
             Self::Anchor(AnchorError::Unavailable { .. }) => true,
             _ => false,
         }

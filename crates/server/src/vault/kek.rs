@@ -6,6 +6,7 @@
 mod local;
 mod transit;
 
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use local::{LocalFile, LocalFileError};
@@ -24,6 +25,12 @@ pub struct Wrapped {
     pub version: u32,
     /// What it answered.
     pub bytes: Vec<u8>,
+}
+
+/// What a data key is, as its wrap is bound to it: cell, owner (nil for the cell's own), line of keys, version.
+pub(super) fn about(cell: Uuid, owner: Uuid, dek: Uuid, version: u32) -> Vec<u8> {
+    let ids = [cell, owner, dek].map(Uuid::into_bytes);
+    [ids.as_flattened(), version.to_be_bytes().as_slice()].concat()
 }
 
 /// Somebody who keeps a KEK.
@@ -139,6 +146,14 @@ impl Keks {
     #[must_use]
     pub fn chosen(&self) -> &Kek {
         &self.chosen
+    }
+
+    /// Whether one of them did not answer when it was last asked: whoever waits for it need not wait behind others.
+    pub(super) fn is_one_silent(&self) -> bool {
+        std::iter::once(&self.chosen).chain(&self.others).any(|kek| match kek {
+            Kek::Local(_) => false,
+            Kek::Transit(transit) => transit.is_silent(),
+        })
     }
 
     /// Unwraps by whoever wrapped it.

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bailiwick_proof::id::WorkspaceId;
-use tokio::time::Instant;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -15,9 +13,10 @@ use super::alerts::{Alert, Alerts};
 use super::anchored::{Anchored, Found, Shelf};
 use super::envelope::Envelope;
 use super::error::VaultError;
-use super::kek::Keks;
+use super::kek::{self, Keks};
 use super::keys::{Dek, Keys, Place};
 use super::mac::RowKeys;
+use super::slot::{Remembered, Slot};
 use super::sql::{self, DekRow};
 use crate::anchor::AnchorStore;
 use crate::clock::Clock;
@@ -88,38 +87,6 @@ struct Inner {
     shelf: Shelf,
     owners: Mutex<HashMap<Uuid, Arc<Slot>>>,
     alerts: Alerts,
-}
-
-/// What is remembered of one owner.
-#[derive(Default)]
-struct Slot {
-    /// Held by whoever fetches keys or reserves uses.
-    fetching: tokio::sync::Mutex<()>,
-    remembered: RwLock<Option<Remembered>>,
-    /// Uses of the newest version that are reserved and not made.
-    left: AtomicI64,
-}
-
-#[derive(Clone)]
-struct Remembered {
-    keys: Arc<Keys>,
-    at: Instant,
-}
-
-impl Slot {
-    fn remembered(&self, at_most: Duration) -> Option<Remembered> {
-        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner).clone();
-        remembered.filter(|remembered| remembered.at.elapsed() < at_most)
-    }
-
-    fn remember(&self, keys: &Arc<Keys>) {
-        let remembered = Remembered { keys: Arc::clone(keys), at: Instant::now() };
-        *self.remembered.write().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
-    }
-
-    fn take(&self, uses: i64) -> bool {
-        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| (left >= uses).then(|| left - uses)).is_ok()
-    }
 }
 
 /// Keys with uses that are reserved for whoever holds this.
@@ -211,13 +178,13 @@ impl Vault {
     pub async fn sealer(&self, owner: Owner, uses: u32) -> Result<Sealer, VaultError> {
         let slot = self.slot(owner);
         loop {
-            let keys = self.keys(owner).await?;
-            if slot.take(i64::from(uses)) {
-                return Ok(Sealer { keys, left: uses });
+            let current = self.current(owner, &slot).await?;
+            if current.take(uses) {
+                return Ok(Sealer { keys: current.keys, left: uses });
             }
-            let _one_at_a_time = slot.fetching.lock().await;
-            if slot.left.load(Ordering::Acquire) < i64::from(uses) {
-                self.reserve(owner, &slot, &keys, uses.max(RESERVED)).await?;
+            let _one_at_a_time = self.turn(&slot).await?;
+            if !current.has(uses) {
+                self.reserve(owner, &slot, &current, uses.max(RESERVED)).await?;
             }
         }
     }
@@ -227,32 +194,36 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn keys(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
-        let (slot, lifetime) = (self.slot(owner), self.0.parts.lifetime);
+        Ok(self.current(owner, &self.slot(owner)).await?.keys)
+    }
+
+    async fn current(&self, owner: Owner, slot: &Arc<Slot>) -> Result<Remembered, VaultError> {
+        let lifetime = self.0.parts.lifetime;
         if let Some(fresh) = slot.remembered(lifetime / 2) {
-            return Ok(fresh.keys);
+            return Ok(fresh);
         }
-        if let Some(Remembered { keys, .. }) = slot.remembered(lifetime) {
-            self.refresh(owner, slot);
-            return Ok(keys);
+        if let Some(remembered) = slot.remembered(lifetime) {
+            self.refresh(owner, Arc::clone(slot));
+            return Ok(remembered);
         }
-        let _one_at_a_time = slot.fetching.lock().await;
+        let _one_at_a_time = self.turn(slot).await?;
         if let Some(fresh) = slot.remembered(lifetime / 2) {
-            return Ok(fresh.keys);
+            return Ok(fresh);
         }
-        self.fetch(owner, &slot).await
+        self.fetch(owner, slot).await
     }
 
     /// An owner's keys with the one that this was sealed by, which another node may have made a moment ago.
     async fn keys_with(&self, owner: Owner, sealed: &[u8]) -> Result<Arc<Keys>, VaultError> {
         let version = Envelope::parse(sealed)?.header.version;
         let slot = self.slot(owner);
-        let _one_at_a_time = slot.fetching.lock().await;
-        if let Some(Remembered { keys, .. }) = slot.remembered(LOOK)
-            && !keys.knows(version)
+        let _one_at_a_time = self.turn(&slot).await?;
+        if let Some(Remembered { keys, .. }) = slot.remembered(self.0.parts.lifetime)
+            && (keys.knows(version) || !slot.may_look(LOOK))
         {
             return Ok(keys);
         }
-        self.fetch(owner, &slot).await
+        Ok(self.fetch(owner, &slot).await?.keys)
     }
 
     /// An owner's keys as they were a moment ago, for whoever has to know of what another process has just erased.
@@ -261,10 +232,21 @@ impl Vault {
     /// See [`VaultError`].
     pub async fn keys_of_now(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
         let slot = self.slot(owner);
-        let _one_at_a_time = slot.fetching.lock().await;
+        let _one_at_a_time = self.turn(&slot).await?;
         match slot.remembered(MOMENT) {
             Some(Remembered { keys, .. }) => Ok(keys),
-            None => self.fetch(owner, &slot).await,
+            None => Ok(self.fetch(owner, &slot).await?.keys),
+        }
+    }
+
+    /// Waits to fetch; not behind somebody who waits for a key service that is silent.
+    async fn turn<'a>(&self, slot: &'a Slot) -> Result<tokio::sync::MutexGuard<'a, ()>, VaultError> {
+        match slot.fetching.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(_) if self.0.parts.keks.is_one_silent() => {
+                Err(VaultError::KekUnavailable("it has not answered lately".to_owned()))
+            }
+            Err(_) => Ok(slot.fetching.lock().await),
         }
     }
 
@@ -297,8 +279,8 @@ impl Vault {
     /// Fetches an owner's keys anew, whatever is remembered.
     pub(super) async fn fetch_anew(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
         let slot = self.slot(owner);
-        let _one_at_a_time = slot.fetching.lock().await;
-        self.fetch(owner, &slot).await
+        let _one_at_a_time = self.turn(&slot).await?;
+        Ok(self.fetch(owner, &slot).await?.keys)
     }
 
     /// Fetches in the background what will be over before long; the keys that are remembered serve meanwhile.
@@ -314,7 +296,7 @@ impl Vault {
     }
 
     /// Fetches and remembers; the caller holds the slot.
-    async fn fetch(&self, owner: Owner, slot: &Slot) -> Result<Arc<Keys>, VaultError> {
+    async fn fetch(&self, owner: Owner, slot: &Slot) -> Result<Remembered, VaultError> {
         let fetched = match owner {
             Owner::Cell => self.fetch_cell().await,
             Owner::Workspace(_) => {
@@ -323,18 +305,9 @@ impl Vault {
             }
         };
         if matches!(fetched, Err(VaultError::Shredded)) {
-            *slot.remembered.write().unwrap_or_else(PoisonError::into_inner) = None;
+            slot.forget();
         }
-        let keys = Arc::new(fetched?);
-        let newest = |keys: &Keys| keys.version().ok();
-        let before =
-            slot.remembered.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|r| newest(&r.keys));
-        if before != newest(&keys) {
-            // What was reserved was reserved of another version.
-            slot.left.store(0, Ordering::Release);
-        }
-        slot.remember(&keys);
-        Ok(keys)
+        Ok(slot.remember(fetched?))
     }
 
     async fn fetch_cell(&self) -> Result<Keys, VaultError> {
@@ -435,21 +408,20 @@ impl Vault {
         }
     }
 
-    /// What a data key is, as its wrap is bound to it: cell, owner, line of keys, version.
+    /// What a data key of this cell is, as its wrap is bound to it.
     pub(super) fn about(&self, owner: Uuid, dek: Uuid, version: u32) -> Vec<u8> {
-        let ids = [self.0.parts.cell, owner, dek].map(Uuid::into_bytes);
-        [ids.as_flattened(), version.to_be_bytes().as_slice()].concat()
+        kek::about(self.0.parts.cell, owner, dek, version)
     }
 
     /// Counts uses in the database ahead of their being made; a version that is used up gets a successor.
-    async fn reserve(&self, owner: Owner, slot: &Slot, keys: &Keys, uses: u32) -> Result<(), VaultError> {
-        let version = keys.version()?;
+    async fn reserve(&self, owner: Owner, slot: &Slot, current: &Remembered, uses: u32) -> Result<(), VaultError> {
+        let version = current.keys.version()?;
         let mut tx = self.0.parts.db.system_tx(OperationalPath::OpenVault).await?;
         let reserved = sql::reserve(&mut tx, owner.uuid(), version, u64::from(uses)).await?;
         tx.commit_unrecorded(Unrecorded::Keyed).await?;
         match reserved {
             Some(reserved) if reserved <= MOST_USES => {
-                slot.left.fetch_add(i64::from(uses), Ordering::AcqRel);
+                current.add(uses);
                 Ok(())
             }
             Some(_) => {
@@ -458,7 +430,7 @@ impl Vault {
             }
             // Shredded, or the rows are gone: what is remembered is of no use any more.
             None => {
-                *slot.remembered.write().unwrap_or_else(PoisonError::into_inner) = None;
+                slot.forget();
                 self.fetch(owner, slot).await.map(|_| ())
             }
         }

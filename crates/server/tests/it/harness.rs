@@ -2,6 +2,7 @@
 //! and in processes of their own, and the record of every secret that was seen.
 
 pub mod app;
+pub mod bao;
 pub mod browser;
 pub mod bucket;
 pub mod cluster;

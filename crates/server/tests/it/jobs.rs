@@ -3,12 +3,12 @@
 mod ends;
 mod fair;
 mod killed;
-mod kinds;
+pub mod kinds;
 mod leases;
 mod looks;
 mod operator;
 mod plans;
 mod pooled;
 mod schedules;
-mod shop;
+pub mod shop;
 mod transactions;

@@ -31,4 +31,5 @@ mod mail;
 mod requests;
 mod secrets;
 mod sign_in;
+mod vault;
 mod workspaces;

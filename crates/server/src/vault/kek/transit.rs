@@ -3,8 +3,12 @@
 //! `POST /v1/<mount>/encrypt/<key>` and `…/decrypt/<key>`, with what is wrapped as associated data, which the key's type
 //! must take: `aes256-gcm96`. The server's token needs `update` on both and `read` on `…/keys/<key>`; only whoever rotates
 //! needs `update` on `…/keys/<key>/rotate`. The engine's own rewrap fails with associated data: we decrypt and encrypt.
+//!
+//! A service that did not answer is asked by one caller at a time until it does; the others are told so at once. Behind
+//! a service that hangs, each would wait its whole patience, and hold what requests hold.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,6 +17,7 @@ use reqwest::{Client, Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::Wrapped;
@@ -21,6 +26,8 @@ use crate::vault::error::VaultError;
 
 /// A service that has not answered by then is away.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// It is asked again so long after.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Its answers are a few hundred bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -29,6 +36,8 @@ pub struct Transit {
     client: Client,
     settings: Settings,
     name: String,
+    /// When it may be asked again, if it did not answer.
+    silent_until: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for Transit {
@@ -65,7 +74,7 @@ impl Transit {
             .build()
             .map_err(|error| VaultError::KekUnavailable(error.to_string()))?;
         let name = format!("transit/{}/{}", settings.mount, settings.key);
-        Ok(Self { client, settings, name })
+        Ok(Self { client, settings, name, silent_until: Mutex::default() })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -106,6 +115,29 @@ impl Transit {
             .map_err(|_| unreadable("a plaintext that is no base64"))
     }
 
+    /// Whether it did not answer when it was last asked.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent_until.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Lets one caller through in a while, as long as it is silent.
+    fn admit(&self) -> Result<(), VaultError> {
+        let mut silent_until = self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if silent_until.is_some_and(|until| now < until) {
+            return Err(VaultError::KekUnavailable("it has not answered lately".to_owned()));
+        }
+        if silent_until.is_some() {
+            *silent_until = Some(now + PATIENCE + PAUSE);
+        }
+        Ok(())
+    }
+
+    fn learn(&self, answered: bool) {
+        let until = (!answered).then(|| Instant::now() + PAUSE);
+        *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
     async fn ask<T: for<'de> Deserialize<'de>>(
         &self,
         method: Method,
@@ -122,6 +154,19 @@ impl Transit {
     }
 
     async fn send(
+        &self,
+        method: Method,
+        what: &str,
+        suffix: &str,
+        body: Option<&Value>,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.admit()?;
+        let answer = self.exchange(method, what, suffix, body).await;
+        self.learn(!matches!(answer, Err(VaultError::KekUnavailable(_))));
+        answer
+    }
+
+    async fn exchange(
         &self,
         method: Method,
         what: &str,

@@ -47,8 +47,26 @@ fn the_examples_of_the_vault_s_formats_are_golden() {
     let page = std::fs::read_to_string(root().join("docs/reference/vault-formats.md")).unwrap();
     let state = good("puncturable.json", "nobody is punctured");
     let keys = state["expect"]["keys"].as_array().unwrap();
-    for example in [state["expect"]["state"].as_str(), keys[0].as_str(), keys[keys.len() - 1].as_str()] {
-        stands_in(&page, example.unwrap());
+    let (envelope, wrapped) = (good("envelope.json", "some bytes"), good("wrapped.json", "the cell's"));
+    for example in [
+        &state["expect"]["state"],
+        &keys[0],
+        &keys[keys.len() - 1],
+        &wrapped["input"]["kek_file"],
+        &wrapped["input"]["row"]["wrapped"],
+        &envelope["input"]["envelope"],
+        &envelope["expect"]["associated_data"],
+        &good("blind_index.json", "under the newest")["input"]["index"],
+    ] {
+        stands_in(&page, example.as_str().unwrap());
+    }
+    for named in [
+        &wrapped["input"]["cell"],
+        &wrapped["input"]["row"]["dek"],
+        &envelope["input"]["label"],
+        &envelope["input"]["row"][1],
+    ] {
+        assert!(page.contains(named.as_str().unwrap()), "{named}");
     }
 }
 

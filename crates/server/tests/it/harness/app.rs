@@ -9,7 +9,7 @@ use bailiwick_server::app::{App, Parts};
 use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{
-    Config, Database, InternalKey, Jobs, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, Secrets,
+    self, Config, Database, InternalKey, Jobs, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, Secrets,
     TokenKey,
 };
 use bailiwick_server::db::Db;
@@ -85,22 +85,43 @@ impl TestApp {
             token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
             internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).ok(),
         };
-        Self::with(database, pool_size, secrets, None).await
+        let vault = super::vault::settings(&database.kek_file);
+        Self::with(database, pool_size, secrets, vault, None).await
+    }
+
+    /// A server whose keys are kept so.
+    pub async fn keeping(database: TestDatabase, vault: config::Vault) -> Self {
+        let secrets = Secrets {
+            token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
+            internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).ok(),
+        };
+        Self::with(database, 10, secrets, vault, None).await
     }
 
     /// Another node of the same cell: its database, its anchor store and its secrets, as after a restart. Mail that it
     /// delivers lies in the same mailbox.
     pub async fn another_node(&self) -> Self {
-        Self::with(self.database.clone(), 10, self.secrets.clone(), Some(self.mailer.clone())).await
+        self.another_node_keeping(super::vault::settings(&self.database.kek_file)).await
     }
 
-    async fn with(database: TestDatabase, pool_size: u32, secrets: Secrets, mailer: Option<Mailer>) -> Self {
+    /// As [`Self::another_node`], with its keys kept so.
+    pub async fn another_node_keeping(&self, vault: config::Vault) -> Self {
+        Self::with(self.database.clone(), 10, self.secrets.clone(), vault, Some(self.mailer.clone())).await
+    }
+
+    async fn with(
+        database: TestDatabase,
+        pool_size: u32,
+        secrets: Secrets,
+        vault: config::Vault,
+        mailer: Option<Mailer>,
+    ) -> Self {
         logs::install();
         let public = TcpListener::bind("127.0.0.1:0").unwrap();
         let private = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://localhost:{}", public.local_addr().unwrap().port());
         let private_url = format!("http://{}", private.local_addr().unwrap());
-        let config = config(&url, &database, private.local_addr().unwrap(), pool_size, secrets.clone());
+        let config = config(&url, &database, private.local_addr().unwrap(), pool_size, secrets.clone(), vault);
         let ahead_seconds = Arc::new(AtomicI64::new(0));
         let clock = clock(ahead_seconds.clone());
         let mailer = mailer.unwrap_or_else(|| Mailer::new(&config.mail, clock.clone()).unwrap());
@@ -363,6 +384,7 @@ fn config(
     private_listen: std::net::SocketAddr,
     pool_size: u32,
     secrets: Secrets,
+    vault: config::Vault,
 ) -> Config {
     let public_url = PublicUrl::parse(url).unwrap();
     let port = public_url.authority().rsplit(':').next().unwrap().to_owned();
@@ -386,7 +408,7 @@ fn config(
         anchor: database.anchor(),
         log_name: None,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
-        vault: super::vault::settings(&database.kek_file),
+        vault,
         secrets,
         log: Log { format: LogFormat::Text, filter: "debug".to_owned() },
     }

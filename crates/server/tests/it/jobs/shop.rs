@@ -89,6 +89,11 @@ impl Shop {
         Self { app, cell, way, db, queue: Queue::new(vault, Entropy::system()), workspace, workspace_id, key }
     }
 
+    /// The same, whose jobs are sealed by another vault.
+    pub fn sealing_by(self, vault: Vault) -> Self {
+        Self { queue: Queue::new(vault, Entropy::system()), ..self }
+    }
+
     async fn granted(&self) -> Granted<may::RecordEvent> {
         let context = RequestContext::internal(&Clock::system(), &Entropy::system());
         let feed = Feed::new(self.db.clone(), self.app.notary().await, &Clock::system(), &Entropy::system());
