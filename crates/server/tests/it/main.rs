@@ -10,6 +10,7 @@ mod boot;
 mod browser;
 mod cli;
 mod cli_audit;
+mod cli_secrets;
 mod console;
 mod contract;
 mod crash;
