@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
+use crate::secrets::RotateSecrets;
 use crate::state::AppState;
 pub use crate::state::{BuildError, Parts};
 use crate::{housekeeping, router};
@@ -104,8 +105,10 @@ impl App {
 /// Every kind of job that there is, and who runs them.
 fn workers(state: &AppState, slots: usize) -> Workers {
     let (db, clock) = (&state.db, &state.edge.clock);
-    let registry = housekeeping::register(Registry::default(), db, clock, &state.vault).with(state.mailer.clone());
     let (queue, schedules) = (state.queue.clone(), housekeeping::SCHEDULES.to_vec());
+    let registry = housekeeping::register(Registry::default(), db, clock, &state.vault)
+        .with(state.mailer.clone())
+        .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })
 }
 
