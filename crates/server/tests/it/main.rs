@@ -27,4 +27,5 @@ mod ledger_tamper;
 mod mail;
 mod requests;
 mod sign_in;
+mod vouched;
 mod workspaces;

@@ -17,9 +17,10 @@ const CELL_TABLES: [(&str, &str); 10] = [
 ];
 
 /// Tenant tables whose rows belong to the workspace as a whole.
-const WITHOUT_ENVIRONMENT: [(&str, &str); 3] = [
+const WITHOUT_ENVIRONMENT: [(&str, &str); 4] = [
     ("workspaces", "the workspace itself"),
     ("memberships", "people belong to both environments"),
+    ("alerts", "what was found in rows of either environment; no tenant reads it"),
     ("feed_changes", "tells ids alone, to nodes, of whatever a workspace has; no tenant reads it"),
 ];
 

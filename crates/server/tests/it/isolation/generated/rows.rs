@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 27] = [
+const MAKERS: [(&str, &str); 28] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -114,6 +114,11 @@ const MAKERS: [(&str, &str); 27] = [
     (
         "ledger_checkpoints",
         "workspace_id :workspace; environment :environment; generation 1; size :number; signed_at now(); note ''",
+    ),
+    (
+        "alerts",
+        "workspace_id :workspace; id :id; what 'row_unvouched'; of_what 'api_keys'; row_name :id; first_seen_at now();
+         last_seen_at now(); seen 1",
     ),
     ("cell_facts", "name :id; value ''"),
     ("feed_changes", "workspace_id :workspace; entity 'api_key'; entity_id :id"),
