@@ -33,4 +33,5 @@ mod requests;
 mod secrets;
 mod sign_in;
 mod vault;
+mod vouched;
 mod workspaces;
