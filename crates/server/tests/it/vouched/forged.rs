@@ -102,7 +102,7 @@ impl Forged {
         }
         for key in self.credentials.iter().step_by(every) {
             let call = app.private(Method::POST, "/internal/v1/keys/verify").json(&json!({"key": "x"}));
-            let answer = call.header("bailiwick-internal-key", key).send().await;
+            let answer = call.bearer(key).send().await;
             assert_eq!(answer.problem().0, 401, "{}", answer.text);
         }
     }
@@ -133,7 +133,7 @@ async fn a_thousand_forged_rows_let_nobody_in_and_each_is_told() {
         let own = url.get("/v1/key").bearer(reader["key"].as_str().unwrap()).send().await;
         assert_eq!(own.status, 200, "everybody else goes on: {}", own.text);
         let call = url.private(Method::POST, "/internal/v1/keys/verify").json(&json!({"key": "x"}));
-        assert_eq!(call.header("bailiwick-internal-key", &service).send().await.status, 200);
+        assert_eq!(call.bearer(&service).send().await.status, 200);
     }
     assert_eq!((found(&app, "row_rolled_back").await, found(&app, "row_without_entry").await), (0, 0));
     let actions = app.actions(Some(&acme)).await;

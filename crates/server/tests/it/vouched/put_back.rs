@@ -35,6 +35,8 @@ async fn what_is_put_back_is_found_and_fenced_within_a_minute() {
     for table in KEPT {
         intruder.does(&format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}")).await;
     }
+    let internal = app.private(Method::POST, "/internal/v1/keys/verify").json(&json!({"key": "x"}));
+    assert_eq!(internal.bearer(&secret).send().await.status, 200);
     // Everything ends as it should.
     assert_eq!(app.delete(&format!("{path}/{revoked_id}")).bearer(&ada.access_token).send().await.status, 204);
     let narrow = app.call(Method::PATCH, &format!("{path}/{narrowed_id}"));
@@ -65,7 +67,7 @@ async fn what_is_put_back_is_found_and_fenced_within_a_minute() {
             let internal = app.private(Method::POST, "/internal/v1/keys/verify").json(&json!({"key": "x"}));
             !works(app, &revoked).await
                 && !works(app, &narrowed).await
-                && internal.header("bailiwick-internal-key", &secret).send().await.status == 401
+                && internal.bearer(&secret).send().await.status == 401
                 && app.get("/v1/workspaces").bearer(&session.access_token).send().await.status == 401
                 && app.post("/auth/refresh", &json!({"refresh_token": session.refresh_token})).send().await.status
                     == 401
