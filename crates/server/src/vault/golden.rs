@@ -21,6 +21,7 @@ use super::kek::{self, Kek, LocalFile, Wrapped};
 use super::keys::{Dek, Keys, Place};
 use super::mac::{Meaning, RowKeys};
 use crate::anchor::AnchorStore;
+use crate::config::AnchorPlace;
 use crate::entropy::Entropy;
 
 fn path(file: &str) -> PathBuf {
@@ -101,7 +102,7 @@ async fn wrapped(input: &Value) -> Result<Value, &'static str> {
     let of_cell = unwrap(&kek, cell, Uuid::nil(), &input["cell_row"]).await.map_err(word)?;
     let deks = vec![dek(&input["cell_row"], &of_cell)];
     let cell_keys = Keys::new(Uuid::nil(), uuid(&input["cell_row"]["dek"]), deks, None, Entropy::counted());
-    let store = AnchorStore::folder(&dir.path().join("anchor")).await.unwrap();
+    let store = AnchorStore::open(&AnchorPlace::Folder(dir.path().join("anchor")), &Entropy::counted()).await.unwrap();
     let name = format!("{cell}/vault/{owner}").parse().unwrap();
     store.create(&name, &hex(&input["object"])).await.unwrap();
     let anchored = match Shelf::new(store, cell).find(owner, &cell_keys).await.map_err(word)? {
@@ -141,7 +142,7 @@ fn meaning(parts: &Value) -> Meaning {
 
 fn row_mac(input: &Value) -> Result<Value, &'static str> {
     let label = input["label"].as_str().unwrap();
-    let keys = RowKeys::new(keys(input).mac_keys(label).unwrap());
+    let keys = RowKeys::of(keys(input).mac_keys(label).unwrap()).unwrap();
     match keys.vouches(&meaning(&input["meaning"]), &hex(&input["mac"])) {
         Some(true) => Ok(json!({ "newest": keys.is_newest(&hex(&input["mac"])) })),
         Some(false) => Err("not_vouched"),

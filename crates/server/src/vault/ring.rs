@@ -264,11 +264,8 @@ impl Vault {
     /// See [`VaultError`].
     pub async fn look_for_cell_keys(&self) -> Result<(), VaultError> {
         let slot = self.slot(Owner::Cell);
-        let _one_at_a_time = slot.fetching.lock().await;
-        match slot.remembered(LOOK) {
-            Some(_) => Ok(()),
-            None => self.fetch(Owner::Cell, &slot).await.map(|_| ()),
-        }
+        let _one_at_a_time = self.turn(&slot).await?;
+        if slot.may_look(LOOK) { self.fetch(Owner::Cell, &slot).await.map(|_| ()) } else { Ok(()) }
     }
 
     /// Forgets what is remembered of an owner, so that it is fetched anew.

@@ -296,8 +296,8 @@ fn row_macs() -> Value {
     let both = json!({ "1": to_hex(&[7; 32]), "2": to_hex(&[8; 32]) });
     let base = json!({ "data_keys": { "1": to_hex(&[7; 32]) }, "label": "row/v1", "meaning": parts });
     let signed = |input: &Value| {
-        let keys = RowKeys::new(keys(input).mac_keys(input["label"].as_str().unwrap()).unwrap());
-        with(input, &[("mac", json!(to_hex(&keys.sign(&meaning(&input["meaning"])).unwrap())))])
+        let keys = RowKeys::of(keys(input).mac_keys(input["label"].as_str().unwrap()).unwrap()).unwrap();
+        with(input, &[("mac", json!(to_hex(&keys.sign(&meaning(&input["meaning"])))))])
     };
     let (old, new) = (signed(&base), signed(&with(&base, &[("data_keys", both.clone())])));
     for (name, input) in [
