@@ -186,7 +186,7 @@ pub async fn show(
     visit.page(&ShowPage {
         id: IdChip::new(id, secret_path(&desk, id)),
         versions: detail.versions.into_iter().map(|version| VersionView::of(version, &names, &visit)).collect(),
-        rotation: rotation.map(|rotation| RotationView::of(rotation, &desk, &visit)),
+        rotation: rotation.as_ref().map(|rotation| RotationView::of(rotation, &desk, &visit)),
         cli,
         delete: desk
             .may(Permission::DeleteSecret)

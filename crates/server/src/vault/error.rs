@@ -59,11 +59,13 @@ impl VaultError {
     /// database is away, or the keeper refuses until somebody gives the server another credential.
     #[must_use]
     pub fn passes(&self) -> bool {
-        match self {
-            Self::KekUnavailable(_) | Self::KekRefused(_) | Self::Db(DbError::Unavailable(_)) => true,
-            Self::Anchor(AnchorError::Unavailable { .. }) => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::KekUnavailable(_)
+                | Self::KekRefused(_)
+                | Self::Db(DbError::Unavailable(_))
+                | Self::Anchor(AnchorError::Unavailable { .. })
+        )
     }
 
     /// Whether what is sealed was tampered with: moved, altered, or put there by somebody without the key.

@@ -165,7 +165,7 @@ pub(super) struct ReadyForm {
 }
 
 impl RotationView {
-    pub(super) fn of(rotation: SecretRotation, desk: &Desk, visit: &Visit) -> Self {
+    pub(super) fn of(rotation: &SecretRotation, desk: &Desk, visit: &Visit) -> Self {
         let moment = |at| visit.moment(at);
         let waits = rotation.state == Stand::AwaitingReady && desk.may(Permission::UpdateSecret);
         Self {

@@ -28,10 +28,12 @@ impl File {
         Self { about, good: Vec::new(), bad: Vec::new() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the cases are made where they are told")]
     fn good(&mut self, name: &str, input: Value, expect: Value) {
         self.good.push(json!({ "name": name, "input": input, "expect": expect }));
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the cases are made where they are told")]
     fn bad(&mut self, name: &str, input: Value, reason: &str) {
         self.bad.push(json!({ "name": name, "input": input, "reason": reason, "detail": reason }));
     }
