@@ -67,6 +67,10 @@ async fn ask(client: &Client, token: &str, url: &str) -> Option<(u16, String)> {
 async fn whenever_the_blow_falls_nothing_is_revoked_early_and_each_step_is_made_once() {
     let world = World::found().await;
     let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+    let body = json!({"name": "rotator", "scopes": ["management"]});
+    // Each node signs sessions for its own address; a key is good at all of them.
+    let key = world.app.api_key(&world.ada, &world.workspace, &body).await;
+    let key = key["key"].as_str().unwrap();
     let mut own_node = None::<Uuid>;
     until(async || {
         let sql = "SELECT node_id FROM feed_nodes";
@@ -88,7 +92,7 @@ async fn whenever_the_blow_falls_nothing_is_revoked_early_and_each_step_is_made_
             node.signal(Signal::SIGKILL);
             node.ended().await;
         };
-        let (answered, ()) = tokio::join!(ask(&client, &world.ada.access_token, &ready), blow);
+        let (answered, ()) = tokio::join!(ask(&client, key, &ready), blow);
         let seen = world.seen(&rotation).await;
         check(&seen);
         if let Some((status, text)) = answered {
@@ -104,7 +108,7 @@ async fn whenever_the_blow_falls_nothing_is_revoked_early_and_each_step_is_made_
     }
     for (id, rotation) in &rotations {
         let ready = format!("{}/v1/workspaces/{}/secret-rotations/{rotation}/ready", world.app.url, world.workspace);
-        let (status, text) = ask(&client, &world.ada.access_token, &ready).await.unwrap();
+        let (status, text) = ask(&client, key, &ready).await.unwrap();
         assert_eq!(status, 200, "{text}");
         until(async || {
             let seen = world.seen(rotation).await;
