@@ -2,6 +2,7 @@
 
 mod audit;
 mod keys;
+mod secrets;
 
 use bailiwick_proof::environment::Environment;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -15,6 +16,9 @@ use crate::server_url::ServerUrl;
 
 pub(crate) use audit::{Audit, Checkpoint, KeySource, List, Receipt, Verify};
 pub(crate) use keys::{CreateKey, KeyList, Keys, RotateKey, Scope, UpdateKey};
+pub(crate) use secrets::{
+    DeleteSecret, GetSecret, Kind, Reason, RotateSecret, SecretList, SecretRef, Secrets, SetSecret, ValueSource,
+};
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -36,7 +40,7 @@ Examples:
   bailiwick login --token-stdin --server https://bailiwick.example.com < token
   pass show bailiwick/prod | bailiwick login --token-stdin --profile prod";
 
-/// A client for Bailiwick: workspaces, members, projects, API keys and the audit log.
+/// A client for Bailiwick: workspaces, members, projects, API keys, secrets and the audit log.
 #[derive(Debug, Parser)]
 #[command(name = "bailiwick", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -106,6 +110,9 @@ pub(crate) enum Command {
     /// Projects of a workspace
     #[command(subcommand)]
     Projects(Projects),
+    /// Secrets of a workspace
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// The people in a workspace
     #[command(subcommand)]
     Members(Members),

@@ -209,6 +209,16 @@ impl Client {
         answer.json(&self.server).map_err(|failure| failure.hint(once.advice()))
     }
 
+    /// Brings something on that takes no body.
+    ///
+    /// # Errors
+    /// As for [`Self::post`].
+    pub(crate) async fn post_nothing(&self, path: &[&str], once: &Once) -> Result<Value, Failure> {
+        let url = self.server.join(path.iter().copied());
+        let answer = self.call(&Call { method: Method::POST, once: Some(once), ..Call::get(url) }).await?;
+        answer.json(&self.server).map_err(|failure| failure.hint(once.advice()))
+    }
+
     /// Removes or revokes something.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod login;
 mod members;
 mod profiles;
 mod projects;
+mod secrets;
 mod verify;
 mod workspaces;
 
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Workspaces(command) => workspaces::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,
         Command::Projects(command) => projects::run(&global, command).await?,
+        Command::Secrets(command) => secrets::run(&global, command).await?,
         Command::Members(command) => members::run(&global, command).await?,
         Command::Audit(command) => audit::run(&global, command).await?,
         Command::Verify(wanted) => verify::run(&wanted)?,

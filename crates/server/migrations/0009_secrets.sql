@@ -5,7 +5,7 @@ CREATE TABLE secrets (
     environment text NOT NULL CHECK (environment IN ('live', 'test')),
     project_id uuid,
     id uuid NOT NULL,
-    name text NOT NULL CHECK (length(name) <= 80 AND name ~ '^[a-z0-9]+([._-][a-z0-9]+)*$'),
+    name text NOT NULL CHECK (length(name) <= 80 AND name ~ '^[a-z0-9]+([.-][a-z0-9]+)*$'),
     kind text NOT NULL CHECK (kind IN ('generic', 'deploy_token', 'identity_provider', 'webhook_signing', 'database',
         'oauth_client', 'private_key')),
     newest_version integer NOT NULL CHECK (newest_version >= 1),

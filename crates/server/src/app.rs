@@ -19,9 +19,11 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
+use crate::reconciliation::Reconciler;
+use crate::secrets::RotateSecrets;
 use crate::state::AppState;
 pub use crate::state::{BuildError, Parts};
-use crate::{housekeeping, router};
+use crate::{alerts, housekeeping, router};
 
 /// How long requests may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -70,6 +72,8 @@ impl App {
         let feed = state.feed.clone();
         let following = tokio::spawn(async move { feed.run().await });
         let upkeep = tokio::spawn(housekeeping::tend_metrics(state.metrics.clone()));
+        let (db, alerts) = (state.db.clone(), state.vault.alerts().clone());
+        let alerting = tokio::spawn(alerts::keep(db, alerts, state.edge.clock.clone(), state.edge.entropy.clone()));
         let (stop_workers, workers_stop) = oneshot::channel::<()>();
         let workers = tokio::spawn(workers(&state, slots).run(async move {
             let _told = workers_stop.await;
@@ -92,6 +96,7 @@ impl App {
         // Requests have ended, so nothing more is enqueued here; what a job changes is numbered while it can be.
         let _workers_died = stop_workers.send(());
         let _panicked = workers.await;
+        alerting.abort();
         ledger.abort();
         // Last, for until then revocations have to reach this node.
         following.abort();
@@ -104,8 +109,18 @@ impl App {
 /// Every kind of job that there is, and who runs them.
 fn workers(state: &AppState, slots: usize) -> Workers {
     let (db, clock) = (&state.db, &state.edge.clock);
-    let registry = housekeeping::register(Registry::default(), db, clock, &state.vault).with(state.mailer.clone());
+    let reconciler = Reconciler::new(
+        db.clone(),
+        state.notary.clone(),
+        state.ledger.clone(),
+        state.vault.alerts().clone(),
+        clock.clone(),
+        state.edge.entropy.clone(),
+    );
     let (queue, schedules) = (state.queue.clone(), housekeeping::SCHEDULES.to_vec());
+    let registry = housekeeping::register(Registry::default(), db, clock, &state.vault, reconciler)
+        .with(state.mailer.clone())
+        .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })
 }
 

@@ -1,5 +1,6 @@
 //! The commands of `bailiwickd`, one module each.
 
+mod alerts;
 mod cell;
 mod config_show;
 mod dev;
@@ -60,6 +61,9 @@ enum Command {
     /// Look at the queue of jobs, try one again, discard one
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Look at what was found that should not be, say what was seen to
+    #[command(subcommand)]
+    Alerts(alerts::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Print a page of the reference documentation
@@ -134,6 +138,7 @@ pub(crate) async fn run(arguments: Arguments, hardened: Hardened) -> anyhow::Res
         Command::Erase(command) => erase::run(command, &environment).await,
         Command::Kek(command) => kek::run(command, &environment).await,
         Command::Jobs(command) => jobs::run(command, &environment).await,
+        Command::Alerts(command) => alerts::run(command, &environment).await,
         Command::Openapi => print(&bailiwick_server::router::openapi_json()),
         Command::Reference(arguments) => reference::run(arguments),
     }

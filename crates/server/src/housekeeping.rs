@@ -9,8 +9,11 @@ use crate::authz::PermissionSet;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
+use crate::reconciliation::Reconciler;
 use crate::vault::{KEY_AGE, Rewrapped, Vault};
 
+/// What was put back is found within a minute.
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_secs(60);
 const METRICS: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -19,21 +22,23 @@ const REPLAYS_LIVE: Span = Span::days(1);
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
 /// What is done when.
-pub const SCHEDULES: [Schedule; 5] = [
+pub const SCHEDULES: [Schedule; 6] = [
     Schedule { kind: UpkeepOfPartitions::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireReplays::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireChanges::KIND, every: Every::Interval(MINUTE) },
+    Schedule { kind: Reconciler::KIND, every: Every::Interval(HALF_A_MINUTE) },
     Schedule { kind: ExpireDead::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: RotateKeys::KIND, every: Every::Interval(HOUR) },
 ];
 
 /// The kinds that [`SCHEDULES`] names.
 #[must_use]
-pub fn register(registry: Registry, db: &Db, clock: &Clock, vault: &Vault) -> Registry {
+pub fn register(registry: Registry, db: &Db, clock: &Clock, vault: &Vault, reconciler: Reconciler) -> Registry {
     registry
         .with(UpkeepOfPartitions { db: db.clone() })
         .with(ExpireReplays { db: db.clone(), clock: clock.clone() })
         .with(ExpireChanges { db: db.clone() })
+        .with(reconciler)
         .with(ExpireDead::new(db.clone(), clock.clone()))
         .with(RotateKeys { vault: vault.clone() })
 }

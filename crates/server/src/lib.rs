@@ -6,6 +6,7 @@
 //! <- `state` <- `router` <- `app` <- the binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod alerts;
 pub mod anchor;
 pub mod api_keys;
 pub mod app;
@@ -32,6 +33,7 @@ pub mod members;
 pub mod name;
 pub mod networks;
 pub mod projects;
+pub mod reconciliation;
 pub mod router;
 pub mod secrets;
 pub mod sessions;

@@ -2,8 +2,10 @@
 
 pub mod http;
 mod model;
+mod names;
 pub mod page;
 mod sql;
 
 pub use model::Member;
+pub(crate) use names::Names;
 pub use sql::list;

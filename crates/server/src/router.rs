@@ -17,7 +17,10 @@ use crate::http::{Code, Gate, Operation, Page, Routes, Surface, openapi_document
 use crate::identity::http::{Challenge, SignInRequest, VerifyRequest};
 use crate::members::Member;
 use crate::projects::{CreateProject, Project};
-use crate::secrets::{AddVersion, CreateSecret, RevealSecret, RevealedSecret, Secret, SecretAccess, SecretDetail};
+use crate::secrets::{
+    AddVersion, CreateSecret, OpenRotation, RevealSecret, RevealedSecret, Secret, SecretAccess, SecretDetail,
+    SecretRotation,
+};
 use crate::sessions::TokenPair;
 use crate::sessions::http::RefreshRequest;
 use crate::state::AppState;
@@ -124,6 +127,15 @@ fn api() -> Routes<AppState> {
             .problems(&[Code::StepUpRequired, Code::SecretVersionGone, Code::SecretDamaged]), secrets::http::reveal)
         .operation(Operation::get("/v1/workspaces/{workspace}/secrets/{id}/accesses", "listSecretAccesses", Permission(P::ReadAudit), "List who read a secret, the newest reading first")
             .answers::<Page<SecretAccess>>(200).query(PAGING), secrets::http::accesses)
+        .operation(Operation::post("/v1/workspaces/{workspace}/secrets/{id}/rotations", "openSecretRotation", Permission(P::UpdateSecret), "Rotate a secret: store its new version, beside those that are there")
+            .takes::<OpenRotation>().with_room_for(secrets::BODY_BYTES).answers::<SecretRotation>(201)
+            .problems(&[Code::RotationOpen]), secrets::rotation::http::open)
+        .operation(Operation::get("/v1/workspaces/{workspace}/secrets/{id}/rotations", "listSecretRotations", Permission(P::ReadSecrets), "List the rotations of a secret, the newest first")
+            .answers::<Page<SecretRotation>>(200).query(PAGING), secrets::rotation::http::list)
+        .operation(Operation::get("/v1/workspaces/{workspace}/secret-rotations/{id}", "getSecretRotation", Permission(P::ReadSecrets), "Get a rotation: how far it is, and its receipt")
+            .answers::<SecretRotation>(200), secrets::rotation::http::get)
+        .operation(Operation::post("/v1/workspaces/{workspace}/secret-rotations/{id}/ready", "readySecretRotation", Permission(P::UpdateSecret), "Say that the new version is deployed: the older ones are revoked from then on")
+            .answers::<SecretRotation>(200), secrets::rotation::http::ready)
         .operation(Operation::delete("/v1/workspaces/{workspace}/secrets/{id}", "deleteSecret", Permission(P::DeleteSecret), "Delete a secret with all its versions")
             .answers_nothing(204), secrets::http::delete)
         .operation(Operation::get("/w/{workspace}/.well-known/jwks.json", "getLedgerKeys", Anyone, "Get the keys that sign a workspace's logs")
@@ -175,6 +187,20 @@ fn console() -> Routes<AppState> {
         .page(&GET, "/w/{workspace}/{environment}/audit/checkpoint", Permission(P::ReadAudit), audit::page::checkpoint)
         .page(&GET, "/w/{workspace}/{environment}/audit/{id}", Permission(P::ReadAudit), audit::page::show)
         .page(&GET, "/w/{workspace}/{environment}/audit/{id}/receipt", Permission(P::ReadAudit), audit::page::receipt)
+        .page(&GET, "/w/{workspace}/{environment}/secrets", Permission(P::ReadSecrets), secrets::page::index)
+        .roomy_page(&POST, "/w/{workspace}/{environment}/secrets", Permission(P::CreateSecret), secrets::BODY_BYTES, secrets::page::create)
+        .page(&GET, "/w/{workspace}/{environment}/secrets/new", Permission(P::CreateSecret), secrets::page::new)
+        .page(&GET, "/w/{workspace}/{environment}/secrets/{id}", Permission(P::ReadSecrets), secrets::page::show)
+        .page(&GET, "/w/{workspace}/{environment}/secrets/{id}/version", Permission(P::UpdateSecret), secrets::page::ask_version)
+        .roomy_page(&POST, "/w/{workspace}/{environment}/secrets/{id}/version", Permission(P::UpdateSecret), secrets::BODY_BYTES, secrets::page::add_version)
+        .page(&GET, "/w/{workspace}/{environment}/secrets/{id}/rotate", Permission(P::UpdateSecret), secrets::page::ask_rotate)
+        .roomy_page(&POST, "/w/{workspace}/{environment}/secrets/{id}/rotate", Permission(P::UpdateSecret), secrets::BODY_BYTES, secrets::page::rotate)
+        .page(&POST, "/w/{workspace}/{environment}/secrets/{id}/ready", Permission(P::UpdateSecret), secrets::page::ready)
+        .page(&POST, "/w/{workspace}/{environment}/secrets/{id}/reveal", Permission(P::RevealSecret), secrets::page::reveal)
+        .page(&POST, "/w/{workspace}/{environment}/secrets/{id}/read", Permission(P::RevealSecret), secrets::page::read)
+        .page(&GET, "/w/{workspace}/{environment}/secrets/{id}/accesses", Permission(P::ReadAudit), secrets::page::accesses)
+        .page(&GET, "/w/{workspace}/{environment}/secrets/{id}/delete", Permission(P::DeleteSecret), secrets::page::confirm)
+        .page(&POST, "/w/{workspace}/{environment}/secrets/{id}/delete", Permission(P::DeleteSecret), secrets::page::delete)
         .page(&GET, "/w/{workspace}/{environment}/keys", Permission(P::ReadKeys), api_keys::page::index)
         .page(&POST, "/w/{workspace}/{environment}/keys", Permission(P::CreateKey), api_keys::page::create)
         .page(&GET, "/w/{workspace}/{environment}/keys/new", Permission(P::CreateKey), api_keys::page::new)

@@ -7,13 +7,16 @@
 //! - Whoever reads a value has a permission of its own, and as a person a sign-in that is minutes old.
 //! - A version that was revoked, and a secret that was deleted, have no value any more: the sealed bytes are gone. What is
 //!   still asked of a revoked version is refused, recorded and counted.
+//! - Older versions are revoked by a rotation alone, after somebody has said that the new one is deployed.
 //! - Versions count up; no number is given twice.
 
 pub mod http;
 mod kind;
 mod model;
 mod ops;
+pub mod page;
 mod reveal;
+pub mod rotation;
 mod sql;
 mod value;
 
@@ -23,5 +26,6 @@ pub use model::{
     AddVersion, CreateSecret, RevealSecret, RevealedSecret, Secret, SecretAccess, SecretDetail, SecretVersion,
 };
 pub use ops::ChangeError;
+pub use rotation::{OpenRotation, RotateSecrets, SecretRotation};
 pub use sql::{SecretFilter, get, list};
 pub use value::SecretValue;

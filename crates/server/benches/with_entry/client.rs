@@ -43,8 +43,8 @@ const CLOSE: Mirror = Mirror {
              VALUES ($1, $2, $3, $4, $5, $6, $7)
          )
          INSERT INTO ledger_staged (workspace_id, environment, project_id, event_id, action, actor, target, recorded_by,
-             meta, trace_id, request_id, external_request_id, client_ip, staged_at)
-         VALUES ($1, $2, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $7)",
+             meta, trace_id, request_id, external_request_id, client_ip, staged_at, rows)
+         VALUES ($1, $2, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $7, $19)",
     file: "src/db/closing.rs",
 };
 const PROJECT: Mirror = Mirror {
@@ -54,8 +54,8 @@ const PROJECT: Mirror = Mirror {
 const STAGE: Mirror = Mirror {
     sql:
         "INSERT INTO ledger_staged (workspace_id, environment, project_id, event_id, action, actor, target, recorded_by,
-             meta, trace_id, request_id, external_request_id, client_ip, staged_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             meta, trace_id, request_id, external_request_id, client_ip, staged_at, rows)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     file: "src/db/closing.rs",
 };
 
@@ -165,6 +165,7 @@ impl Transaction<'_> {
             .bind(None::<&str>)
             .bind("127.0.0.1")
             .bind(self.now)
+            .bind(None::<Vec<u8>>)
             .execute(&mut *self.connection)
             .await?;
         Ok(())
@@ -212,6 +213,7 @@ impl Transaction<'_> {
             .bind(self.entropy.uuid_v7(self.now))
             .bind(None::<&str>)
             .bind("127.0.0.1")
+            .bind(None::<Vec<u8>>)
             .execute(&mut *self.connection)
             .await?;
         Ok(())

@@ -106,9 +106,10 @@ pub async fn create(
         successor_id: None,
     };
     let digest = TokenDigest::of(plain.reveal().as_bytes());
-    sql::insert(tx, notary, &api_key, &digest, granted.principal()).await?;
+    let stamp = sql::insert(tx, notary, &api_key, &digest, granted.principal()).await?;
     let entry = Entry::about(Action::ApiKeyCreated, api_key.id)
         .with(json!({"scopes": scopes.words()}))
+        .changing([stamp])
         .within(api_key.project_id);
     let recorded = ledger::stage(tx, entropy, entry);
     Ok((CreatedApiKey { key: plain.reveal().to_owned(), api_key }, recorded))
@@ -210,8 +211,9 @@ pub async fn update(
         demand_within(tx, granted, notary, reach).await?;
     }
     let project = changed.project_id;
-    sql::update(tx, notary, &held).await?;
-    let entry = Entry::about(Action::ApiKeyUpdated, key).with(json!({"changed": fields})).within(project);
+    let stamp = sql::update(tx, notary, &held).await?;
+    let entry =
+        Entry::about(Action::ApiKeyUpdated, key).with(json!({"changed": fields})).changing([stamp]).within(project);
     let recorded = ledger::stage(tx, entropy, entry);
     Ok(Some((held.key, recorded)))
 }
@@ -242,8 +244,8 @@ pub async fn revoke(
     entropy: &Entropy,
     key: ApiKeyId,
 ) -> Result<Option<Revoked>, DbError> {
-    if let Some(project) = sql::revoke(tx, notary, key).await? {
-        let entry = Entry::about(Action::ApiKeyRevoked, key).within(project);
+    if let Some((project, stamp)) = sql::revoke(tx, notary, key).await? {
+        let entry = Entry::about(Action::ApiKeyRevoked, key).changing([stamp]).within(project);
         let recorded = ledger::stage(tx, entropy, entry);
         return Ok(Some(Revoked::Now(recorded)));
     }

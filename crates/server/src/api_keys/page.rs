@@ -6,8 +6,6 @@ mod edit;
 mod revoke;
 mod rotate;
 
-use std::collections::HashMap;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -25,13 +23,12 @@ use super::http::{self, KeyQuery};
 use super::model::{ApiKey, Status};
 use crate::authz::{Granted, Permission, PermissionSet, Scope, ScopeSet, may};
 use crate::console::{Area, CodeLine, Desk, Field, IdChip, Listing, Moment, Noun, Visit, all_in_words};
-use crate::db::{Authority, Db, DbError};
+use crate::db::Db;
 use crate::http::{PathId, Problem, Query};
-use crate::{members, projects, workspaces};
+use crate::members::Names;
+use crate::workspaces;
 
 const NOUN: Noun = Noun { one: "key", many: "keys" };
-/// Of so many people and projects the names are looked up; of others the ids are shown.
-const NAMED: u16 = 1_000;
 
 /// `/w/{workspace}/{environment}/keys`.
 #[derive(Template)]
@@ -122,7 +119,7 @@ pub async fn index(
         "bailiwick keys create importer --scope read --workspace {} --environment {}",
         desk.workspace.named, desk.environment
     );
-    let keys = page.data.into_iter().map(|key| names.view(key, &desk, &visit)).collect();
+    let keys = page.data.into_iter().map(|key| view(key, &names, &desk, &visit)).collect();
     visit.page(&IndexPage { keys, filter: shown.status, list, cli, desk })
 }
 
@@ -184,7 +181,7 @@ pub async fn show(
         revoked: key.revoked_at.map(|at| visit.moment(at)),
         call: CodeLine::self_check(visit.origin()),
         revoke: revocable.then(|| RevokeForm::new(&desk, &visit, &key, Field::default())),
-        key: names.view(key, &desk, &visit),
+        key: view(key, &names, &desk, &visit),
         desk,
     })
 }
@@ -199,40 +196,19 @@ fn allowed(scopes: &[Scope], project: Option<ProjectId>) -> PermissionSet {
     if project.is_some() { all.intersection(PermissionSet::WITHIN_PROJECT) } else { all }
 }
 
-/// What people read in place of ids.
-#[derive(Default)]
-struct Names(HashMap<String, String>);
-
-impl Names {
-    /// Whoever may see keys may see people and projects as well: the golden file of roles says so.
-    async fn look_up(authority: &impl Authority, db: &Db) -> Result<Self, DbError> {
-        let mut tx = db.workspace_tx(authority).await?;
-        let members = members::list(&mut tx, None, NAMED).await?;
-        let projects = projects::list(&mut tx, None, NAMED).await?;
-        tx.finish_reading().await?;
-        let people = members.into_iter().map(|member| (member.user_id.to_string(), member.email));
-        let projects = projects.into_iter().map(|project| (project.id.to_string(), project.name));
-        Ok(Self(people.chain(projects).collect()))
-    }
-
-    fn of(&self, id: String) -> String {
-        self.0.get(&id).cloned().unwrap_or(id)
-    }
-
-    fn view(&self, key: ApiKey, desk: &Desk, visit: &Visit) -> KeyView {
-        let words: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-        KeyView {
-            lookup: shown_lookup(key.environment, &key.lookup),
-            href: key_path(desk, key.id),
-            scopes: words.join(", "),
-            project: key.project_id.map(|id| self.of(id.to_string())),
-            status: key.status,
-            created: visit.moment(key.created_at),
-            created_by: self.of(key.created_by),
-            last_used: key.last_used_at.map(|at| visit.moment(at)),
-            expires: key.expires_at.map(|at| visit.moment(at)),
-            name: key.name,
-        }
+fn view(key: ApiKey, names: &Names, desk: &Desk, visit: &Visit) -> KeyView {
+    let words: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    KeyView {
+        lookup: shown_lookup(key.environment, &key.lookup),
+        href: key_path(desk, key.id),
+        scopes: words.join(", "),
+        project: key.project_id.map(|id| names.of(id.to_string())),
+        status: key.status,
+        created: visit.moment(key.created_at),
+        created_by: names.of(key.created_by),
+        last_used: key.last_used_at.map(|at| visit.moment(at)),
+        expires: key.expires_at.map(|at| visit.moment(at)),
+        name: key.name,
     }
 }
 

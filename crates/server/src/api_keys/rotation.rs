@@ -75,10 +75,12 @@ pub async fn rotate(
     let overlap_ends = now + Duration::seconds(overlap_seconds.into());
     old.expires_at = Some(old.expires_at.map_or(overlap_ends, |at| at.min(overlap_ends)));
     let (old_id, project) = (old.id, old.project_id);
-    sql::update(tx, notary, &held).await?;
-    sql::insert(tx, notary, &successor, &TokenDigest::of(plain.reveal().as_bytes()), granted.principal()).await?;
+    let old_stamp = sql::update(tx, notary, &held).await?;
+    let stamp =
+        sql::insert(tx, notary, &successor, &TokenDigest::of(plain.reveal().as_bytes()), granted.principal()).await?;
     let entry = Entry::about(Action::ApiKeyRotated, old_id)
         .with(json!({"successor": successor.id.to_string(), "overlap_seconds": overlap_seconds}))
+        .changing([old_stamp, stamp])
         .within(project);
     let recorded = ledger::stage(tx, entropy, entry);
     Ok(Some((CreatedApiKey { key: plain.reveal().to_owned(), api_key: successor }, recorded)))

@@ -8,6 +8,7 @@ use super::labels::Labels;
 use super::model::{ApiKey, Status};
 use crate::authn::TokenDigest;
 use crate::authz::vouched::rows;
+use crate::authz::vouched::stamp::Stamp;
 use crate::authz::{Audiences, Notary, Principal, ScopeSet};
 use crate::db::{DbError, WorkspaceTx};
 use crate::networks::Networks;
@@ -101,10 +102,10 @@ pub(super) async fn insert(
     key: &ApiKey,
     digest: &TokenDigest,
     maker: &Principal,
-) -> Result<(), DbError> {
+) -> Result<Stamp, DbError> {
     let workspace = tx.workspace().uuid();
     let words = Words::of(key);
-    let mac = notary.sign(&words.row(tx, key, 1, &rows::imprint(digest.bytes())));
+    let vouching = notary.vouch(&words.row(tx, key, 1, &rows::imprint(digest.bytes())));
     let (by_user, by_key) = match maker {
         Principal::Session(person) => (Some(person.user().uuid()), None),
         Principal::Key(holder) => (None, Some(holder.key().id.uuid())),
@@ -129,11 +130,11 @@ pub(super) async fn insert(
         &words.audiences,
         &words.networks,
         key.rotated_from.map(Id::uuid),
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
 /// Which keys are asked for.
@@ -240,10 +241,10 @@ async fn hold(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<Held>, DbErr
 }
 
 /// Writes what can be changed of a key, and vouches for it.
-pub(super) async fn update(tx: &mut WorkspaceTx, notary: &Notary, held: &Held) -> Result<(), DbError> {
+pub(super) async fn update(tx: &mut WorkspaceTx, notary: &Notary, held: &Held) -> Result<Stamp, DbError> {
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let (key, words) = (&held.key, Words::of(&held.key));
-    let mac = notary.sign(&words.row(tx, key, held.version + 1, &held.imprint));
+    let vouching = notary.vouch(&words.row(tx, key, held.version + 1, &held.imprint));
     sqlx::query!(
         "UPDATE api_keys SET name = $4, labels = $5, expires_at = $6, allowed_networks = $7, mac = $8
          WHERE workspace_id = $1 AND environment = $2 AND id = $3",
@@ -254,11 +255,11 @@ pub(super) async fn update(tx: &mut WorkspaceTx, notary: &Notary, held: &Held) -
         as_json(&key.labels),
         key.expires_at,
         &words.networks,
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
 /// Revokes a key that works, and answers its project, if it has one; `None` when there is no such key to revoke. That
@@ -267,20 +268,20 @@ pub(super) async fn revoke(
     tx: &mut WorkspaceTx,
     notary: &Notary,
     key: ApiKeyId,
-) -> Result<Option<Option<ProjectId>>, DbError> {
+) -> Result<Option<(Option<ProjectId>, Stamp)>, DbError> {
     let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);
     let Some(mut held) = hold(tx, key).await?.filter(|held| held.key.revoked_at.is_none()) else { return Ok(None) };
     held.key.revoked_at = Some(now);
-    let mac = notary.sign(&Words::of(&held.key).row(tx, &held.key, held.version + 1, &held.imprint));
+    let vouching = notary.vouch(&Words::of(&held.key).row(tx, &held.key, held.version + 1, &held.imprint));
     sqlx::query!(
         "UPDATE api_keys SET revoked_at = $4, mac = $5 WHERE workspace_id = $1 AND environment = $2 AND id = $3",
         workspace,
         environment,
         key.uuid(),
         now,
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(Some(held.key.project_id))
+    Ok(Some((held.key.project_id, vouching.stamp)))
 }

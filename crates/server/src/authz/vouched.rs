@@ -9,6 +9,7 @@
 
 pub mod rows;
 mod sql;
+pub mod stamp;
 pub mod standing;
 
 use std::fmt;
@@ -16,10 +17,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
+use stamp::{Stamp, Stamped};
 use standing::Standing;
+use time::OffsetDateTime;
 
 use crate::db::DbError;
 use crate::vault::{Alert, Meaning, RowKeys, Vault, VaultError};
+
+/// The label of the key that vouches for stamps.
+const STAMP: &str = "row-stamp/v1";
 
 /// A kind of row that grants something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +80,26 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// As stamps have it: frozen.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::ApiKey => 1,
+            Self::Membership => 2,
+            Self::User => 3,
+            Self::Session => 4,
+            Self::RefreshToken => 5,
+            Self::Service => 6,
+            Self::Challenge => 7,
+        }
+    }
+
+    fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+}
+
 /// A row that grants something.
 pub trait Vouched: Sync {
     /// What kind of row.
@@ -84,11 +110,34 @@ pub trait Vouched: Sync {
         Uuid::nil()
     }
 
+    /// Its id's bytes, or the digest by which it is found.
+    fn id(&self) -> Vec<u8>;
+
     /// Which one, in words that hold no secret.
-    fn row(&self) -> String;
+    fn row(&self) -> String {
+        words(&self.id())
+    }
+
+    /// Grows with each change of the row.
+    fn serial(&self) -> u64;
+
+    /// When it ends by itself.
+    fn until(&self) -> Option<OffsetDateTime> {
+        None
+    }
 
     /// What it grants.
     fn meaning(&self) -> Meaning;
+}
+
+/// What a row that is written gets, and what the entry that tells of it gets.
+#[derive(Debug)]
+#[must_use]
+pub struct Vouching {
+    /// For the row.
+    pub mac: Vec<u8>,
+    /// For the entry.
+    pub stamp: Stamp,
 }
 
 /// Vouches for rows. Cheap to clone.
@@ -109,6 +158,7 @@ struct Keys {
     refresh_token: RowKeys,
     service: RowKeys,
     challenge: RowKeys,
+    stamp: RowKeys,
 }
 
 impl Keys {
@@ -121,6 +171,7 @@ impl Keys {
             refresh_token: vault.row_keys(Kind::RefreshToken.label()).await?,
             service: vault.row_keys(Kind::Service.label()).await?,
             challenge: vault.row_keys(Kind::Challenge.label()).await?,
+            stamp: vault.row_keys(STAMP).await?,
         })
     }
 
@@ -145,6 +196,11 @@ impl Notary {
     pub async fn open(vault: &Vault) -> Result<Self, VaultError> {
         let keys = RwLock::new(Arc::new(Keys::of(vault).await?));
         Ok(Self(Arc::new(Inner { vault: vault.clone(), keys })))
+    }
+
+    /// Vouches for a row that is written, in the words that it has afterwards.
+    pub fn vouch<R: Vouched>(&self, row: &R) -> Vouching {
+        Vouching { mac: self.sign(row), stamp: Stamped::of(row).signed(self) }
     }
 
     /// The MAC that is to stand in the row.
@@ -181,6 +237,18 @@ impl Notary {
             self.report("row_unvouched", kind, row.at.workspace, row.row.clone());
         }
         Ok(vouched)
+    }
+
+    fn sign_stamp(&self, meaning: &Meaning) -> Vec<u8> {
+        self.keys().stamp.sign(meaning)
+    }
+
+    async fn knows_stamp(&self, meaning: &Meaning, mac: &[u8]) -> Result<bool, DbError> {
+        if let Some(verdict) = self.keys().stamp.vouches(meaning, mac) {
+            return Ok(verdict);
+        }
+        Box::pin(self.renew()).await?;
+        Ok(self.keys().stamp.vouches(meaning, mac).unwrap_or(false))
     }
 
     async fn verdict(&self, kind: Kind, meaning: &Meaning, mac: &[u8]) -> Result<bool, DbError> {
@@ -220,6 +288,19 @@ impl Notary {
     fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.0.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// An id's bytes in words, or a digest's.
+fn words(id: &[u8]) -> String {
+    Uuid::from_slice(id).map_or_else(|_| hex(id), |id| id.to_string())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Nobody can tell whether the row is one of ours.

@@ -33,10 +33,11 @@ pub(crate) enum Area {
     Keys,
     Projects,
     Audit,
+    Secrets,
 }
 
 impl Area {
-    const ALL: [Self; 5] = [Self::Home, Self::People, Self::Keys, Self::Projects, Self::Audit];
+    const ALL: [Self; 6] = [Self::Home, Self::People, Self::Keys, Self::Projects, Self::Audit, Self::Secrets];
 
     const fn label(self) -> &'static str {
         match self {
@@ -45,6 +46,7 @@ impl Area {
             Self::Keys => "Keys",
             Self::Projects => "Projects",
             Self::Audit => "Audit",
+            Self::Secrets => "Secrets",
         }
     }
 
@@ -55,6 +57,7 @@ impl Area {
             Self::Keys => "/keys",
             Self::Projects => "/projects",
             Self::Audit => "/audit",
+            Self::Secrets => "/secrets",
         }
     }
 
@@ -66,6 +69,7 @@ impl Area {
             Self::Keys => 'k',
             Self::Projects => 'j',
             Self::Audit => 'a',
+            Self::Secrets => 's',
         }
     }
 
@@ -76,6 +80,7 @@ impl Area {
             Self::Keys => Permission::ReadKeys,
             Self::Projects => Permission::ReadProjects,
             Self::Audit => Permission::ReadAudit,
+            Self::Secrets => Permission::ReadSecrets,
         }
     }
 }

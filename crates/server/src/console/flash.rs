@@ -25,10 +25,16 @@ pub(crate) enum Flash {
     KeyStored,
     KeyRevoked,
     KeyChanged,
+    SecretStored,
+    SecretVersionAdded,
+    SecretRead,
+    SecretDeleted,
+    SecretRotationOpened,
+    SecretRotationReady,
 }
 
 impl Flash {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 15] = [
         Self::SignedIn,
         Self::SignedOut,
         Self::SessionOver,
@@ -38,6 +44,12 @@ impl Flash {
         Self::KeyStored,
         Self::KeyRevoked,
         Self::KeyChanged,
+        Self::SecretStored,
+        Self::SecretVersionAdded,
+        Self::SecretRead,
+        Self::SecretDeleted,
+        Self::SecretRotationOpened,
+        Self::SecretRotationReady,
     ];
 
     /// `Set-Cookie` for the next page.
@@ -56,6 +68,12 @@ impl Flash {
             Self::KeyStored => "key-stored",
             Self::KeyRevoked => "key-revoked",
             Self::KeyChanged => "key-changed",
+            Self::SecretStored => "secret-stored",
+            Self::SecretVersionAdded => "secret-version-added",
+            Self::SecretRead => "secret-read",
+            Self::SecretDeleted => "secret-deleted",
+            Self::SecretRotationOpened => "secret-rotation-opened",
+            Self::SecretRotationReady => "secret-rotation-ready",
         }
     }
 
@@ -77,6 +95,14 @@ impl Flash {
             Self::KeyStored => "The key is active. It is not shown again.",
             Self::KeyRevoked => "The key is revoked. It no longer works.",
             Self::KeyChanged => "The key is changed. It counts from the next request on.",
+            Self::SecretStored => "The secret is sealed and stored.",
+            Self::SecretVersionAdded => "The new version is sealed and stored. The one before stays readable.",
+            Self::SecretRead => "The value is off the page. That you read it stands in the audit log.",
+            Self::SecretDeleted => "The secret is deleted with all its versions.",
+            Self::SecretRotationOpened => {
+                "The new version is stored, and both are valid. Deploy it, then say so below."
+            }
+            Self::SecretRotationReady => "Noted. The older versions are revoked now.",
         }
     }
 

@@ -98,6 +98,8 @@ pub enum Unrecorded {
     Followed,
     /// A data key was made or wrapped anew, or uses of it were reserved.
     Keyed,
+    /// Something was found once more that an entry has told of.
+    Found,
     /// Jobs were claimed, ended, put off or announced; what a job changes it records itself.
     Queued,
 }

@@ -28,6 +28,8 @@ pub struct StagedEntry {
     pub(crate) recorded_by: String,
     /// What else there is to say.
     pub(crate) meta: Value,
+    /// Of the rows that grant something and changed with it.
+    pub(crate) rows: Option<Vec<u8>>,
 }
 
 /// An answer that is kept, under the key that came with the request.
@@ -90,8 +92,8 @@ async fn insert_both(
              VALUES ($1, $2, $3, $4, $5, $6, $7)
          )
          INSERT INTO ledger_staged (workspace_id, environment, project_id, event_id, action, actor, target, recorded_by,
-             meta, trace_id, request_id, external_request_id, client_ip, staged_at)
-         VALUES ($1, $2, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $7)",
+             meta, trace_id, request_id, external_request_id, client_ip, staged_at, rows)
+         VALUES ($1, $2, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $7, $19)",
         place.workspace.uuid(),
         place.environment.as_str(),
         answer.principal,
@@ -109,7 +111,8 @@ async fn insert_both(
         context.trace_id.to_string(),
         context.id.uuid(),
         context.external_id.as_deref(),
-        context.client_ip.map(|ip| ip.to_string())
+        context.client_ip.map(|ip| ip.to_string()),
+        entry.rows.as_deref()
     )
     .execute(connection)
     .await?;
@@ -120,8 +123,8 @@ async fn insert_entry(connection: &mut PgConnection, place: &Place<'_>, entry: &
     let context = place.context;
     sqlx::query!(
         "INSERT INTO ledger_staged (workspace_id, environment, project_id, event_id, action, actor, target, recorded_by,
-             meta, trace_id, request_id, external_request_id, client_ip, staged_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             meta, trace_id, request_id, external_request_id, client_ip, staged_at, rows)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         place.workspace.uuid(),
         place.environment.as_str(),
         entry.project,
@@ -135,7 +138,8 @@ async fn insert_entry(connection: &mut PgConnection, place: &Place<'_>, entry: &
         context.id.uuid(),
         context.external_id.as_deref(),
         context.client_ip.map(|ip| ip.to_string()),
-        context.received_at
+        context.received_at,
+        entry.rows.as_deref()
     )
     .execute(connection)
     .await?;

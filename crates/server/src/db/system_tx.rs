@@ -72,11 +72,13 @@ pub enum OperationalPath {
     Shred,
     /// Rows that grant something are looked at, vouched for under a newer key, and fenced.
     VouchForRows,
+    /// What was found that should not be is written down, shown and seen to.
+    RaiseAlerts,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -104,6 +106,7 @@ impl OperationalPath {
         Self::RotateVault,
         Self::Shred,
         Self::VouchForRows,
+        Self::RaiseAlerts,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -137,6 +140,7 @@ impl OperationalPath {
             Self::RotateVault => "rotate_vault",
             Self::Shred => "shred",
             Self::VouchForRows => "vouch_for_rows",
+            Self::RaiseAlerts => "raise_alerts",
         }
     }
 
@@ -185,6 +189,7 @@ impl OperationalPath {
                 "looks at every row that grants something, vouches anew for what an older key vouched for, and fences what \
                  the ledger does not know"
             }
+            Self::RaiseAlerts => "writes down what was found that should not be, and what an operator has seen to",
         }
     }
 
@@ -309,6 +314,7 @@ impl OperationalPath {
             ],
             Self::VouchForRows => &[
                 ("api_keys", &["SELECT", "UPDATE"]),
+                ("cell_ledger_staged", &["INSERT"]),
                 ("feed_changes", &["INSERT"]),
                 ("internal_credentials", &["SELECT", "UPDATE"]),
                 ("memberships", &["SELECT", "UPDATE"]),
@@ -316,6 +322,12 @@ impl OperationalPath {
                 ("sessions", &["SELECT", "UPDATE"]),
                 ("sign_in_challenges", &["SELECT", "UPDATE"]),
                 ("users", &["SELECT", "UPDATE"]),
+            ],
+            Self::RaiseAlerts => &[
+                ("alerts", &["INSERT", "SELECT", "UPDATE"]),
+                ("cell_ledger_staged", &["INSERT"]),
+                ("ledger_staged", &["INSERT"]),
+                ("workspaces", &["SELECT"]),
             ],
         }
     }

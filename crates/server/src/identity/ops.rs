@@ -9,6 +9,7 @@ use super::model::{
 use super::sql;
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::authz::Notary;
+use crate::authz::vouched::stamp::Stamp;
 use crate::config::PublicUrl;
 use crate::context::RequestContext;
 use crate::db::{Db, OperationalPath, SystemTx};
@@ -90,11 +91,11 @@ pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, En
         sql::Digests { challenge: challenge.digest(), token: token.digest(), code: code_digest(&challenge, &code) };
     let mut tx = db.system_tx(OperationalPath::RequestSignIn).await?;
     let challenge_row = sql::ChallengeRow::new(row, email, &digests, now + CHALLENGE_TTL);
-    sql::insert_challenge(&mut tx, notary, &challenge_row, now).await?;
+    let stamp = sql::insert_challenge(&mut tx, notary, &challenge_row, now).await?;
     let link = public_url.join(&format!("/auth/link?token={}", token.text));
     let message = mail::sign_in(email.as_str(), &link, &code, now + CHALLENGE_TTL);
     mail::send(queue, &mut tx, &message, now).await?;
-    let entry = Entry::about(Action::SignInRequested, row);
+    let entry = Entry::about(Action::SignInRequested, row).changing([stamp]);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
     tx.commit(recorded).await?;
     Ok(Asked { challenge: challenge.text })
@@ -116,18 +117,21 @@ pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, 
     if let Err(refusal) = proof.check(&challenge) {
         if matches!(refusal, Mismatch::WrongCode) {
             challenge.code_tries += 1;
-            sql::keep_challenge(&mut tx, notary, &challenge).await?;
-            let entry = Entry::about(Action::SignInFailed, row).with(json!({"try": challenge.code_tries}));
+            let stamp = sql::keep_challenge(&mut tx, notary, &challenge).await?;
+            let entry =
+                Entry::about(Action::SignInFailed, row).with(json!({"try": challenge.code_tries})).changing([stamp]);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
             tx.commit(recorded).await?;
         }
         return Err(refusal.into());
     }
     challenge.redeemed_at = Some(now);
-    sql::keep_challenge(&mut tx, notary, &challenge).await?;
-    let (user, first) = find_or_make_user(&mut tx, notary, entropy, &challenge, context).await?;
+    let redeemed = sql::keep_challenge(&mut tx, notary, &challenge).await?;
+    let (user, made) = find_or_make_user(&mut tx, notary, entropy, &challenge, context).await?;
     let opened = sessions::open(&mut tx, notary, entropy, user, now).await?;
-    let entry = Entry::about(Action::SignedIn, opened.session).with(json!({"by": proof.word(), "first": first}));
+    let entry = Entry::about(Action::SignedIn, opened.session)
+        .with(json!({"by": proof.word(), "first": made.is_some()}))
+        .changing([redeemed].into_iter().chain(made).chain(opened.stamps));
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
     let access_token = tokens.issue(user, opened.session, now).map_err(SignInRefusal::Sign)?;
@@ -191,18 +195,18 @@ impl Proof<'_> {
     }
 }
 
-/// The person of the challenge's address; made now if nobody has it. One who is suspended, or whom nobody vouches for, fails like a wrong link.
+/// The person of the challenge's address; made now if nobody has it, which the entry is to tell. One who is suspended, or whom nobody vouches for, fails like a wrong link.
 async fn find_or_make_user(
     tx: &mut SystemTx,
     notary: &Notary,
     entropy: &Entropy,
     challenge: &sql::ChallengeRow,
     context: &RequestContext,
-) -> Result<(UserId, bool), SignInRefusal> {
+) -> Result<(UserId, Option<Stamp>), SignInRefusal> {
     let fresh: UserId = Id::from_uuid(entropy.uuid_v7(context.received_at));
-    let first = sql::insert_user(tx, notary, fresh, challenge, context.received_at).await?;
+    let made = sql::insert_user(tx, notary, fresh, challenge, context.received_at).await?;
     match sql::user_by_email_key(tx, notary, &challenge.email_key).await? {
-        Some((user, None)) => Ok((user, first)),
+        Some((user, None)) => Ok((user, made)),
         _ => Err(SignInRefusal::Failed),
     }
 }

@@ -8,6 +8,7 @@ use super::EmailAddress;
 use crate::authn::TokenDigest;
 use crate::authz::Notary;
 use crate::authz::vouched::rows;
+use crate::authz::vouched::stamp::Stamp;
 use crate::db::{DbError, SystemTx};
 
 /// What is stored of a challenge's three secrets.
@@ -37,7 +38,7 @@ impl ChallengeRow {
         Self {
             id,
             email: email.as_str().to_owned(),
-            email_key: email.key().to_owned(),
+            email_key: email.key(),
             challenge_digest: digests.challenge.bytes().to_vec(),
             token_digest: digests.token.bytes().to_vec(),
             code_digest: digests.code.bytes().to_vec(),
@@ -68,7 +69,8 @@ pub(super) async fn insert_challenge(
     notary: &Notary,
     row: &ChallengeRow,
     now: OffsetDateTime,
-) -> Result<(), DbError> {
+) -> Result<Stamp, DbError> {
+    let vouching = notary.vouch(&row.vouched());
     sqlx::query!(
         "INSERT INTO sign_in_challenges
              (id, email, email_key, challenge_digest, token_digest, code_digest, created_at, expires_at, mac)
@@ -81,11 +83,11 @@ pub(super) async fn insert_challenge(
         row.code_digest,
         now,
         row.expires_at,
-        &notary.sign(&row.vouched())
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
 /// A challenge that somebody vouches for.
@@ -107,29 +109,30 @@ pub(super) async fn lock_challenge(
 }
 
 /// Writes what became of a challenge: a code that was tried, a redemption.
-pub(super) async fn keep_challenge(tx: &mut SystemTx, notary: &Notary, row: &ChallengeRow) -> Result<(), DbError> {
+pub(super) async fn keep_challenge(tx: &mut SystemTx, notary: &Notary, row: &ChallengeRow) -> Result<Stamp, DbError> {
+    let vouching = notary.vouch(&row.vouched());
     sqlx::query!(
         "UPDATE sign_in_challenges SET code_tries = $2, redeemed_at = $3, mac = $4 WHERE id = $1",
         row.id,
         row.code_tries,
         row.redeemed_at,
-        &notary.sign(&row.vouched())
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
-/// True if the address was nobody's before.
+/// Something if the address was nobody's before.
 pub(super) async fn insert_user(
     tx: &mut SystemTx,
     notary: &Notary,
     user: UserId,
     challenge: &ChallengeRow,
     now: OffsetDateTime,
-) -> Result<bool, DbError> {
+) -> Result<Option<Stamp>, DbError> {
     let ChallengeRow { email, email_key, .. } = challenge;
-    let mac = notary.sign(&rows::UserRow { id: user.uuid(), version: 1, email, email_key, suspended_at: None });
+    let vouching = notary.vouch(&rows::UserRow { id: user.uuid(), version: 1, email, email_key, suspended_at: None });
     let done = sqlx::query!(
         "INSERT INTO users (id, email, email_key, created_at, mac) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (email_key) DO NOTHING",
@@ -137,11 +140,11 @@ pub(super) async fn insert_user(
         email,
         email_key,
         now,
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok((done.rows_affected() == 1).then_some(vouching.stamp))
 }
 
 /// The person with this address, if somebody vouches for them, and since when they are suspended.

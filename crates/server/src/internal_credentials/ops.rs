@@ -53,9 +53,10 @@ pub async fn create(
         revoked_at: None,
     };
     let mut tx = db.system_tx(OperationalPath::ManageServices).await?;
-    sql::insert(&mut tx, notary, &credential, &TokenDigest::of(key.reveal().as_bytes())).await?;
+    let stamp = sql::insert(&mut tx, notary, &credential, &TokenDigest::of(key.reveal().as_bytes())).await?;
     let entry = Entry::about(Action::InternalCredentialCreated, credential.id)
-        .with(json!({"service": credential.service, "audiences": credential.audiences}));
+        .with(json!({"service": credential.service, "audiences": credential.audiences}))
+        .changing([stamp]);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, &context, OPERATOR, &entry).await?;
     tx.commit(recorded).await?;
     Ok(CreatedCredential { id: credential.id, key })
@@ -104,12 +105,13 @@ pub async fn revoke(
 ) -> Result<RevokeOutcome, DbError> {
     let context = RequestContext::internal(clock, entropy);
     let mut tx = db.system_tx(OperationalPath::ManageServices).await?;
-    let Some(service) = sql::revoke(&mut tx, notary, credential, context.received_at).await? else {
+    let Some((service, stamp)) = sql::revoke(&mut tx, notary, credential, context.received_at).await? else {
         let known = sql::exists(&mut tx, credential).await?;
         tx.finish_reading().await?;
         return Ok(if known { RevokeOutcome::RevokedBefore } else { RevokeOutcome::NotFound });
     };
-    let entry = Entry::about(Action::InternalCredentialRevoked, credential).with(json!({"service": service}));
+    let entry =
+        Entry::about(Action::InternalCredentialRevoked, credential).with(json!({"service": service})).changing([stamp]);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, &context, OPERATOR, &entry).await?;
     tx.commit(recorded).await?;
     // A node that looked it up a moment before the commit believes that so long.

@@ -7,6 +7,7 @@ use super::model::InternalCredential;
 use crate::authn::TokenDigest;
 use crate::authz::Notary;
 use crate::authz::vouched::rows;
+use crate::authz::vouched::stamp::Stamp;
 use crate::db::{DbError, SystemTx};
 
 pub(super) async fn insert(
@@ -14,10 +15,10 @@ pub(super) async fn insert(
     notary: &Notary,
     credential: &InternalCredential,
     digest: &TokenDigest,
-) -> Result<(), DbError> {
+) -> Result<Stamp, DbError> {
     let InternalCredential { id, service, audiences, created_at, .. } = credential;
     let (id, digest) = (id.uuid(), digest.bytes().as_slice());
-    let mac = notary.sign(&rows::ServiceRow { id, service, digest, audiences, revoked_at: None });
+    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, revoked_at: None });
     sqlx::query!(
         "INSERT INTO internal_credentials (id, service, digest, audiences, created_at, mac)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -26,11 +27,11 @@ pub(super) async fn insert(
         digest,
         audiences,
         *created_at,
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
 /// All of them, by service, the newest first; the revoked ones too.
@@ -56,7 +57,7 @@ pub(super) async fn revoke(
     notary: &Notary,
     credential: InternalCredentialId,
     now: OffsetDateTime,
-) -> Result<Option<String>, DbError> {
+) -> Result<Option<(String, Stamp)>, DbError> {
     let id = credential.uuid();
     let row = sqlx::query!(
         "SELECT service, digest, audiences FROM internal_credentials WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
@@ -66,11 +67,11 @@ pub(super) async fn revoke(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let (service, digest, audiences) = (&row.service, &row.digest, &row.audiences);
-    let mac = notary.sign(&rows::ServiceRow { id, service, digest, audiences, revoked_at: Some(now) });
-    sqlx::query!("UPDATE internal_credentials SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &mac)
+    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, revoked_at: Some(now) });
+    sqlx::query!("UPDATE internal_credentials SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &vouching.mac)
         .execute(tx.connection()?)
         .await?;
-    Ok(Some(row.service))
+    Ok(Some((row.service, vouching.stamp)))
 }
 
 pub(super) async fn exists(tx: &mut SystemTx, credential: InternalCredentialId) -> Result<bool, DbError> {

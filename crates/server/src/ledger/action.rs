@@ -63,11 +63,18 @@ pub enum Action {
     SecretVersionRevoked,
     /// The rotation of a secret is over: its receipt.
     SecretRotated,
+    /// Something was found that should not be.
+    AlertRaised,
+    /// An operator has seen to what was found.
+    AlertResolved,
+    /// A row that grants something is not the one that the log knows: from now on it grants nothing.
+    RowFenced,
 }
 
 /// The first words of actions that are ours, now or later: nobody else's entry can look like one of them.
-pub const RESERVED: [&str; 37] = [
+pub const RESERVED: [&str; 38] = [
     "account",
+    "alert",
     "api_key",
     "audit",
     "backup",
@@ -114,7 +121,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -145,6 +152,9 @@ impl Action {
         Self::SecretRotationReady,
         Self::SecretVersionRevoked,
         Self::SecretRotated,
+        Self::AlertRaised,
+        Self::AlertResolved,
+        Self::RowFenced,
     ];
 
     /// Dotted lower-case words.
@@ -181,7 +191,31 @@ impl Action {
             Self::SecretRotationReady => "secret.rotation_ready",
             Self::SecretVersionRevoked => "secret.version_revoked",
             Self::SecretRotated => "secret.rotated",
+            Self::AlertRaised => "alert.raised",
+            Self::AlertResolved => "alert.resolved",
+            Self::RowFenced => "alert.row_fenced",
         }
+    }
+
+    /// Whether it changes rows that grant something, so that its entry says which.
+    #[must_use]
+    pub const fn changes_rows(self) -> bool {
+        matches!(
+            self,
+            Self::SignInRequested
+                | Self::SignedIn
+                | Self::SignInFailed
+                | Self::SessionRefreshed
+                | Self::SignedOut
+                | Self::RefreshTokenReused
+                | Self::WorkspaceCreated
+                | Self::ApiKeyCreated
+                | Self::ApiKeyRevoked
+                | Self::ApiKeyUpdated
+                | Self::ApiKeyRotated
+                | Self::InternalCredentialCreated
+                | Self::InternalCredentialRevoked
+        )
     }
 }
 

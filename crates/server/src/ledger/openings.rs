@@ -170,6 +170,9 @@ pub(super) fn seal(
     })
 }
 
+/// A field, its kind of sealed thing, its subject and what is sealed.
+type Sealed<'a> = (Field, &'static Column, Option<i64>, Option<&'a [u8]>);
+
 impl SealedOpenings {
     /// Opens what opens. What was tampered with is raised as an alert.
     ///
@@ -208,7 +211,7 @@ impl SealedOpenings {
         Ok(opened)
     }
 
-    fn fields(&self) -> [(Field, &'static Column, Option<i64>, Option<&[u8]>); 4] {
+    fn fields(&self) -> [Sealed<'_>; 4] {
         [
             (Field::Actor, &vault::OPENING_ACTOR, self.actor_subject, self.actor.as_deref()),
             (Field::Ip, &vault::OPENING_IP, self.actor_subject, self.ip.as_deref()),

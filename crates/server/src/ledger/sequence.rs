@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::cell::{FIRST_GENERATION, Ledger, LedgerError};
 use super::openings::{self, NewOpenings, Subjects};
 use super::stage::SYSTEM;
-use super::{Action, keys, place};
+use super::{Action, keys, place, rows};
 use crate::db::{OperationalPath, SystemTx, Unrecorded};
 use crate::entropy::Entropy;
 use crate::vault::{Owner, VaultError};
@@ -65,6 +65,7 @@ struct Staged {
     external_request_id: Option<String>,
     client_ip: Option<String>,
     staged_at: OffsetDateTime,
+    rows: Option<Vec<u8>>,
 }
 
 impl Staged {
@@ -94,6 +95,8 @@ struct Linked {
     /// In the order of `Field::ALL`, until they are sealed.
     openings: [Opening; 4],
     kept: NewOpenings,
+    /// What it says of rows, until that is bound to its place.
+    rows: Option<Vec<u8>>,
 }
 
 /// Hashes of consecutive complete subtrees of one tile level.
@@ -200,6 +203,7 @@ async fn append(
         moved.push(Moved { log, head, before });
     }
     seal_openings(ledger, &mut tx, &mut linked).await?;
+    bind_rows(ledger, &mut linked).await?;
     sql::insert_entries(&mut tx, &linked).await?;
     sql::insert_openings(&mut tx, &linked).await?;
     sql::insert_hashes(&mut tx, &runs).await?;
@@ -242,6 +246,19 @@ async fn seal_openings(ledger: &Ledger, tx: &mut SystemTx, linked: &mut [Linked]
             let place = (entry.log, entry.generation, entry.seq);
             entry.kept = openings::seal(&mut sealer, &subjects, place, &entry.openings)?;
         }
+    }
+    Ok(())
+}
+
+/// Binds what entries say of rows to their places, so that none of it can be moved to another entry.
+async fn bind_rows(ledger: &Ledger, linked: &mut [Linked]) -> Result<(), LedgerError> {
+    if linked.iter().all(|entry| entry.rows.is_none()) {
+        return Ok(());
+    }
+    let keys = rows::keys(ledger.vault()).await?;
+    for entry in linked {
+        let place = (entry.log, entry.generation, entry.seq);
+        entry.rows = entry.rows.take().map(|stamps| rows::bind(&keys, place, &stamps));
     }
     Ok(())
 }
@@ -322,7 +339,7 @@ fn link(
             }
         });
         head.last_leaf = leaf;
-        let Staged { event_id, project_id, action, staged_at: recorded_at, .. } = row;
+        let Staged { event_id, project_id, action, staged_at: recorded_at, rows, .. } = row;
         linked.push(Linked {
             log,
             generation,
@@ -334,6 +351,7 @@ fn link(
             entry,
             openings,
             kept: NewOpenings::default(),
+            rows,
         });
     }
     runs.append(&mut own);
@@ -366,6 +384,7 @@ fn sound(row: Staged) -> Result<Sound, LedgerError> {
         trace_id: "0".repeat(32),
         external_request_id: None,
         client_ip: None,
+        rows: None,
         ..row
     };
     let (action, trace, meta) = parts(&row).map_err(|what| LedgerError::MalformedRow { staged_id, what })?;

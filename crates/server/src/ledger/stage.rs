@@ -8,6 +8,7 @@ use bailiwick_proof::log::Log;
 use serde_json::{Value, json};
 
 use super::Action;
+use crate::authz::vouched::stamp::Stamp;
 use crate::context::RequestContext;
 use crate::db::{DbError, Recorded, StagedEntry, SystemTx, WorkspaceTx};
 use crate::entropy::Entropy;
@@ -23,6 +24,8 @@ pub struct Entry {
     target: String,
     project: Option<ProjectId>,
     meta: Value,
+    /// Of the rows that grant something and changed with it.
+    rows: Option<Vec<u8>>,
 }
 
 impl Entry {
@@ -30,7 +33,7 @@ impl Entry {
     #[must_use]
     pub fn about(action: Action, target: impl std::fmt::Display) -> Self {
         let action = action.as_str().to_owned();
-        Self { action, actor: None, target: target.to_string(), project: None, meta: json!({}) }
+        Self { action, actor: None, target: target.to_string(), project: None, meta: json!({}), rows: None }
     }
 
     /// What a customer's own program tells: its action, and its own words for who and what.
@@ -39,13 +42,21 @@ impl Entry {
     /// When `meta` holds what canonical JSON does not have: a fraction, or an integer of 2^53 or more.
     pub fn told(action: String, actor: String, target: String, meta: Value) -> Result<Self, canonical::NotCanonical> {
         canonical::to_string(&meta)?;
-        Ok(Self { action, actor: Some(actor), target, project: None, meta })
+        Ok(Self { action, actor: Some(actor), target, project: None, meta, rows: None })
     }
 
     /// With more to say: ids, words of ours and whole numbers, never free text.
     #[must_use]
     pub fn with(mut self, meta: Value) -> Self {
         self.meta = meta;
+        self
+    }
+
+    /// Of a change of these rows, by which they can be held against the log.
+    #[must_use]
+    pub fn changing(mut self, stamps: impl IntoIterator<Item = Stamp>) -> Self {
+        let rows = self.rows.get_or_insert_default();
+        stamps.into_iter().for_each(|stamp| rows.extend_from_slice(stamp.bytes()));
         self
     }
 
@@ -75,7 +86,7 @@ pub fn stage(tx: &mut WorkspaceTx, entropy: &Entropy, entry: Entry) -> Recorded 
 pub fn stage_told(tx: &mut WorkspaceTx, entropy: &Entropy, entry: Entry) -> (EventId, Recorded) {
     let event: EventId = Id::from_uuid(entropy.uuid_v7(tx.context().received_at));
     let recorded_by = tx.actor().to_owned();
-    let Entry { action, actor, target, project, meta } = entry;
+    let Entry { action, actor, target, project, meta, rows } = entry;
     let staged = StagedEntry {
         project: tx.project().project().or(project).map(Id::uuid),
         event: event.uuid(),
@@ -84,6 +95,7 @@ pub fn stage_told(tx: &mut WorkspaceTx, entropy: &Entropy, entry: Entry) -> (Eve
         target,
         recorded_by,
         meta,
+        rows,
     };
     tx.stage(staged);
     (event, Recorded::staged())
@@ -106,7 +118,10 @@ pub async fn stage_in_cell(
 }
 
 /// Stages an entry of the server's own doing, in the log that it concerns.
-pub(super) async fn stage_by_system(
+///
+/// # Errors
+/// [`DbError`].
+pub async fn stage_by_system(
     tx: &mut SystemTx,
     entropy: &Entropy,
     context: &RequestContext,

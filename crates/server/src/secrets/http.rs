@@ -38,8 +38,10 @@ pub struct SecretQuery {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessQuery {
-    limit: Option<u16>,
-    cursor: Option<String>,
+    /// See [`ListQuery`].
+    pub limit: Option<u16>,
+    /// See [`ListQuery`].
+    pub cursor: Option<String>,
 }
 
 /// Takes a secret in. The answer, which is kept for a retry, has no value.

@@ -14,17 +14,15 @@ use super::value::{self, SecretValue};
 /// The most characters of a name.
 const MAX_NAME_CHARS: usize = 80;
 
-/// The name of a secret, by which programs ask for it: lower-case letters and digits in words that are joined by dots,
-/// dashes or underscores.
+/// The name of a secret, by which programs ask for it: lower-case letters and digits in words that are joined by dots
+/// or dashes. An id, which has an underscore, is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct SecretName(String);
 
 /// The text is no such name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a secret's name has 1 to {MAX_NAME_CHARS} lower-case letters and digits, in words joined by dots, dashes or underscores"
-)]
+#[error("a secret's name has 1 to {MAX_NAME_CHARS} lower-case letters and digits, in words joined by dots or dashes")]
 pub struct InvalidSecretName;
 
 impl SecretName {
@@ -40,7 +38,7 @@ impl FromStr for SecretName {
 
     fn from_str(text: &str) -> Result<Self, InvalidSecretName> {
         let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let fits = text.len() <= MAX_NAME_CHARS && text.split(['.', '-', '_']).all(word);
+        let fits = text.len() <= MAX_NAME_CHARS && text.split(['.', '-']).all(word);
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidSecretName) }
     }
 }
@@ -64,7 +62,7 @@ impl fmt::Display for SecretName {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSecret {
-    /// Unique in its environment: lower-case letters and digits, in words joined by dots, dashes or underscores.
+    /// Unique in its environment: lower-case letters and digits, in words joined by dots or dashes.
     #[schema(value_type = String, min_length = 1, max_length = 80)]
     pub name: SecretName,
     /// What it is; the value has to have its shape.
@@ -208,11 +206,12 @@ mod tests {
 
     #[test]
     fn names_are_words_of_programs() {
-        for good in ["a", "stripe", "db.main", "api-key_2", "0"] {
+        for good in ["a", "stripe", "db.main", "api-key-2", "0"] {
             assert!(good.parse::<SecretName>().is_ok(), "{good}");
         }
         let long = "a".repeat(81);
-        for bad in ["", "Stripe", "a..b", ".a", "a-", "a b", "ä", "a/b", &long] {
+        for bad in ["", "Stripe", "a..b", ".a", "a-", "a_b", "sec_01h455vb4pex5vsknk084sn02q", "a b", "ä", "a/b", &long]
+        {
             assert_eq!(bad.parse::<SecretName>(), Err(InvalidSecretName), "{bad}");
         }
     }

@@ -4,6 +4,7 @@ use bailiwick_proof::id::{SessionId, UserId};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
+use crate::authz::vouched::stamp::Stamp;
 use crate::db::DbError;
 use crate::feed::Unconfirmed;
 use crate::vault::VaultError;
@@ -34,6 +35,8 @@ pub struct OpenedSession {
     pub session: SessionId,
     /// To be handed out once.
     pub refresh_token: String,
+    /// For the entry that tells of it.
+    pub stamps: [Stamp; 2],
 }
 
 /// Why a refresh token is not taken.

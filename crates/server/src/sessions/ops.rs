@@ -29,10 +29,10 @@ pub async fn open(
     now: OffsetDateTime,
 ) -> Result<OpenedSession, DbError> {
     let session: SessionId = Id::from_uuid(entropy.uuid_v7(now));
-    sql::insert_session(tx, notary, session, user, now, now + ABSOLUTE_LIFETIME).await?;
+    let opened = sql::insert_session(tx, notary, session, user, now, now + ABSOLUTE_LIFETIME).await?;
     let refresh_token = new_token(entropy);
-    sql::insert_refresh(tx, notary, &digest(&refresh_token), session, now, now + IDLE_LIFETIME).await?;
-    Ok(OpenedSession { user, session, refresh_token })
+    let token = sql::insert_refresh(tx, notary, &digest(&refresh_token), session, now, now + IDLE_LIFETIME).await?;
+    Ok(OpenedSession { user, session, refresh_token, stamps: [opened, token] })
 }
 
 /// Everything that a refresh needs.
@@ -70,10 +70,10 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
         (None, _) => {
             let successor = new_token(entropy);
             let sealed = vault.seal(Owner::Cell, &at, successor.as_bytes()).await?;
-            sql::mark_used(&mut tx, notary, &digest_of_used, &row, now, &sealed).await?;
+            let used = sql::mark_used(&mut tx, notary, &digest_of_used, &row, now, &sealed).await?;
             let expires_at = row.session_expires_at.min(now + IDLE_LIFETIME);
-            sql::insert_refresh(&mut tx, notary, &digest(&successor), row.session, now, expires_at).await?;
-            let entry = Entry::about(Action::SessionRefreshed, row.session);
+            let fresh = sql::insert_refresh(&mut tx, notary, &digest(&successor), row.session, now, expires_at).await?;
+            let entry = Entry::about(Action::SessionRefreshed, row.session).changing([used, fresh]);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &row.user.to_string(), &entry).await?;
             tx.commit(recorded).await?;
             successor
@@ -100,15 +100,16 @@ async fn end_all(changes: &Changes, context: &RequestContext, user: UserId) -> R
     let Changes { db, entropy, notary, .. } = changes;
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
     let ended = sql::end_all_of(&mut tx, notary, user, context.received_at).await?;
-    if ended == 0 {
+    let count = ended.len();
+    if count == 0 {
         tx.finish_reading().await?;
         return Ok(None);
     }
-    let entry = Entry::about(Action::RefreshTokenReused, user).with(json!({"sessions_ended": ended}));
+    let entry = Entry::about(Action::RefreshTokenReused, user).with(json!({"sessions_ended": count})).changing(ended);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     let changed = tx.xid().await?;
     tx.commit(recorded).await?;
-    tracing::warn!(event = "refresh_token_reused", user_id = %user, sessions_ended = ended);
+    tracing::warn!(event = "refresh_token_reused", user_id = %user, sessions_ended = count);
     Ok(Some(changed))
 }
 
@@ -145,8 +146,8 @@ pub async fn end_by_tokens(
         return Ok(Ended::Nothing);
     };
     match sql::end(&mut tx, notary, session, context.received_at).await? {
-        Some(user) => {
-            let entry = Entry::about(Action::SignedOut, session);
+        Some((user, stamp)) => {
+            let entry = Entry::about(Action::SignedOut, session).changing([stamp]);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
             let changed = tx.xid().await?;
             tx.commit(recorded).await?;

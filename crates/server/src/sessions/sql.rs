@@ -2,11 +2,11 @@
 
 use bailiwick_proof::id::{Id, SessionId, UserId};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::authn::TokenDigest;
 use crate::authz::Notary;
-use crate::authz::vouched::rows;
+use crate::authz::vouched::stamp::Stamp;
+use crate::authz::vouched::{Vouching, rows};
 use crate::db::{DbError, SystemTx};
 
 /// A refresh token with its session, both locked.
@@ -28,20 +28,20 @@ pub(super) async fn insert_session(
     user: UserId,
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
-) -> Result<(), DbError> {
+) -> Result<Stamp, DbError> {
     let (id, user) = (session.uuid(), user.uuid());
-    let mac = notary.sign(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None });
+    let vouching = notary.vouch(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None });
     sqlx::query!(
         "INSERT INTO sessions (id, user_id, created_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5)",
         id,
         user,
         now,
         expires_at,
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
 pub(super) async fn insert_refresh(
@@ -51,20 +51,20 @@ pub(super) async fn insert_refresh(
     session: SessionId,
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
-) -> Result<(), DbError> {
+) -> Result<Stamp, DbError> {
     let (digest, session) = (digest.bytes().as_slice(), session.uuid());
-    let mac = notary.sign(&rows::RefreshTokenRow { digest, session, expires_at, used_at: None });
+    let vouching = notary.vouch(&rows::RefreshTokenRow { digest, session, expires_at, used_at: None });
     sqlx::query!(
         "INSERT INTO refresh_tokens (digest, session_id, issued_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5)",
         digest,
         session,
         now,
         expires_at,
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
 /// A refresh token, with its session and person, if somebody vouches for all three.
@@ -122,28 +122,28 @@ pub(super) async fn mark_used(
     row: &RefreshRow,
     now: OffsetDateTime,
     successor_sealed: &[u8],
-) -> Result<(), DbError> {
+) -> Result<Stamp, DbError> {
     let (digest, session, expires_at) = (digest.bytes().as_slice(), row.session.uuid(), row.expires_at);
-    let mac = notary.sign(&rows::RefreshTokenRow { digest, session, expires_at, used_at: Some(now) });
+    let vouching = notary.vouch(&rows::RefreshTokenRow { digest, session, expires_at, used_at: Some(now) });
     sqlx::query!(
         "UPDATE refresh_tokens SET used_at = $2, successor_sealed = $3, mac = $4 WHERE digest = $1",
         digest,
         now,
         successor_sealed,
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
-/// How many were ended. Locks them in the order of their ids, so that two who do this do not wait for each other.
+/// Those that were ended. Locks them in the order of their ids, so that two who do this do not wait for each other.
 pub(super) async fn end_all_of(
     tx: &mut SystemTx,
     notary: &Notary,
     user: UserId,
     now: OffsetDateTime,
-) -> Result<usize, DbError> {
+) -> Result<Vec<Stamp>, DbError> {
     let alive = sqlx::query!(
         "SELECT id, version, expires_at FROM sessions WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id FOR UPDATE",
         user.uuid()
@@ -158,7 +158,13 @@ pub(super) async fn end_all_of(
         expires_at: row.expires_at,
         revoked_at,
     });
-    let (ids, macs): (Vec<Uuid>, Vec<Vec<u8>>) = ended.map(|row| (row.id, notary.sign(&row))).unzip();
+    let (mut ids, mut macs, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
+    for row in ended {
+        let Vouching { mac, stamp } = notary.vouch(&row);
+        ids.push(row.id);
+        macs.push(mac);
+        stamps.push(stamp);
+    }
     sqlx::query!(
         "UPDATE sessions SET revoked_at = $3, mac = ended.mac
          FROM unnest($1::uuid[], $2::bytea[]) AS ended (id, mac) WHERE sessions.id = ended.id",
@@ -168,7 +174,7 @@ pub(super) async fn end_all_of(
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(alive.len())
+    Ok(stamps)
 }
 
 pub(super) async fn session_of_refresh(tx: &mut SystemTx, digest: &TokenDigest) -> Result<Option<SessionId>, DbError> {
@@ -185,7 +191,7 @@ pub(super) async fn end(
     notary: &Notary,
     session: SessionId,
     now: OffsetDateTime,
-) -> Result<Option<UserId>, DbError> {
+) -> Result<Option<(UserId, Stamp)>, DbError> {
     let id = session.uuid();
     let row = sqlx::query!(
         "SELECT user_id, version, expires_at FROM sessions WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
@@ -195,9 +201,9 @@ pub(super) async fn end(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let (user, version, expires_at) = (row.user_id, row.version + 1, row.expires_at);
-    let mac = notary.sign(&rows::SessionRow { id, user, version, expires_at, revoked_at: Some(now) });
-    sqlx::query!("UPDATE sessions SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &mac)
+    let vouching = notary.vouch(&rows::SessionRow { id, user, version, expires_at, revoked_at: Some(now) });
+    sqlx::query!("UPDATE sessions SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &vouching.mac)
         .execute(tx.connection()?)
         .await?;
-    Ok(Some(Id::from_uuid(user)))
+    Ok(Some((Id::from_uuid(user), vouching.stamp)))
 }

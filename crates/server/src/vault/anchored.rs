@@ -182,11 +182,11 @@ impl Shelf {
             let Ok(owner) = name.last().parse::<Uuid>() else { continue };
             let Some(object) = self.store.read(&name).await? else { continue };
             let newest = cell.version()?;
-            if Envelope::parse(&object.bytes).is_ok_and(|envelope| envelope.header.version != newest) {
-                if let Found::Here(anchored, seen) = self.find(owner, cell).await? {
-                    self.replace(owner, cell, &anchored, &seen).await?;
-                    done += 1;
-                }
+            if Envelope::parse(&object.bytes).is_ok_and(|envelope| envelope.header.version != newest)
+                && let Found::Here(anchored, seen) = self.find(owner, cell).await?
+            {
+                self.replace(owner, cell, &anchored, &seen).await?;
+                done += 1;
             }
         }
         Ok(done)

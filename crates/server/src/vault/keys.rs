@@ -33,12 +33,15 @@ pub struct Place<'a> {
     pub subject: Option<u32>,
 }
 
+/// By what a key is derived: a label, and perhaps a subject.
+type Derivation = (&'static str, Option<u32>);
+
 /// A version of an owner's data key: HKDF's input, and what was derived from it so far.
 pub(super) struct Dek {
     version: u32,
     bytes: Zeroizing<[u8; 32]>,
     extracted: Prk,
-    derived: RwLock<HashMap<(&'static str, Option<u32>), Arc<LessSafeKey>>>,
+    derived: RwLock<HashMap<Derivation, Arc<LessSafeKey>>>,
 }
 
 /// All versions of an owner's data key, the newest of which seals.

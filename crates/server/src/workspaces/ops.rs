@@ -54,8 +54,8 @@ pub async fn create(
     }
     let created_at = tx.context().received_at;
     sql::insert_workspace(tx, new, created_at).await?;
-    sql::insert_member(tx, notary, user, Role::Owner, created_at).await?;
-    let entry = Entry::about(Action::WorkspaceCreated, tx.workspace());
+    let stamp = sql::insert_member(tx, notary, user, Role::Owner, created_at).await?;
+    let entry = Entry::about(Action::WorkspaceCreated, tx.workspace()).changing([stamp]);
     let recorded = ledger::stage(tx, entropy, entry);
     let workspace = Workspace {
         id: tx.workspace(),

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use bailiwick_proof::id::{ApiKeyId, EventId, ProjectId, UserId, WorkspaceId};
+use bailiwick_proof::id::{ApiKeyId, EventId, ProjectId, SecretId, UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::console::{
 };
 use crate::db::{Authority as _, Db, DbError, WorkspaceTx};
 use crate::http::{Changes, Code, Form, Json, ListQuery, Problem, Query};
-use crate::{members, projects};
+use crate::{members, projects, secrets};
 
 const NOUN: Noun = Noun { one: "workspace", many: "workspaces" };
 /// Among so many of a person's workspaces a desk looks for names that are shared.
@@ -406,6 +406,9 @@ async fn find(tx: &mut WorkspaceTx, desk: &Desk, id: &str) -> Result<Option<Stri
     }
     if let Some(key) = id.parse::<ApiKeyId>().ok().filter(|_| desk.may(Permission::ReadKeys)) {
         return Ok(api_keys::get(tx, key).await?.map(|key| desk.path(&format!("/keys/{}", key.id))));
+    }
+    if let Some(secret) = id.parse::<SecretId>().ok().filter(|_| desk.may(Permission::ReadSecrets)) {
+        return Ok(secrets::get(tx, secret).await?.map(|secret| desk.path(&format!("/secrets/{}", secret.id))));
     }
     if let Some(project) = id.parse::<ProjectId>().ok().filter(|_| desk.may(Permission::ReadProjects)) {
         let first = projects::list(tx, Some(before(project.uuid())), 1).await?;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::model::{CreateWorkspace, Workspace};
 use crate::authz::vouched::rows;
+use crate::authz::vouched::stamp::Stamp;
 use crate::authz::{Notary, Role, Slug};
 use crate::db::{AccountTx, DbError, WorkspaceTx};
 
@@ -53,20 +54,20 @@ pub(super) async fn insert_member(
     user: UserId,
     role: Role,
     created_at: OffsetDateTime,
-) -> Result<(), DbError> {
+) -> Result<Stamp, DbError> {
     let (workspace, user, role) = (tx.workspace().uuid(), user.uuid(), role.as_str());
-    let mac = notary.sign(&rows::MembershipRow { workspace, user, version: 1, role });
+    let vouching = notary.vouch(&rows::MembershipRow { workspace, user, version: 1, role });
     sqlx::query!(
         "INSERT INTO memberships (workspace_id, user_id, role, created_at, mac) VALUES ($1, $2, $3, $4, $5)",
         workspace,
         user,
         role,
         created_at,
-        &mac
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
 /// At most so many of the person's, after this one. Those that nobody vouches for are none, and others come instead.

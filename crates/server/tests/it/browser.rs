@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_forms;
+mod secret_pages;
 mod vectors;
 
 use nix::sys::signal::Signal;

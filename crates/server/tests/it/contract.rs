@@ -92,6 +92,7 @@ fn each_list_holds_its_own_kind_of_thing() {
     assert_eq!(items("/v1/workspaces/{workspace}/api-keys"), "ApiKey");
     assert_eq!(items("/v1/workspaces/{workspace}/secrets"), "Secret");
     assert_eq!(items("/v1/workspaces/{workspace}/secrets/{id}/accesses"), "SecretAccess");
+    assert_eq!(items("/v1/workspaces/{workspace}/secrets/{id}/rotations"), "SecretRotation");
 }
 
 /// Each operation of the document is there under its method and path, and asks for what its access says.
@@ -123,5 +124,5 @@ async fn every_operation_exists_and_lets_nobody_in_without_a_credential() {
             assert!(operation["responses"][answer.status.as_str()].is_object(), "{method} {path}: {}", answer.status);
         }
     }
-    assert_eq!(seen, 36);
+    assert_eq!(seen, 40);
 }

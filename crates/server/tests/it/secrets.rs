@@ -2,6 +2,8 @@
 
 mod at_rest;
 mod reveal;
+mod rotation;
+mod rotation_killed;
 
 use bailiwick_proof::id::{SecretId, WorkspaceId};
 use reqwest::Method;

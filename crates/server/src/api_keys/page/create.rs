@@ -17,7 +17,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::confinement::{Confinement, ConfinementFields};
-use super::{NAMED, key_path};
+use super::key_path;
 use crate::api_keys::model::{CreateApiKey, CreatedApiKey};
 use crate::api_keys::{http, sql};
 use crate::authz::{Audience, Audiences, Granted, MAX_AUDIENCES, Principal, Scope, may};
@@ -27,6 +27,8 @@ use crate::http::{Changes, Code, Form, PathId, Problem, Reply};
 use crate::vault::{Keys, NEW_KEY, Owner, Place, RowId, Vault};
 use crate::{projects, workspaces};
 
+/// So many projects are offered.
+const OFFERED: u16 = 1_000;
 pub(super) const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 /// The choice of a day of one's own.
 pub(super) const ON_A_DAY: &str = "date";
@@ -236,7 +238,7 @@ pub async fn new(granted: Granted<may::CreateKey>, visit: Visit, State(db): Stat
 
 async fn projects_of(granted: &Granted<may::CreateKey>, db: &Db) -> Result<Vec<Choice>, DbError> {
     let mut tx = db.workspace_tx(granted).await?;
-    let projects = projects::list(&mut tx, None, NAMED).await?;
+    let projects = projects::list(&mut tx, None, OFFERED).await?;
     tx.finish_reading().await?;
     let choice =
         |project: projects::Project| Choice { value: project.id.to_string(), label: project.name, chosen: false };

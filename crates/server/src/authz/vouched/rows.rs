@@ -54,8 +54,16 @@ impl Vouched for KeyRow<'_> {
         self.workspace
     }
 
-    fn row(&self) -> String {
-        self.id.to_string()
+    fn id(&self) -> Vec<u8> {
+        self.id.as_bytes().to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        counted(self.version)
+    }
+
+    fn until(&self) -> Option<OffsetDateTime> {
+        self.expires_at
     }
 
     fn meaning(&self) -> Meaning {
@@ -100,8 +108,12 @@ impl Vouched for MembershipRow<'_> {
         self.workspace
     }
 
-    fn row(&self) -> String {
-        self.user.to_string()
+    fn id(&self) -> Vec<u8> {
+        self.user.as_bytes().to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        counted(self.version)
     }
 
     fn meaning(&self) -> Meaning {
@@ -127,8 +139,12 @@ pub struct UserRow<'a> {
 impl Vouched for UserRow<'_> {
     const KIND: Kind = Kind::User;
 
-    fn row(&self) -> String {
-        self.id.to_string()
+    fn id(&self) -> Vec<u8> {
+        self.id.as_bytes().to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        counted(self.version)
     }
 
     fn meaning(&self) -> Meaning {
@@ -156,8 +172,16 @@ pub struct SessionRow {
 impl Vouched for SessionRow {
     const KIND: Kind = Kind::Session;
 
-    fn row(&self) -> String {
-        self.id.to_string()
+    fn id(&self) -> Vec<u8> {
+        self.id.as_bytes().to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        counted(self.version)
+    }
+
+    fn until(&self) -> Option<OffsetDateTime> {
+        Some(self.expires_at)
     }
 
     fn meaning(&self) -> Meaning {
@@ -182,8 +206,16 @@ pub struct RefreshTokenRow<'a> {
 impl Vouched for RefreshTokenRow<'_> {
     const KIND: Kind = Kind::RefreshToken;
 
-    fn row(&self) -> String {
-        hex(self.digest)
+    fn id(&self) -> Vec<u8> {
+        self.digest.to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        1 + u64::from(self.used_at.is_some())
+    }
+
+    fn until(&self) -> Option<OffsetDateTime> {
+        Some(self.expires_at)
     }
 
     fn meaning(&self) -> Meaning {
@@ -210,8 +242,12 @@ pub struct ServiceRow<'a> {
 impl Vouched for ServiceRow<'_> {
     const KIND: Kind = Kind::Service;
 
-    fn row(&self) -> String {
-        self.id.to_string()
+    fn id(&self) -> Vec<u8> {
+        self.id.as_bytes().to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        1 + u64::from(self.revoked_at.is_some())
     }
 
     fn meaning(&self) -> Meaning {
@@ -246,8 +282,16 @@ pub struct ChallengeRow<'a> {
 impl Vouched for ChallengeRow<'_> {
     const KIND: Kind = Kind::Challenge;
 
-    fn row(&self) -> String {
-        self.id.to_string()
+    fn id(&self) -> Vec<u8> {
+        self.id.as_bytes().to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        1 + counted(self.code_tries.into()) + if self.redeemed_at.is_some() { 100 } else { 0 }
+    }
+
+    fn until(&self) -> Option<OffsetDateTime> {
+        Some(self.expires_at)
     }
 
     fn meaning(&self) -> Meaning {
@@ -264,10 +308,7 @@ impl Vouched for ChallengeRow<'_> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// The database counts up from one; anything below was put there by hand.
+fn counted(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
 }

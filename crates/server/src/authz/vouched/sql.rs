@@ -1,5 +1,6 @@
 //! Rows of every kind, on the operational path that vouches for them.
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::standing::{At, Standing};
@@ -35,7 +36,7 @@ pub(super) async fn api_keys(tx: &mut SystemTx, after: &At, limit: i64) -> Resul
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
         };
-        Standing::of(row.id.as_bytes().to_vec(), &standing, row.mac)
+        Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
 }
@@ -53,7 +54,7 @@ pub(super) async fn memberships(tx: &mut SystemTx, after: &At, limit: i64) -> Re
     let standing = all.into_iter().map(|row| {
         let (workspace, user, version) = (row.workspace_id, row.user_id, row.version);
         let standing = rows::MembershipRow { workspace, user, version, role: &row.role };
-        Standing::of(user.as_bytes().to_vec(), &standing, row.mac)
+        Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
 }
@@ -70,16 +71,22 @@ pub(super) async fn users(tx: &mut SystemTx, after: &At, limit: i64) -> Result<V
     let standing = all.into_iter().map(|row| {
         let (id, version, suspended_at) = (row.id, row.version, row.suspended_at);
         let standing = rows::UserRow { id, version, email: &row.email, email_key: &row.email_key, suspended_at };
-        Standing::of(id.as_bytes().to_vec(), &standing, row.mac)
+        Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
 }
 
-pub(super) async fn sessions(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+pub(super) async fn sessions(
+    tx: &mut SystemTx,
+    after: &At,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
         "SELECT id, user_id, version, expires_at, revoked_at, mac
-         FROM sessions WHERE id > $1 ORDER BY id LIMIT $2",
+         FROM sessions WHERE id > $1 AND expires_at > $2 ORDER BY id LIMIT $3",
         after.uuid(),
+        now,
         limit
     )
     .fetch_all(tx.connection()?)
@@ -88,16 +95,22 @@ pub(super) async fn sessions(tx: &mut SystemTx, after: &At, limit: i64) -> Resul
         let (id, user, version) = (row.id, row.user_id, row.version);
         let (expires_at, revoked_at) = (row.expires_at, row.revoked_at);
         let standing = rows::SessionRow { id, user, version, expires_at, revoked_at };
-        Standing::of(id.as_bytes().to_vec(), &standing, row.mac)
+        Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
 }
 
-pub(super) async fn refresh_tokens(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+pub(super) async fn refresh_tokens(
+    tx: &mut SystemTx,
+    after: &At,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
         "SELECT digest, session_id, expires_at, used_at, mac
-         FROM refresh_tokens WHERE digest > $1 ORDER BY digest LIMIT $2",
+         FROM refresh_tokens WHERE digest > $1 AND expires_at > $2 ORDER BY digest LIMIT $3",
         after.id,
+        now,
         limit
     )
     .fetch_all(tx.connection()?)
@@ -105,7 +118,7 @@ pub(super) async fn refresh_tokens(tx: &mut SystemTx, after: &At, limit: i64) ->
     let standing = all.into_iter().map(|row| {
         let (session, expires_at, used_at) = (row.session_id, row.expires_at, row.used_at);
         let standing = rows::RefreshTokenRow { digest: &row.digest, session, expires_at, used_at };
-        Standing::of(row.digest.clone(), &standing, row.mac)
+        Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
 }
@@ -123,17 +136,23 @@ pub(super) async fn services(tx: &mut SystemTx, after: &At, limit: i64) -> Resul
         let (id, revoked_at) = (row.id, row.revoked_at);
         let (service, digest, audiences) = (&row.service, &row.digest, &row.audiences);
         let standing = rows::ServiceRow { id, service, digest, audiences, revoked_at };
-        Standing::of(id.as_bytes().to_vec(), &standing, row.mac)
+        Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
 }
 
-pub(super) async fn challenges(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+pub(super) async fn challenges(
+    tx: &mut SystemTx,
+    after: &At,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
         "SELECT id, email, email_key, challenge_digest, token_digest, code_digest, expires_at, code_tries,
              redeemed_at, mac
-         FROM sign_in_challenges WHERE id > $1 ORDER BY id LIMIT $2",
+         FROM sign_in_challenges WHERE id > $1 AND expires_at > $2 ORDER BY id LIMIT $3",
         after.uuid(),
+        now,
         limit
     )
     .fetch_all(tx.connection()?)
@@ -150,7 +169,7 @@ pub(super) async fn challenges(tx: &mut SystemTx, after: &At, limit: i64) -> Res
             code_tries: row.code_tries,
             redeemed_at: row.redeemed_at,
         };
-        Standing::of(row.id.as_bytes().to_vec(), &standing, row.mac)
+        Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
 }

@@ -1,5 +1,6 @@
 //! Every row that grants something, page by page: to look at them all, and to vouch for them anew.
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Kind, Notary, Vouched, sql};
@@ -19,6 +20,12 @@ pub struct At {
 }
 
 impl At {
+    /// Which, in words that hold no secret.
+    #[must_use]
+    pub fn words(&self) -> String {
+        super::words(&self.id)
+    }
+
     /// The id; nil where a digest stands.
     pub(super) fn uuid(&self) -> Uuid {
         Uuid::from_slice(&self.id).unwrap_or_default()
@@ -32,6 +39,10 @@ pub struct Standing {
     pub at: At,
     /// Which, in words that hold no secret.
     pub row: String,
+    /// How often it was changed, plus one.
+    pub serial: u64,
+    /// When it ends by itself.
+    pub until: Option<OffsetDateTime>,
     /// What it grants.
     pub meaning: Meaning,
     /// Who vouches for it.
@@ -39,25 +50,26 @@ pub struct Standing {
 }
 
 impl Standing {
-    pub(super) fn of<R: Vouched>(id: Vec<u8>, row: &R, mac: Vec<u8>) -> Self {
-        Self { at: At { workspace: row.workspace(), id }, row: row.row(), meaning: row.meaning(), mac }
+    pub(super) fn of<R: Vouched>(row: &R, mac: Vec<u8>) -> Self {
+        let at = At { workspace: row.workspace(), id: row.id() };
+        Self { at, row: row.row(), serial: row.serial(), until: row.until(), meaning: row.meaning(), mac }
     }
 }
 
-/// The next rows of a kind after this one. An empty page is the end.
+/// The next rows of a kind after this one, but for those that are over by themselves. An empty page is the end.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn page(db: &Db, kind: Kind, after: &At) -> Result<Vec<Standing>, DbError> {
+pub async fn page(db: &Db, kind: Kind, after: &At, now: OffsetDateTime) -> Result<Vec<Standing>, DbError> {
     let mut tx = db.system_tx(OperationalPath::VouchForRows).await?;
     let page = match kind {
         Kind::ApiKey => sql::api_keys(&mut tx, after, PAGE).await?,
         Kind::Membership => sql::memberships(&mut tx, after, PAGE).await?,
         Kind::User => sql::users(&mut tx, after, PAGE).await?,
-        Kind::Session => sql::sessions(&mut tx, after, PAGE).await?,
-        Kind::RefreshToken => sql::refresh_tokens(&mut tx, after, PAGE).await?,
+        Kind::Session => sql::sessions(&mut tx, after, now, PAGE).await?,
+        Kind::RefreshToken => sql::refresh_tokens(&mut tx, after, now, PAGE).await?,
         Kind::Service => sql::services(&mut tx, after, PAGE).await?,
-        Kind::Challenge => sql::challenges(&mut tx, after, PAGE).await?,
+        Kind::Challenge => sql::challenges(&mut tx, after, now, PAGE).await?,
     };
     tx.finish_reading().await?;
     Ok(page)
@@ -85,13 +97,13 @@ pub async fn put(tx: &mut SystemTx, kind: Kind, rows: &[(&Standing, Vec<u8>)]) -
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn vouch_anew(db: &Db, notary: &Notary) -> Result<u64, DbError> {
+pub async fn vouch_anew(db: &Db, notary: &Notary, now: OffsetDateTime) -> Result<u64, DbError> {
     notary.renew().await?;
     let mut renewed = 0;
     for kind in Kind::ALL {
         let mut after = At::default();
         loop {
-            let page = page(db, kind, &after).await?;
+            let page = page(db, kind, &after, now).await?;
             let Some(last) = page.last() else { break };
             after = last.at.clone();
             let mut anew = Vec::new();

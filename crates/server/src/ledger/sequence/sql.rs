@@ -140,7 +140,7 @@ pub(super) async fn staged(tx: &mut SystemTx, logs: &[Log], each: usize) -> Resu
         r#"SELECT s.workspace_id AS "workspace_id?", s.environment, s.ctid::text AS "place!", s.id, s.event_id, s.project_id,
              s.action, s.actor, s.target, s.recorded_by, s.meta, s.trace_id, s.request_id, s.external_request_id,
              s.client_ip, CASE WHEN s.staged_at BETWEEN '0001-01-02' AND '9999-12-30'
-                 THEN s.staged_at ELSE 'epoch' END AS "staged_at!"
+                 THEN s.staged_at ELSE 'epoch' END AS "staged_at!", s.rows
          FROM UNNEST($1::uuid[], $2::text[]) AS wanted (workspace_id, environment)
          JOIN LATERAL (
              SELECT l.ctid, l.* FROM ledger_staged l
@@ -163,7 +163,7 @@ pub(super) async fn staged_in_cell(tx: &mut SystemTx, limit: usize) -> Result<Ve
         r#"SELECT NULL::uuid AS workspace_id, 'live' AS "environment!", ctid::text AS "place!", id, event_id,
              NULL::uuid AS project_id, action, actor, target, recorded_by, meta, trace_id, request_id,
              external_request_id, client_ip, CASE WHEN staged_at BETWEEN '0001-01-02' AND '9999-12-30'
-                 THEN staged_at ELSE 'epoch' END AS "staged_at!"
+                 THEN staged_at ELSE 'epoch' END AS "staged_at!", rows
          FROM cell_ledger_staged ORDER BY id LIMIT $1"#,
         i64::try_from(limit).unwrap_or(i64::MAX)
     )
@@ -230,11 +230,12 @@ pub(super) async fn insert_openings(tx: &mut SystemTx, linked: &[Linked]) -> Res
     };
     let actor_indexes: Vec<Option<Vec<u8>>> = linked.iter().map(|entry| entry.kept.actor_index.clone()).collect();
     let target_indexes: Vec<Option<Vec<u8>>> = linked.iter().map(|entry| entry.kept.target_index.clone()).collect();
+    let rows: Vec<Option<Vec<u8>>> = linked.iter().map(|entry| entry.rows.clone()).collect();
     sqlx::query!(
         "INSERT INTO ledger_openings (workspace_id, environment, generation, seq, project_id, actor_sealed, ip_sealed,
-             meta_sealed, target_sealed, actor_subject, meta_subject, target_subject, actor_index, target_index)
+             meta_sealed, target_sealed, actor_subject, meta_subject, target_subject, actor_index, target_index, rows)
          SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::bigint[], $5::uuid[], $6::bytea[], $7::bytea[],
-             $8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[])",
+             $8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[])",
         &workspaces,
         &environments,
         &generations,
@@ -248,7 +249,8 @@ pub(super) async fn insert_openings(tx: &mut SystemTx, linked: &[Linked]) -> Res
         &subjects(|sealed| sealed.meta_subject) as &[Option<i64>],
         &subjects(|sealed| sealed.target_subject) as &[Option<i64>],
         &actor_indexes as &[Option<Vec<u8>>],
-        &target_indexes as &[Option<Vec<u8>>]
+        &target_indexes as &[Option<Vec<u8>>],
+        &rows as &[Option<Vec<u8>>]
     )
     .execute(tx.connection()?)
     .await?;

@@ -10,8 +10,8 @@ pub(super) async fn insert_in_cell(tx: &mut SystemTx, row: &Row<'_>) -> Result<(
     let Row { event, entry, actor, recorded_by, context } = row;
     sqlx::query!(
         "INSERT INTO cell_ledger_staged (event_id, action, actor, target, recorded_by, meta, trace_id, request_id,
-             external_request_id, client_ip, staged_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             external_request_id, client_ip, staged_at, rows)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         event.uuid(),
         entry.action,
         *actor,
@@ -22,7 +22,8 @@ pub(super) async fn insert_in_cell(tx: &mut SystemTx, row: &Row<'_>) -> Result<(
         context.id.uuid(),
         context.external_id.as_deref(),
         context.client_ip.map(|ip| ip.to_string()),
-        context.received_at
+        context.received_at,
+        entry.rows.as_deref()
     )
     .execute(tx.connection()?)
     .await?;

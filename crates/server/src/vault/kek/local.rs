@@ -179,6 +179,7 @@ impl LocalFile {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Replace {
     Never,
     Always,
@@ -240,6 +241,7 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LocalFi
     move |source| LocalFileError::Io { what, path, source }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what an error is mapped by")]
 fn unavailable(error: LocalFileError) -> VaultError {
     VaultError::KekUnavailable(error.to_string())
 }

@@ -7,6 +7,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::app::{Answer, Person, TestApp};
+use crate::harness::cluster::TestDatabase;
+use crate::harness::process::until;
 
 /// A server with somebody who may do everything.
 struct World {
@@ -17,7 +19,8 @@ struct World {
 
 impl World {
     async fn found() -> Self {
-        let app = TestApp::start().await;
+        // There is a server for each operation, and all share the cluster's connections.
+        let app = TestApp::on(TestDatabase::create().await, 4).await;
         let (person, workspace) = app.founder("ada@example.com", "acme").await;
         Self { app, person, workspace }
     }
@@ -33,6 +36,11 @@ impl World {
 
     async fn post(&self, path: &str, body: &Value) -> Answer {
         self.app.post(path, body).bearer(&self.person.access_token).send().await
+    }
+
+    async fn rotation(&self, secret: &str) -> Answer {
+        let body = json!({"reason": "scheduled", "value": "another"});
+        self.post(&format!("{secret}/rotations"), &body).await
     }
 
     async fn secret(&self, name: &str) -> Answer {
@@ -93,13 +101,32 @@ impl World {
                 }
             }
             "createSecret" => (self.secret("token").await, &["secret.created"]),
-            "addSecretVersion" | "revealSecret" | "deleteSecret" => {
+            "addSecretVersion" | "revealSecret" | "deleteSecret" | "openSecretRotation" | "readySecretRotation" => {
                 let secret = self.secret(operation).await.text_of("id");
                 let path = self.path(&format!("secrets/{secret}"));
                 match operation {
                     "addSecretVersion" => {
                         let added = self.post(&format!("{path}/versions"), &json!({"value": "another"})).await;
                         (added, &["secret.created", "secret.version_added"])
+                    }
+                    "openSecretRotation" => (self.rotation(&path).await, &["secret.created", "secret.rotation_opened"]),
+                    "readySecretRotation" => {
+                        let rotation = self.rotation(&path).await.text_of("id");
+                        let ready = self.path(&format!("secret-rotations/{rotation}/ready"));
+                        let call = self.app.call(Method::POST, &ready).bearer(&self.person.access_token);
+                        let answer = call.send().await;
+                        // The job that was handed over does its first step at once, and leaves an entry of its own.
+                        let revoked = "SELECT count(*) FROM secret_rotations WHERE revoked_at IS NOT NULL";
+                        let owner = &self.app.database.owner;
+                        until(async || sqlx::query_scalar::<_, i64>(revoked).fetch_one(owner).await.unwrap() == 1)
+                            .await;
+                        let told = &[
+                            "secret.created",
+                            "secret.rotation_opened",
+                            "secret.rotation_ready",
+                            "secret.version_revoked",
+                        ];
+                        (answer, told)
                     }
                     "revealSecret" => {
                         (self.post(&format!("{path}/reveal"), &json!({})).await, &["secret.created", "secret.revealed"])
@@ -159,6 +186,11 @@ impl World {
                 self.post(&path, &json!({"value": "another"})).await
             }
             "revealSecret" => self.post(&self.path("secrets/sec_01h455vb4pex5vsknk084sn02q/reveal"), &json!({})).await,
+            "openSecretRotation" => self.rotation(&self.path("secrets/sec_01h455vb4pex5vsknk084sn02q")).await,
+            "readySecretRotation" => {
+                let path = self.path("secret-rotations/rot_01h455vb4pex5vsknk084sn02q/ready");
+                self.app.call(Method::POST, &path).bearer(&self.person.access_token).send().await
+            }
             "deleteSecret" => {
                 let path = self.path("secrets/sec_01h455vb4pex5vsknk084sn02q");
                 self.app.delete(&path).bearer(&self.person.access_token).send().await

@@ -17,11 +17,12 @@ const CELL_TABLES: [(&str, &str); 10] = [
 ];
 
 /// Tenant tables whose rows belong to the workspace as a whole.
-const WITHOUT_ENVIRONMENT: [(&str, &str); 5] = [
+const WITHOUT_ENVIRONMENT: [(&str, &str); 6] = [
     ("vault_deks", "a workspace has one line of keys, for both environments"),
     ("vault_subjects", "a person is one in both environments"),
     ("workspaces", "the workspace itself"),
     ("memberships", "people belong to both environments"),
+    ("alerts", "what was found in rows of either environment; no tenant reads it"),
     ("feed_changes", "tells ids alone, to nodes, of whatever a workspace has; no tenant reads it"),
 ];
 

@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 32] = [
+const MAKERS: [(&str, &str); 33] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -131,6 +131,11 @@ const MAKERS: [(&str, &str); 32] = [
         "workspace_id :workspace; environment :environment; project_id :project; id :id; secret_id :seeded;
          reason 'scheduled'; new_version 2; watch_seconds 0; opened_at now(); ready_at now(); revoked_at now();
          finished_at now(); refused_uses 0; receipt_event :id",
+    ),
+    (
+        "alerts",
+        "workspace_id :workspace; id :id; what 'row_unvouched'; of_what 'api_keys'; row_name :id; first_seen_at now();
+         last_seen_at now(); seen 1",
     ),
     ("cell_facts", "name :id; value ''"),
     (

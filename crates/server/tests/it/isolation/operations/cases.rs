@@ -19,17 +19,19 @@ pub enum Reach {
     Event,
     /// A secret in a workspace.
     Secret,
+    /// The rotation of a secret.
+    Rotation,
 }
 
 impl Reach {
     /// Whether it names one thing in a workspace.
     pub fn is_a_thing(self) -> bool {
-        matches!(self, Self::Key | Self::Event | Self::Secret)
+        matches!(self, Self::Key | Self::Event | Self::Secret | Self::Rotation)
     }
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 36] = [
+pub const CASES: [(&str, Reach); 40] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
     ("refreshSession", Reach::Nowhere(&[])),
@@ -64,6 +66,10 @@ pub const CASES: [(&str, Reach); 36] = [
     ("addSecretVersion", Reach::Secret),
     ("revealSecret", Reach::Secret),
     ("listSecretAccesses", Reach::Secret),
+    ("openSecretRotation", Reach::Secret),
+    ("listSecretRotations", Reach::Secret),
+    ("getSecretRotation", Reach::Rotation),
+    ("readySecretRotation", Reach::Rotation),
     ("deleteSecret", Reach::Secret),
     ("getLedgerKeys", Reach::PublicOf),
 ];
@@ -77,6 +83,7 @@ fn body(operation: &str) -> Option<Value> {
         "updateApiKey" => Some(json!({"name": "changed"})),
         "rotateApiKey" | "revealSecret" => Some(json!({})),
         "createSecret" => Some(json!({"name": "new", "kind": "generic", "value": "of the new one"})),
+        "openSecretRotation" => Some(json!({"reason": "scheduled", "value": "another"})),
         "addSecretVersion" => Some(json!({"value": "another"})),
         _ => None,
     }

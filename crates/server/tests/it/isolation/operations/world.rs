@@ -1,7 +1,7 @@
 //! Two workspaces with a thing at every place, and callers with every kind of credential.
 
 use bailiwick_proof::environment::Environment;
-use bailiwick_proof::id::{ApiKeyId, EventId, Id, ProjectId, SecretId, WorkspaceId};
+use bailiwick_proof::id::{ApiKeyId, EventId, Id, ProjectId, SecretId, SecretRotationId, WorkspaceId};
 use bailiwick_server::authz::{Role, Scope};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
@@ -33,6 +33,8 @@ pub struct Tenant {
     pub events: Vec<Thing>,
     /// The secrets: one at each place.
     pub secrets: Vec<Thing>,
+    /// An open rotation of each.
+    pub rotations: Vec<Thing>,
     /// The size of a checkpoint of live and of one of test.
     published: [u64; 2],
     keys: Vec<Key>,
@@ -82,6 +84,8 @@ pub struct Never {
     pub event: String,
     /// Of a secret.
     pub secret: String,
+    /// Of a rotation.
+    pub rotation: String,
 }
 
 impl Caller {
@@ -109,13 +113,14 @@ impl Tenant {
             Reach::Key => self.keys().collect(),
             Reach::Event => self.events.iter().collect(),
             Reach::Secret => self.secrets.iter().collect(),
+            Reach::Rotation => self.rotations.iter().collect(),
             Reach::Nowhere(_) | Reach::Workspace | Reach::PublicOf => vec![],
         }
     }
 
-    /// Projects, keys, secrets and events.
+    /// Projects, keys, secrets with their rotations, and events.
     pub fn all(&self) -> impl Iterator<Item = &Thing> {
-        self.projects.iter().chain(self.keys()).chain(&self.secrets).chain(&self.events)
+        self.projects.iter().chain(self.keys()).chain(&self.secrets).chain(&self.rotations).chain(&self.events)
     }
 
     /// The founder, who says nothing of an environment.
@@ -177,12 +182,14 @@ impl World {
         let project: ProjectId = Id::from_uuid(fresh());
         let event: EventId = Id::from_uuid(fresh());
         let secret: SecretId = Id::from_uuid(fresh());
+        let rotation: SecretRotationId = Id::from_uuid(fresh());
         Never {
             workspace: workspace.to_string(),
             key: key.to_string(),
             project: project.to_string(),
             event: event.to_string(),
             secret: secret.to_string(),
+            rotation: rotation.to_string(),
         }
     }
 
@@ -268,6 +275,7 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         projects: vec![],
         events: vec![],
         secrets: vec![],
+        rotations: vec![],
         published: [0, 0],
         keys: vec![],
         access_token: person.access_token,
@@ -288,7 +296,12 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         let body = json!({"name": secret, "kind": "generic", "value": "v", "project_id": project});
         let made = make(app, &tenant, environment, "secrets", &body).await;
         let (id, workspace) = (made["id"].as_str().unwrap().to_owned(), tenant.id.clone());
-        tenant.secrets.push(Thing { id, name: secret, workspace, environment, project: project.clone() });
+        let body = json!({"reason": "scheduled", "value": "another"});
+        let opened = make(app, &tenant, environment, &format!("secrets/{id}/rotations"), &body).await;
+        let rotation = opened["id"].as_str().unwrap().to_owned();
+        let thing = Thing { id, name: secret, workspace, environment, project: project.clone() };
+        tenant.rotations.push(Thing { id: rotation.clone(), name: rotation, ..thing.clone() });
+        tenant.secrets.push(thing);
         let body = json!({"name": name, "scopes": ["management"], "project_id": project});
         let made = make(app, &tenant, environment, "api-keys", &body).await;
         let text = |member: &str| made[member].as_str().unwrap().to_owned();

@@ -1,0 +1,170 @@
+//! Following the logs: what their entries say of rows that grant something, each log from where it was left.
+//!
+//! # Invariants
+//! - An entry is told only after it was found to continue the chain, and a log's root is compared with what the journal
+//!   has of it: a table that was rolled back together with a row is found out here.
+//! - What was told is not told again, and what could not be read now is read the next time.
+
+mod sql;
+
+use std::collections::HashMap;
+
+use bailiwick_proof::chain::ChainVerifier;
+use bailiwick_proof::entry::Entry;
+use bailiwick_proof::log::Log;
+
+use super::cell::{Ledger, LedgerError};
+use super::{Action, rows};
+use crate::authz::Notary;
+use crate::authz::vouched::stamp::{self, BadStamps, Stamped};
+use crate::db::OperationalPath;
+
+/// Entries in one read.
+const PAGE: i64 = 1_000;
+
+/// What is told of the logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A row has this serial now.
+    Changed(Stamped),
+    /// An entry of a change should say of which rows, and does not, or says what nobody vouches for.
+    Silent {
+        /// Which log.
+        log: Log,
+        /// Which entry.
+        seq: u64,
+    },
+}
+
+/// How a look at the logs went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Logs that are not what they were, and why: nothing after the last good entry was told.
+    pub broken: Vec<(Log, String)>,
+}
+
+/// How far each log was followed.
+#[derive(Debug, Default)]
+pub struct Follower(HashMap<(Log, u32), ChainVerifier>);
+
+impl Follower {
+    /// Tells what has been numbered since the last time.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when a log cannot be read now.
+    pub async fn read_on(
+        &mut self,
+        ledger: &Ledger,
+        notary: &Notary,
+        mut tell: impl FnMut(Told),
+    ) -> Result<Followed, LedgerError> {
+        let mut tx = ledger.db().system_tx(OperationalPath::VerifyLedger).await?;
+        let heads = sql::heads(&mut tx).await?;
+        tx.finish_reading().await?;
+        let mut followed = Followed::default();
+        for head in heads {
+            let chain = self.0.entry((head.log, head.generation));
+            let chain = chain.or_insert_with(|| ChainVerifier::new(head.log, head.generation));
+            if let Err(what) = read_log(ledger, notary, &head, chain, &mut tell).await? {
+                followed.broken.push((head.log, what));
+            }
+        }
+        Ok(followed)
+    }
+}
+
+/// What entries without a number say of rows, as far as somebody vouches for it.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn staged(ledger: &Ledger, notary: &Notary) -> Result<Vec<Stamped>, LedgerError> {
+    let mut tx = ledger.db().system_tx(OperationalPath::VerifyLedger).await?;
+    let staged = sql::staged(&mut tx).await?;
+    tx.finish_reading().await?;
+    let mut all = Vec::new();
+    for stamps in staged {
+        match stamp::read(notary, &stamps).await {
+            Ok(stamped) => all.extend(stamped),
+            Err(BadStamps::Unvouched) => {}
+            Err(BadStamps::Db(error)) => return Err(error.into()),
+        }
+    }
+    Ok(all)
+}
+
+/// One log, up to the head; inside, why it is not the log that it was.
+async fn read_log(
+    ledger: &Ledger,
+    notary: &Notary,
+    head: &sql::Head,
+    chain: &mut ChainVerifier,
+    tell: &mut impl FnMut(Told),
+) -> Result<Result<(), String>, LedgerError> {
+    let origin = ledger.origin(head.log, head.generation)?.to_string();
+    let journaled = ledger.journal().head(&origin);
+    if head.size < journaled.map_or(0, |journaled| journaled.size).max(chain.seq()) {
+        return Ok(Err("it is shorter than it was".to_owned()));
+    }
+    while chain.seq() < head.size {
+        let mut tx = ledger.db().system_tx(OperationalPath::VerifyLedger).await?;
+        let page = sql::entries(&mut tx, head, chain.seq(), PAGE).await?;
+        tx.finish_reading().await?;
+        if page.is_empty() {
+            return Ok(Err(format!("entry {} is missing", chain.seq())));
+        }
+        let said = said(ledger, notary, head, chain.seq(), &page).await?;
+        // No waiting from here on: an entry is in the chain and told, or neither.
+        for (row, said) in page.iter().zip(said) {
+            let seq = chain.seq();
+            if let Err(bad) = chain.push(&row.entry) {
+                return Ok(Err(bad.to_string()));
+            }
+            if journaled.is_some_and(|at| at.size == chain.seq() && at.root != chain.frontier().root()) {
+                return Ok(Err(format!("the journal has another root at size {}", chain.seq())));
+            }
+            match said {
+                Some(stamped) => stamped.into_iter().for_each(|stamped| tell(Told::Changed(stamped))),
+                None => tell(Told::Silent { log: head.log, seq }),
+            }
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// What each entry of a page says of rows; `None` for one that should say it and does not.
+async fn said(
+    ledger: &Ledger,
+    notary: &Notary,
+    head: &sql::Head,
+    first: u64,
+    page: &[sql::Row],
+) -> Result<Vec<Option<Vec<Stamped>>>, LedgerError> {
+    let mut keys = rows::keys(ledger.vault()).await?;
+    let mut all = Vec::with_capacity(page.len());
+    for (seq, row) in (first..).zip(page) {
+        let Some(bound) = &row.rows else {
+            all.push((!should_say(&row.entry)).then(Vec::new));
+            continue;
+        };
+        let place = (head.log, head.generation, seq);
+        if rows::release(&keys, place, bound).is_none() {
+            ledger.vault().look_for_cell_keys().await?;
+            keys = rows::keys(ledger.vault()).await?;
+        }
+        let stamped = match rows::release(&keys, place, bound).flatten() {
+            Some(stamps) => stamp::read(notary, stamps).await,
+            None => Err(BadStamps::Unvouched),
+        };
+        all.push(match stamped {
+            Ok(stamped) => Some(stamped),
+            Err(BadStamps::Unvouched) => None,
+            Err(BadStamps::Db(error)) => return Err(error.into()),
+        });
+    }
+    Ok(all)
+}
+
+fn should_say(entry: &[u8]) -> bool {
+    let Ok(entry) = Entry::parse(entry) else { return false };
+    Action::ALL.into_iter().any(|action| action.changes_rows() && action.as_str() == entry.action.as_str())
+}

@@ -1,0 +1,239 @@
+//! Rows that grant something, held against the ledger: an older row put back, or a revocation taken back, is found.
+//!
+//! A MAC says that a row was ours once, and not that it still is. Each entry of a change says which serial its rows have
+//! from then on (`authz::vouched::stamp`), so the log knows the present one, and the log is held by its chain and the
+//! anchor store. Every half minute all of it is compared:
+//!
+//! | found | because |
+//! |---|---|
+//! | `row_unvouched` | nobody vouches for the row: it grants nothing anyway |
+//! | `row_rolled_back` | the log knows a later one |
+//! | `row_without_entry` | the log knows no such row, or none so late |
+//! | `row_gone` | the log knows it, and it is not there |
+//! | `entry_silent` | an entry of a change does not say of which rows |
+//! | `log_broken` | a log is not what it was |
+//!
+//! # Invariants
+//! - A row that is rolled back or without an entry loses its MAC: every node drops it, and it stays so until the product
+//!   makes it anew.
+//! - No change of the product's own is ever taken for a finding. Logs are read before rows: what a log knows by then is in
+//!   the rows. What rows know and the log does not is looked for among what has no number yet, and then in the logs again.
+//! - Nothing is fenced by a log that is broken.
+
+mod known;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bailiwick_proof::log::Log;
+use serde_json::json;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use known::{Known, Standing as Verdict};
+
+use crate::authz::vouched::standing::{self, At, Standing};
+use crate::authz::vouched::{Kind, stamp};
+use crate::authz::{Notary, PermissionSet};
+use crate::clock::Clock;
+use crate::context::RequestContext;
+use crate::db::{Db, DbError, OperationalPath};
+use crate::entropy::Entropy;
+use crate::jobs::{Claimed, DeadPayload, Done, Failure, InCell, Job, Policy};
+use crate::ledger::{self, Action, Entry, Ledger, LedgerError, Told};
+use crate::vault::{Alert, Alerts};
+
+/// What a look has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// Rows that nobody vouches for.
+    pub unvouched: u64,
+    /// Rows that grant nothing any more.
+    pub fenced: u64,
+    /// Rows that are not there any more.
+    pub gone: u64,
+}
+
+/// What a look is made with. Cheap to clone; what it has read of the logs it keeps.
+#[derive(Clone)]
+pub struct Reconciler {
+    db: Db,
+    notary: Notary,
+    ledger: Ledger,
+    alerts: Alerts,
+    clock: Clock,
+    entropy: Entropy,
+    known: Arc<Mutex<Known>>,
+}
+
+/// Why a look came to no end.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// The rows cannot be read.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The logs cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// A row that is not the one that the log knows.
+struct Finding {
+    what: &'static str,
+    kind: Kind,
+    row: Standing,
+}
+
+impl Reconciler {
+    /// One that has read nothing yet.
+    #[must_use]
+    pub fn new(db: Db, notary: Notary, ledger: Ledger, alerts: Alerts, clock: Clock, entropy: Entropy) -> Self {
+        Self { db, notary, ledger, alerts, clock, entropy, known: Arc::default() }
+    }
+
+    /// Looks at every row that grants something.
+    ///
+    /// # Errors
+    /// See [`LookError`]. What was found by then is reported.
+    pub async fn look(&self) -> Result<Look, LookError> {
+        let now = self.clock.now();
+        let mut known = self.known.lock().await;
+        known.begin(stamp::milliseconds(now));
+        let mut broken = self.follow(&mut known).await?;
+        let (mut look, mut findings, mut unknown) = (Look::default(), Vec::new(), Vec::new());
+        for kind in Kind::ALL {
+            let mut after = At::default();
+            loop {
+                let page = standing::page(&self.db, kind, &after, now).await?;
+                let Some(last) = page.last() else { break };
+                after = last.at.clone();
+                look.rows += page.len() as u64;
+                for row in page {
+                    let verdict = known.see(kind, &row);
+                    if !self.notary.vouches_standing(kind, &row).await? {
+                        look.unvouched += 1;
+                    } else if verdict == Verdict::Older {
+                        findings.push(Finding { what: "row_rolled_back", kind, row });
+                    } else if verdict == Verdict::Unknown {
+                        unknown.push((kind, row));
+                    }
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            let staged = ledger::staged_rows(&self.ledger, &self.notary).await?;
+            broken.extend(self.follow(&mut known).await?);
+            let told: HashSet<_> = staged.into_iter().map(|row| (row.kind, row.at, row.serial)).collect();
+            unknown.retain(|(kind, row)| {
+                !told.contains(&(*kind, row.at.clone(), row.serial)) && known.see(*kind, row) != Verdict::Current
+            });
+            let without = |(kind, row)| Finding { what: "row_without_entry", kind, row };
+            findings.extend(unknown.into_iter().map(without));
+        }
+        findings.retain(|finding| !broken.contains(&finding.row.at.workspace));
+        look.fenced = self.fence(&findings).await?;
+        look.gone = self.report_gone(&known, &broken);
+        metrics::counter!("bailiwick_rows_fenced_total").increment(look.fenced);
+        metrics::gauge!("bailiwick_rows_unvouched").set(f64::from(u32::try_from(look.unvouched).unwrap_or(u32::MAX)));
+        Ok(look)
+    }
+
+    /// Reads on in the logs; answers whose are broken.
+    async fn follow(&self, known: &mut Known) -> Result<HashSet<Uuid>, LedgerError> {
+        let mut silent = Vec::new();
+        let (follower, rows) = known.parts();
+        let followed = follower
+            .read_on(&self.ledger, &self.notary, |told| match told {
+                Told::Changed(stamped) => rows.learn(stamped),
+                Told::Silent { log, seq } => silent.push((log, seq)),
+            })
+            .await;
+        for (log, seq) in silent {
+            let (workspace, environment) = whose(log);
+            self.raise("entry_silent", "ledger_entries", workspace, format!("{environment}/{seq}"));
+        }
+        let broken = followed?.broken;
+        for (log, why) in &broken {
+            let (workspace, environment) = whose(*log);
+            self.raise("log_broken", "ledger_entries", workspace, format!("{environment}: {why}"));
+        }
+        Ok(broken.into_iter().map(|(log, _)| whose(log).0).collect())
+    }
+
+    /// Takes the MACs of these rows away, unless they have changed meanwhile, with an entry for each.
+    async fn fence(&self, findings: &[Finding]) -> Result<u64, DbError> {
+        let mut fenced = 0;
+        for Finding { what, kind, row } in findings {
+            let context = RequestContext::internal(&self.clock, &self.entropy);
+            let mut tx = self.db.system_tx(OperationalPath::VouchForRows).await?;
+            if standing::put(&mut tx, *kind, &[(row, Vec::new())]).await? == 0 {
+                tx.finish_reading().await?;
+                continue;
+            }
+            let entry = Entry::about(Action::RowFenced, "")
+                .with(json!({"what": what, "of": kind.table(), "row": row.row, "workspace": row.at.workspace}));
+            let recorded = ledger::stage_by_system(&mut tx, &self.entropy, &context, Log::Cell, &entry).await?;
+            tx.commit(recorded).await?;
+            self.notary.report(what, *kind, row.at.workspace, row.row.clone());
+            fenced += 1;
+        }
+        Ok(fenced)
+    }
+
+    fn report_gone(&self, known: &Known, broken: &HashSet<Uuid>) -> u64 {
+        let mut gone = 0;
+        for (kind, at) in known.gone().filter(|(_, at)| !broken.contains(&at.workspace)) {
+            gone += 1;
+            self.notary.report("row_gone", kind, at.workspace, at.words());
+        }
+        gone
+    }
+
+    fn raise(&self, what: &'static str, of: &'static str, workspace: Uuid, row: String) {
+        self.alerts.raise(Alert { what, of, workspace, row });
+    }
+}
+
+/// The workspace of a log, nil for the cell's, and the environment.
+fn whose(log: Log) -> (Uuid, &'static str) {
+    match log {
+        Log::Cell => (Uuid::nil(), "cell"),
+        Log::Workspace { workspace, environment } => (workspace.uuid(), environment.as_str()),
+    }
+}
+
+impl Job for Reconciler {
+    const KIND: &'static str = "reconciliation.look";
+    const POLICY: Policy = Policy {
+        attempts: 3,
+        per_lane: 1,
+        // The first look of a process reads every log from its beginning.
+        time_limit: std::time::Duration::from_secs(900),
+        dead_payload: DeadPayload::Scrubbed,
+        ..Policy::QUICK
+    };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        match self.look().await {
+            Ok(look) => {
+                tracing::debug!(
+                    event = "reconciled",
+                    rows = look.rows,
+                    unvouched = look.unvouched,
+                    fenced = look.fenced
+                );
+                Ok(claimed.done())
+            }
+            Err(LookError::Db(error)) => Err(error.into()),
+            Err(LookError::Ledger(error)) => {
+                tracing::warn!(event = "reconciliation_failed", cause = %error);
+                Err(Failure::again("ledger_unread"))
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A rotation, step by step: both versions, ready, revoked, watched, receipt.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::{VALUE, World};
+use crate::harness::app::Answer;
+use crate::harness::process::until;
+use crate::harness::secrets;
+
+const NEW: &str = "the value that takes over";
+
+impl World {
+    pub(super) async fn open_rotation(&self, id: &str, watch_seconds: u32) -> String {
+        secrets::record(NEW);
+        let body = json!({"reason": "suspected_leak", "value": NEW, "watch_seconds": watch_seconds});
+        let opened = self.post(&format!("/{id}/rotations"), body).await;
+        assert_eq!(opened.status, 201, "{}", opened.text);
+        assert!(!opened.text.contains(NEW));
+        opened.text_of("id")
+    }
+
+    pub(super) async fn rotation(&self, rotation: &str) -> Value {
+        let path = format!("/v1/workspaces/{}/secret-rotations/{rotation}", self.workspace);
+        self.app.get(&path).bearer(&self.ada.access_token).send().await.json()
+    }
+
+    async fn ready(&self, rotation: &str) -> Answer {
+        let path = format!("/v1/workspaces/{}/secret-rotations/{rotation}/ready", self.workspace);
+        self.app.call(Method::POST, &path).bearer(&self.ada.access_token).send().await
+    }
+
+    pub(super) async fn reaches(&self, rotation: &str, state: &str) {
+        until(async || self.rotation(rotation).await["state"] == state).await;
+    }
+}
+
+#[tokio::test]
+async fn the_five_steps_and_their_receipt() {
+    let mut world = World::found().await;
+    let id = world.secret("token").await;
+    let rotation = world.open_rotation(&id, 3_600).await;
+    assert_eq!(world.rotation(&rotation).await["state"], "awaiting_ready");
+    assert_eq!(world.reveal(&id, json!({})).await.text_of("value"), NEW, "the new one is there");
+    assert_eq!(world.reveal(&id, json!({"version": 1})).await.text_of("value"), VALUE, "and the old one");
+    let other = world.post(&format!("/{id}/rotations"), json!({"reason": "offboarding", "value": "x"})).await;
+    assert_eq!(other.problem(), (409, "rotation_open".to_owned()));
+    assert_eq!(other.text_of("rotation_id"), rotation);
+
+    assert_eq!(world.ready(&rotation).await.status, 200);
+    world.reaches(&rotation, "watching").await;
+    assert_eq!(world.ready(&rotation).await.json()["state"], "watching", "again changes nothing");
+    assert_eq!(world.reveal(&id, json!({})).await.text_of("value"), NEW);
+    for _ in 0..2 {
+        let refused = world.reveal(&id, json!({"version": 1})).await;
+        assert_eq!(refused.problem(), (409, "secret_version_gone".to_owned()));
+        assert_eq!(refused.json()["version"], 1);
+    }
+    let shown = world.get(&format!("/{id}")).await.json();
+    assert_eq!((&shown["versions"][1]["refused_uses"], &shown["versions"][0]["refused_uses"]), (&json!(2), &json!(0)));
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM secret_versions WHERE value_sealed IS NOT NULL")
+        .fetch_one(&world.app.database.owner)
+        .await
+        .unwrap();
+    assert_eq!(left, 1, "what was revoked is gone");
+
+    world.app.advance(Duration::minutes(59));
+    world.refresh().await;
+    assert_eq!(world.rotation(&rotation).await["state"], "watching", "the watch is not over");
+    world.app.advance(Duration::minutes(2));
+    world.reaches(&rotation, "finished").await;
+    let told = world.rotation(&rotation).await;
+    assert_eq!((&told["refused_uses"], &told["reason"]), (&json!(2), &json!("suspected_leak")));
+    let event = told["receipt_event_id"].as_str().unwrap();
+    let path = format!("/v1/workspaces/{}/audit/events/{event}", world.workspace);
+    let receipt = world.app.get(&path).bearer(&world.ada.access_token).send().await.json();
+    assert_eq!((&receipt["action"], &receipt["target"]), (&json!("secret.rotated"), &json!(id)));
+    let steps = ["opened_at_ms", "ready_at_ms", "revoked_at_ms", "finished_at_ms"];
+    let times = steps.map(|step| receipt["meta"][step].as_i64().unwrap());
+    assert!(times.is_sorted() && times[3] - times[2] >= 3_600_000, "{times:?}");
+    assert_eq!((&receipt["meta"]["refused_uses"], &receipt["meta"]["watched_seconds"]), (&json!(2), &json!(3_600)));
+    assert!(!receipt.to_string().contains(NEW) && !receipt.to_string().contains(VALUE));
+
+    let (read, refused) = ("secret.revealed", "secret.reveal_refused");
+    let (opened, ready) = ("secret.rotation_opened", "secret.rotation_ready");
+    let all = [
+        "secret.created",
+        opened,
+        read,
+        read,
+        ready,
+        "secret.version_revoked",
+        read,
+        refused,
+        refused,
+        "secret.rotated",
+    ];
+    assert_eq!(world.actions().await, all);
+    let listed = world.get(&format!("/{id}/rotations")).await.json();
+    assert_eq!((&listed["data"][0], &listed["next_cursor"]), (&told, &json!(null)));
+    world.open_rotation(&id, 0).await;
+}
+
+#[tokio::test]
+async fn nothing_is_revoked_before_somebody_says_that_it_is_deployed() {
+    let mut world = World::found().await;
+    let id = world.secret("token").await;
+    let rotation = world.open_rotation(&id, 0).await;
+    // A job that somebody enqueues too early, or twice, finds nothing to do.
+    world.app.advance(Duration::days(40));
+    world.ada = world.app.sign_in("ada@example.com").await;
+    assert_eq!(world.rotation(&rotation).await["state"], "awaiting_ready");
+    assert_eq!(world.reveal(&id, json!({"version": 1})).await.text_of("value"), VALUE);
+    world.ready(&rotation).await;
+    world.reaches(&rotation, "finished").await;
+    assert_eq!(world.reveal(&id, json!({"version": 1})).await.problem().1, "secret_version_gone");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_deleted_takes_its_rotation_along() {
+    let world = World::found().await;
+    let id = world.secret("token").await;
+    let rotation = world.open_rotation(&id, 3_600).await;
+    world.ready(&rotation).await;
+    world.reaches(&rotation, "watching").await;
+    assert_eq!(world.send(Method::DELETE, &format!("/{id}"), None).await.status, 204);
+    assert_eq!(world.ready(&rotation).await.problem(), (404, "not_found".to_owned()));
+    world.app.advance(Duration::hours(2));
+    let waiting = async || -> i64 {
+        let sql = "SELECT count(*) FROM jobs_ready WHERE kind = 'secrets.rotate'";
+        sqlx::query_scalar(sql).fetch_one(&world.app.database.owner).await.unwrap()
+    };
+    until(async || waiting().await == 0).await;
+    let dead: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM jobs_dead").fetch_one(&world.app.database.owner).await.unwrap();
+    assert_eq!(dead, 0, "the job finds nothing and ends well");
+}
+
+#[tokio::test]
+async fn a_rotation_that_cannot_be_opened_stores_no_version() {
+    let world = World::found().await;
+    let id = world.secret("token").await;
+    for body in [
+        json!({"reason": "boredom", "value": "x"}),
+        json!({"reason": "scheduled", "value": ""}),
+        json!({"reason": "scheduled", "value": "x", "watch_seconds": 2_592_001}),
+        json!({"value": "x"}),
+    ] {
+        let refused = world.post(&format!("/{id}/rotations"), body).await;
+        assert_eq!(refused.problem(), (422, "invalid_body".to_owned()));
+    }
+    assert_eq!(world.get(&format!("/{id}")).await.json()["newest_version"], 1);
+    let rotation = world.open_rotation(&id, 0).await;
+    world.post(&format!("/{id}/rotations"), json!({"reason": "scheduled", "value": "third"})).await;
+    assert_eq!(world.get(&format!("/{id}")).await.json()["newest_version"], 2, "one that is refused stores nothing");
+    assert_eq!(world.rotation(&rotation).await["new_version"], 2);
+}
