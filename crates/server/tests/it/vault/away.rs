@@ -112,21 +112,16 @@ async fn a_keeper_that_hangs_is_given_up_and_blocks_nobody() {
 async fn jobs_wait_for_the_keeper_and_no_try_is_counted() {
     for keeper in both().await {
         let shop = Shop::open().await;
-        // What works here remembers keys for as long as nothing.
         let cell = Cell::on(shop.app.database.clone(), &keeper);
-        if let Keeper::Transit(..) = keeper {
-            let settings =
-                config::Vault { kek_file: Some(shop.app.database.kek_file.clone()), ..cell.settings.clone() };
-            Cell { settings, ..Cell::on(shop.app.database.clone(), &keeper) }
-                .vault(LONG)
-                .await
-                .rewrap(|_| {})
-                .await
-                .unwrap();
-        }
-        let shop = shop.sealing_by(cell.vault(Duration::ZERO).await);
         let tell = Tell::default();
         shop.enqueue::<Tell>(&["one".to_owned(), "two".to_owned()]).await;
+        if let Keeper::Transit(..) = keeper {
+            let settings = config::Vault { kek_file: Some(cell.database.kek_file.clone()), ..cell.settings.clone() };
+            let both = Cell { settings, ..Cell::on(cell.database.clone(), &keeper) };
+            both.vault(LONG).await.rewrap(|_| {}).await.unwrap();
+        }
+        // What works from here on remembers no key.
+        let shop = shop.sealing_by(cell.vault(Duration::ZERO).await);
         keeper.go_away(&cell.database).await;
         let claimed = "SELECT coalesce(max(fence), 0) FROM jobs_ready WHERE kind = 'test.tell'";
         shop.work(Registry::default().with(tell.clone()), 2, async || shop.number(claimed).await >= 1).await;

@@ -39,6 +39,9 @@ async fn filled() -> (Served, Shop) {
     let body = json!({"name": "kept", "slug": "kept"});
     let founding = served.app.call(Method::POST, "/v1/workspaces").json(&body).bearer(&served.person.access_token);
     assert_eq!(founding.header("idempotency-key", "founding").send().await.status, 201);
+    let path = format!("/v1/workspaces/{}/secrets", served.workspace);
+    let secret = json!({"name": "kept", "kind": "generic", "value": "a secret that is kept"});
+    assert_eq!(served.app.post(&path, &secret).bearer(&served.person.access_token).send().await.status, 201);
     let proof = json!({"refresh_token": served.person.refresh_token});
     assert_eq!(served.app.post("/auth/refresh", &proof).send().await.status, 200);
     served.app.numbered().await;
