@@ -169,10 +169,12 @@ async fn a_changed_column_or_opening() {
     }
 }
 
+type Change = fn(&mut Opening);
+
 /// Somebody with the database and the server's keys seals something else.
 #[tokio::test]
 async fn an_opening_that_tells_something_else() {
-    let changes: [(Field, fn(&mut Opening)); 3] = [
+    let changes: [(Field, Change); 3] = [
         (Field::Actor, |opening| opening.value = "customer-43".to_owned()),
         (Field::Meta, |opening| opening.value = opening.value.replace("1999", "9991")),
         (Field::Target, |opening| opening.r[0] ^= 1),
