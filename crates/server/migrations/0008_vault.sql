@@ -14,7 +14,7 @@ END $$;
 
 CREATE TABLE vault_deks (
     workspace_id uuid NOT NULL,
-    version integer NOT NULL CHECK (version >= 0),
+    version integer NOT NULL CHECK (version >= 1),
     dek_id uuid NOT NULL,
     wrapped bytea NOT NULL,
     kek text NOT NULL CHECK (length(kek) BETWEEN 1 AND 200),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use time::Duration as Span;
 
-use crate::authz::PermissionSet;
+use crate::authz::vouched::standing;
+use crate::authz::{Notary, PermissionSet};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
@@ -40,7 +41,7 @@ pub fn register(registry: Registry, db: &Db, clock: &Clock, vault: &Vault, recon
         .with(ExpireChanges { db: db.clone() })
         .with(reconciler)
         .with(ExpireDead::new(db.clone(), clock.clone()))
-        .with(RotateKeys { vault: vault.clone() })
+        .with(RotateKeys { vault: vault.clone(), db: db.clone(), clock: clock.clone() })
 }
 
 /// Keeps the counts of this process from growing, which every process does for itself. A histogram keeps each sample
@@ -109,10 +110,12 @@ impl Job for ExpireChanges {
     }
 }
 
-/// The job `vault.rotate`: data keys past their age get successors, and what an older version of the KEK wraps is wrapped
+/// The job `vault.rotate`: data keys past their age get successors, rows are vouched for under the newest key, and what an older version of the KEK wraps is wrapped
 /// anew. What it has done it does not find again, so that it goes on where it was interrupted.
 struct RotateKeys {
     vault: Vault,
+    db: Db,
+    clock: Clock,
 }
 
 impl Job for RotateKeys {
@@ -124,9 +127,10 @@ impl Job for RotateKeys {
 
     async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
         let renewed = self.vault.renew_old_keys(KEY_AGE).await?;
+        let vouched = standing::vouch_anew(&self.db, &Notary::open(&self.vault).await?, self.clock.now()).await?;
         let Rewrapped { done, refused } = self.vault.rewrap(|_| ()).await?;
-        if renewed + done > 0 {
-            tracing::info!(event = "vault.rotated", renewed, rewrapped = done);
+        if renewed + vouched + done > 0 {
+            tracing::info!(event = "vault.rotated", renewed, vouched, rewrapped = done);
         }
         for (owner, version, why) in refused {
             tracing::error!(event = "vault.not_rewrapped", %owner, version, why);

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use bailiwick_proof::id::WorkspaceId;
+use bailiwick_server::authz::Notary;
+use bailiwick_server::authz::vouched::standing;
+use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{Environment, KekKeeper};
+use bailiwick_server::db::Db;
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::vault::{LocalFile, Owner, Resealed, Rewrapped, Status, Vault};
 use clap::{Args, Subcommand, ValueEnum};
@@ -88,7 +92,7 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
         }
     };
     let cell = places.open(environment).await?;
-    let done = async { what.carry_out(&cell.vault(keeper).await?).await }.await;
+    let done = async { what.carry_out(cell.db(), &cell.vault(keeper).await?).await }.await;
     cell.close().await?;
     done
 }
@@ -111,7 +115,7 @@ enum What {
 }
 
 impl What {
-    async fn carry_out(self, vault: &Vault) -> anyhow::Result<()> {
+    async fn carry_out(self, db: &Db, vault: &Vault) -> anyhow::Result<()> {
         match self {
             Self::Status => tell(&vault.status().await?),
             Self::Rotate => {
@@ -121,7 +125,12 @@ impl What {
             }
             Self::Rewrap => rewrap(vault).await,
             Self::Reseal(Some(owner)) => reseal(vault, &[owner]).await,
-            Self::Reseal(None) => reseal(vault, &vault.everybody().await?).await,
+            Self::Reseal(None) => {
+                reseal(vault, &vault.everybody().await?).await?;
+                let rows = standing::vouch_anew(db, &Notary::open(vault).await?, Clock::system().now()).await?;
+                eprintln!("{rows} rows that grant something were vouched for anew.");
+                Ok(())
+            }
         }
     }
 }

@@ -13,8 +13,21 @@ use tokio::process::Command;
 use super::page;
 
 /// Programs that are not ours. A misspelt one of ours is none of these.
-const OTHERS: [&str; 12] =
-    ["cat", "cd", "curl", "df", "export", "git", "journalctl", "jq", "pass", "pg_isready", "psql", "systemctl"];
+const OTHERS: [&str; 13] = [
+    "cat",
+    "cd",
+    "curl",
+    "df",
+    "export",
+    "git",
+    "journalctl",
+    "jq",
+    "pass",
+    "pg_isready",
+    "printf",
+    "psql",
+    "systemctl",
+];
 /// They call what follows them.
 const CALLERS: [&str; 3] = ["sudo", "env", "xargs"];
 

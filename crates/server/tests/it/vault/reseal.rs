@@ -1,5 +1,8 @@
 //! Everything is sealed anew, column by column of the registry, while it is used.
 
+use bailiwick_server::authz::Notary;
+use bailiwick_server::authz::vouched::standing;
+use bailiwick_server::clock::Clock;
 use bailiwick_server::vault::{COLUMNS, Owner, Resealed, Vault};
 use reqwest::Method;
 use serde_json::json;
@@ -106,6 +109,9 @@ async fn nothing_is_left_under_an_older_key_and_all_of_it_is_used_meanwhile() {
     assert!(after.iter().all(|(_, old, _)| *old == 0), "{after:?}");
     assert_eq!(reseal_all(&vault).await, Resealed::default());
     assert!(found().await >= before, "and under the newest");
+    let notary = Notary::open(&vault).await.unwrap();
+    let vouched = standing::vouch_anew(&served.app.db, &notary, Clock::system().now()).await.unwrap();
+    assert!(vouched > 0, "rows are vouched for under the newest key");
     // The older keys are not needed any more: nothing opens by them, and everything opens without them.
     sqlx::query("DELETE FROM vault_deks d WHERE version < (SELECT max(version) FROM vault_deks n WHERE n.workspace_id = d.workspace_id)")
         .execute(&owner)

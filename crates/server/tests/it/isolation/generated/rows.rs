@@ -123,7 +123,7 @@ const MAKERS: [(&str, &str); 33] = [
     ),
     (
         "secret_versions",
-        "workspace_id :workspace; environment :environment; project_id :project; secret_id :seeded; version :number;
+        "workspace_id :workspace; environment :environment; project_id :project; secret_id :seeded; version :number + 1;
          value_sealed 'sealed'; created_by_user :person; created_at now()",
     ),
     (
@@ -140,7 +140,7 @@ const MAKERS: [(&str, &str); 33] = [
     ("cell_facts", "name :id; value ''"),
     (
         "vault_deks",
-        "workspace_id :workspace; version :number; dek_id :id; wrapped 'wrapped'; kek 'local/0'; kek_version 1; uses 0;
+        "workspace_id :workspace; version :number + 1; dek_id :id; wrapped 'wrapped'; kek 'local/0'; kek_version 1; uses 0;
          created_at now()",
     ),
     ("vault_subjects", "workspace_id :workspace; number :number; name_sealed 'sealed'; name_index sha256(:id)"),

@@ -16,7 +16,8 @@ const UNSEEN: &[&str] = &["0"];
 const REFUSED: &[&str] = &[WALL];
 
 /// What a tenant does with its own rows of a table, where that is not everything.
-const USES: [(&str, Use); 12] = [
+const USES: [(&str, Use); 13] = [
+    ("alerts", Use { reads: false, adds: false }),
     ("vault_deks", Use { reads: false, adds: false }),
     ("vault_subjects", Use { reads: false, adds: false }),
     ("feed_changes", Use { reads: false, adds: true }),
@@ -284,7 +285,8 @@ fn referring(mut row: Row, column: &str, parent: &Table, place: Place) -> Row {
     let key = parent_row.into_iter().find(|(name, _)| *name == "id").unwrap().1;
     // A key is made by a person or by a key, never by both.
     row.retain(|(name, _)| *name != column && (column != "created_by_key" || *name != "created_by_user"));
-    let known = ["project_id", "created_by_key", "rotated_from"].into_iter().find(|known| *known == column);
+    let known =
+        ["project_id", "created_by_key", "rotated_from", "secret_id"].into_iter().find(|known| *known == column);
     row.push((known.unwrap_or_else(|| panic!("{column} refers to a tenant's row: how does one write it?")), key));
     row
 }
