@@ -64,7 +64,7 @@ async fn what_was_moved_or_changed_opens_nothing() {
         ("another secret's", from(of_other, 1).await),
         ("a changed byte", flipped),
         ("cut", good[..20].to_vec()),
-        ("in the clear", VALUE.as_bytes().to_vec()),
+        ("in the clear", b"a value that nobody entrusted".to_vec()),
         ("nothing", vec![]),
     ];
     let put = async |sealed: &[u8]| {
