@@ -84,7 +84,6 @@ impl Subjects {
     /// Finds the numbers of all who act or are acted on in these names, and gives one to each who has none.
     pub(super) async fn resolve(
         tx: &mut SystemTx,
-        vault: &Vault,
         sealer: &mut Sealer,
         owner: Owner,
         names: BTreeSet<&str>,
@@ -99,21 +98,13 @@ impl Subjects {
         if wanted.is_empty() {
             return Ok(Self(known));
         }
-        let mut indexes: Vec<Vec<u8>> = wanted.keys().map(|index| index.to_vec()).collect();
+        let indexes: Vec<Vec<u8>> = wanted.keys().map(|index| index.to_vec()).collect();
         let everybody: BTreeSet<&str> = wanted.values().copied().collect();
         let mut new = everybody.clone();
         for locked in [false, true] {
             if locked {
                 // The workspace's other log may be giving out numbers at this moment, on another node.
                 sql::lock_numbers(tx, owner.uuid()).await?;
-                // And under a key of which this process has not heard: nobody may get a second number for it.
-                let keys = vault.keys_of_now(owner).await?;
-                for name in &everybody {
-                    for index in keys.blind_indexes(&vault::SUBJECT_NAME, name.as_bytes())? {
-                        wanted.insert(index, *name);
-                    }
-                }
-                indexes = wanted.keys().map(|index| index.to_vec()).collect();
             }
             for (index, number) in sql::numbers(tx, owner.uuid(), &indexes).await? {
                 if let Some(name) = wanted.get(index.as_slice()) {
