@@ -278,7 +278,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Vault`].
     pub async fn lookups(&self, log: Log, field: &'static Column, value: &str) -> Result<Vec<Vec<u8>>, LedgerError> {
-        match self.0.vault.keys(openings::owner(log)).await {
+        match self.0.vault.complete_keys(openings::owner(log)).await {
             Ok(keys) => Ok(openings::lookups(&keys, field, value)?),
             Err(VaultError::Shredded) => Ok(Vec::new()),
             Err(error) => Err(error.into()),

@@ -84,36 +84,31 @@ impl Subjects {
     /// Finds the numbers of all who act or are acted on in these names, and gives one to each who has none.
     pub(super) async fn resolve(
         tx: &mut SystemTx,
+        vault: &Vault,
         sealer: &mut Sealer,
         owner: Owner,
         names: BTreeSet<&str>,
     ) -> Result<Self, LedgerError> {
+        let names: BTreeSet<&str> = names.into_iter().filter(|name| is_subject(name)).collect();
         let mut known = HashMap::new();
-        let mut wanted: HashMap<[u8; 32], &str> = HashMap::new();
-        for name in names.into_iter().filter(|name| is_subject(name)) {
-            for index in sealer.keys().blind_indexes(&vault::SUBJECT_NAME, name.as_bytes())? {
-                wanted.insert(index, name);
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(Self(known));
-        }
-        let indexes: Vec<Vec<u8>> = wanted.keys().map(|index| index.to_vec()).collect();
-        let everybody: BTreeSet<&str> = wanted.values().copied().collect();
-        let mut new = everybody.clone();
-        for locked in [false, true] {
-            if locked {
-                // The workspace's other log may be giving out numbers at this moment, on another node.
-                sql::lock_numbers(tx, owner.uuid()).await?;
-            }
-            for (index, number) in sql::numbers(tx, owner.uuid(), &indexes).await? {
-                if let Some(name) = wanted.get(index.as_slice()) {
-                    known.insert((*name).to_owned(), number);
+        find(tx, sealer.keys(), owner, &names, &mut known).await?;
+        let missing = |known: &HashMap<String, u32>| -> BTreeSet<&str> {
+            names.iter().copied().filter(|name| !known.contains_key(*name)).collect()
+        };
+        let mut new = missing(&known);
+        if !new.is_empty() {
+            // The workspace's other log may be giving out numbers at this moment, on another node; and what is known may
+            // just have been sealed anew under a key of which this process has not heard. Nobody gets a second number.
+            sql::lock_numbers(tx, owner.uuid()).await?;
+            let mut keys = vault.keys(owner).await?;
+            loop {
+                find(tx, &keys, owner, &new, &mut known).await?;
+                new = missing(&known);
+                let complete = vault.complete_keys(owner).await?;
+                if new.is_empty() || complete.version()? == keys.version()? {
+                    break;
                 }
-            }
-            new = everybody.iter().copied().filter(|name| !known.contains_key(*name)).collect();
-            if new.is_empty() {
-                break;
+                keys = complete;
             }
         }
         if !new.is_empty() {
@@ -135,6 +130,32 @@ impl Subjects {
     fn of(&self, name: &str) -> Option<u32> {
         self.0.get(name).copied()
     }
+}
+
+/// Adds the numbers of those names that stand under any of these keys.
+async fn find(
+    tx: &mut SystemTx,
+    keys: &Keys,
+    owner: Owner,
+    names: &BTreeSet<&str>,
+    known: &mut HashMap<String, u32>,
+) -> Result<(), LedgerError> {
+    let mut wanted: HashMap<[u8; 32], &str> = HashMap::new();
+    for name in names {
+        for index in keys.blind_indexes(&vault::SUBJECT_NAME, name.as_bytes())? {
+            wanted.insert(index, *name);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let indexes: Vec<Vec<u8>> = wanted.keys().map(|index| index.to_vec()).collect();
+    for (index, number) in sql::numbers(tx, owner.uuid(), &indexes).await? {
+        if let Some(name) = wanted.get(index.as_slice()) {
+            known.insert((*name).to_owned(), number);
+        }
+    }
+    Ok(())
 }
 
 /// Seals the openings of an entry, in the order of [`Field::ALL`].

@@ -241,7 +241,7 @@ async fn seal_openings(ledger: &Ledger, tx: &mut SystemTx, linked: &mut [Linked]
             let [actor, _, _, target] = &entry.openings;
             [actor.value.as_str(), target.value.as_str()]
         });
-        let subjects = Subjects::resolve(tx, &mut sealer, owner, names.collect()).await?;
+        let subjects = Subjects::resolve(tx, ledger.vault(), &mut sealer, owner, names.collect()).await?;
         for entry in entries {
             let place = (entry.log, entry.generation, entry.seq);
             entry.kept = openings::seal(&mut sealer, &subjects, place, &entry.openings)?;

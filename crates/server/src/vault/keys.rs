@@ -128,7 +128,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`VaultError::UnknownKey`] when there is none.
-    pub(super) fn version(&self) -> Result<u32, VaultError> {
+    pub fn version(&self) -> Result<u32, VaultError> {
         self.newest().map(|dek| dek.version)
     }
 

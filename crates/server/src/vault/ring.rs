@@ -239,6 +239,22 @@ impl Vault {
         }
     }
 
+    /// An owner's keys with every version that the database has at this moment: what is looked up by a blind index may have
+    /// been sealed anew under one of which this process has not heard.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn complete_keys(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
+        let keys = self.keys(owner).await?;
+        let mut tx = self.0.parts.db.system_tx(OperationalPath::OpenVault).await?;
+        let newest = sql::newest(&mut tx, owner.uuid()).await?;
+        tx.finish_reading().await?;
+        match newest {
+            Some(version) if !keys.knows(version) => self.fetch_anew(owner).await,
+            _ => Ok(keys),
+        }
+    }
+
     /// Waits to fetch; not behind somebody who waits for a key service that is silent.
     async fn turn<'a>(&self, slot: &'a Slot) -> Result<tokio::sync::MutexGuard<'a, ()>, VaultError> {
         match slot.fetching.try_lock() {
@@ -296,10 +312,7 @@ impl Vault {
     async fn fetch(&self, owner: Owner, slot: &Slot) -> Result<Remembered, VaultError> {
         let fetched = match owner {
             Owner::Cell => self.fetch_cell().await,
-            Owner::Workspace(_) => {
-                let cell = Box::pin(self.keys(Owner::Cell)).await?;
-                self.fetch_workspace(owner.uuid(), &cell).await
-            }
+            Owner::Workspace(_) => self.fetch_workspace(owner.uuid()).await,
         };
         if matches!(fetched, Err(VaultError::Shredded)) {
             slot.forget();
@@ -333,27 +346,41 @@ impl Vault {
         Ok(bare.with_subjects(anchored.subjects))
     }
 
-    async fn fetch_workspace(&self, owner: Uuid, cell: &Keys) -> Result<Keys, VaultError> {
+    async fn fetch_workspace(&self, owner: Uuid) -> Result<Keys, VaultError> {
         let Parts { entropy, clock, .. } = &self.0.parts;
         let mut rows = self.rows(owner).await?;
-        let anchored = if rows.is_empty() {
-            let anchored = self.0.shelf.find_or_make(owner, cell, entropy).await?;
+        let anchored = match self.anchored(owner).await? {
+            Found::Here(anchored, _) => anchored,
+            Found::Shredded => return Err(VaultError::Shredded),
+            Found::Nothing if rows.is_empty() => {
+                let cell = Box::pin(self.keys(Owner::Cell)).await?;
+                self.0.shelf.find_or_make(owner, &cell, entropy).await?
+            }
+            Found::Nothing => return Err(VaultError::AnchorMissing),
+        };
+        if rows.is_empty() {
             self.make_version(owner, entropy.uuid_v7(clock.now()), 1, Some(&anchored)).await?;
             rows = self.rows(owner).await?;
-            anchored
-        } else {
-            match self.0.shelf.find(owner, cell).await? {
-                Found::Here(anchored, _) => anchored,
-                Found::Shredded => return Err(VaultError::Shredded),
-                Found::Nothing => return Err(VaultError::AnchorMissing),
-            }
-        };
+        }
         let deks = self.unwrap_all(&rows, Some(&anchored)).await?;
         let dek = rows.first().map(|row| row.dek).ok_or(VaultError::UnknownKey)?;
         Ok(Keys::new(owner, dek, deks, Some(anchored.subjects), entropy.clone()))
     }
 
-    async fn rows(&self, owner: Uuid) -> Result<Vec<DekRow>, VaultError> {
+    /// What the anchor store has of a workspace's keys, perhaps sealed by a key of the cell's that another process has just
+    /// made.
+    pub(super) async fn anchored(&self, owner: Uuid) -> Result<Found, VaultError> {
+        let cell = Box::pin(self.keys(Owner::Cell)).await?;
+        match self.0.shelf.find(owner, &cell).await {
+            Err(VaultError::UnknownKey) => {
+                let cell = Box::pin(self.fetch_anew(Owner::Cell)).await?;
+                self.0.shelf.find(owner, &cell).await
+            }
+            found => found,
+        }
+    }
+
+    pub(super) async fn rows(&self, owner: Uuid) -> Result<Vec<DekRow>, VaultError> {
         let mut tx = self.0.parts.db.system_tx(OperationalPath::OpenVault).await?;
         let rows = sql::versions(&mut tx, owner).await?;
         tx.finish_reading().await?;
@@ -429,28 +456,6 @@ impl Vault {
             None => {
                 slot.forget();
                 self.fetch(owner, slot).await.map(|_| ())
-            }
-        }
-    }
-
-    /// Makes the version after this one, unless somebody else has. What it was sealed by opens on.
-    pub(super) async fn succeed(&self, owner: Owner, version: u32) -> Result<bool, VaultError> {
-        let uuid = owner.uuid();
-        let rows = self.rows(uuid).await?;
-        let Some(newest) = rows.last() else { return Err(VaultError::UnknownKey) };
-        if newest.version != version {
-            return Ok(false);
-        }
-        let next = version.saturating_add(1);
-        match owner {
-            Owner::Cell => self.make_version(uuid, newest.dek, next, None).await,
-            Owner::Workspace(_) => {
-                let cell = Box::pin(self.keys(Owner::Cell)).await?;
-                match self.0.shelf.find(uuid, &cell).await? {
-                    Found::Here(anchored, _) => self.make_version(uuid, newest.dek, next, Some(&anchored)).await,
-                    Found::Shredded => Err(VaultError::Shredded),
-                    Found::Nothing => Err(VaultError::AnchorMissing),
-                }
             }
         }
     }

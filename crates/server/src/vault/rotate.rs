@@ -4,6 +4,7 @@
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::anchored::Found;
 use super::error::VaultError;
 use super::ring::{MOST_USES, Owner, Vault};
 use super::sql::{self, DekRow};
@@ -128,6 +129,25 @@ impl Vault {
                     Err(error) => return Err(error),
                 }
             }
+        }
+    }
+
+    /// Makes the version after this one, unless somebody else has. What it was sealed by opens on.
+    pub(super) async fn succeed(&self, owner: Owner, version: u32) -> Result<bool, VaultError> {
+        let uuid = owner.uuid();
+        let rows = self.rows(uuid).await?;
+        let Some(newest) = rows.last() else { return Err(VaultError::UnknownKey) };
+        if newest.version != version {
+            return Ok(false);
+        }
+        let next = version.saturating_add(1);
+        match owner {
+            Owner::Cell => self.make_version(uuid, newest.dek, next, None).await,
+            Owner::Workspace(_) => match self.anchored(uuid).await? {
+                Found::Here(anchored, _) => self.make_version(uuid, newest.dek, next, Some(&anchored)).await,
+                Found::Shredded => Err(VaultError::Shredded),
+                Found::Nothing => Err(VaultError::AnchorMissing),
+            },
         }
     }
 

@@ -17,7 +17,7 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn subject(&self, owner: Owner, name: &str) -> Result<Option<u32>, VaultError> {
-        let keys = self.keys(owner).await?;
+        let keys = self.complete_keys(owner).await?;
         let indexes = keys.blind_indexes(&SUBJECT_NAME, name.as_bytes())?;
         let mut tx = self.parts().db.system_tx(OperationalPath::Shred).await?;
         let number =
@@ -33,8 +33,7 @@ impl Vault {
     /// See [`VaultError`].
     pub async fn puncture(&self, owner: Owner, subject: u32) -> Result<(), VaultError> {
         loop {
-            let cell = self.keys(Owner::Cell).await?;
-            let (mut anchored, seen) = match self.shelf().find(owner.uuid(), &cell).await? {
+            let (mut anchored, seen) = match self.anchored(owner.uuid()).await? {
                 Found::Here(anchored, seen) => (anchored, seen),
                 Found::Shredded => return Ok(()),
                 Found::Nothing => return Err(VaultError::AnchorMissing),
@@ -42,6 +41,7 @@ impl Vault {
             if !anchored.subjects.puncture(subject) {
                 break;
             }
+            let cell = self.keys(Owner::Cell).await?;
             match self.shelf().replace(owner.uuid(), &cell, &anchored, &seen).await {
                 Ok(()) => break,
                 // Somebody else was erased at the same moment.

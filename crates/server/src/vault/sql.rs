@@ -59,6 +59,14 @@ pub(super) async fn versions(tx: &mut SystemTx, owner: Uuid) -> Result<Vec<DekRo
     Ok(rows.into_iter().map(DekRow::from).collect())
 }
 
+/// The newest version of an owner's key.
+pub(super) async fn newest(tx: &mut SystemTx, owner: Uuid) -> Result<Option<u32>, DbError> {
+    let newest = sqlx::query_scalar!("SELECT max(version) FROM vault_deks WHERE workspace_id = $1", owner)
+        .fetch_one(tx.connection()?)
+        .await?;
+    Ok(newest.and_then(|version| u32::try_from(version).ok()))
+}
+
 /// False when somebody else was quicker.
 pub(super) async fn insert(tx: &mut SystemTx, row: &DekRow) -> Result<bool, DbError> {
     let done = sqlx::query!(
