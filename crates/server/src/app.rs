@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use crate::config::Config;
 use crate::db::Db;
+use crate::housekeeping::RotateKeys;
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
 use crate::reconciliation::Reconciler;
@@ -118,7 +119,13 @@ fn workers(state: &AppState, slots: usize) -> Workers {
         state.edge.entropy.clone(),
     );
     let (queue, schedules) = (state.queue.clone(), housekeeping::SCHEDULES.to_vec());
-    let registry = housekeeping::register(Registry::default(), db, clock, &state.vault, reconciler)
+    let registry = housekeeping::register(Registry::default(), db, clock, reconciler)
+        .with(RotateKeys {
+            vault: state.vault.clone(),
+            notary: state.notary.clone(),
+            db: db.clone(),
+            clock: clock.clone(),
+        })
         .with(state.mailer.clone())
         .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })

@@ -34,14 +34,13 @@ pub const SCHEDULES: [Schedule; 6] = [
 
 /// The kinds that [`SCHEDULES`] names.
 #[must_use]
-pub fn register(registry: Registry, db: &Db, clock: &Clock, vault: &Vault, reconciler: Reconciler) -> Registry {
+pub fn register(registry: Registry, db: &Db, clock: &Clock, reconciler: Reconciler) -> Registry {
     registry
         .with(UpkeepOfPartitions { db: db.clone() })
         .with(ExpireReplays { db: db.clone(), clock: clock.clone() })
         .with(ExpireChanges { db: db.clone() })
         .with(reconciler)
         .with(ExpireDead::new(db.clone(), clock.clone()))
-        .with(RotateKeys { vault: vault.clone(), db: db.clone(), clock: clock.clone() })
 }
 
 /// Keeps the counts of this process from growing, which every process does for itself. A histogram keeps each sample
@@ -112,10 +111,15 @@ impl Job for ExpireChanges {
 
 /// The job `vault.rotate`: data keys past their age get successors, rows are vouched for under the newest key, and what an older version of the KEK wraps is wrapped
 /// anew. What it has done it does not find again, so that it goes on where it was interrupted.
-struct RotateKeys {
-    vault: Vault,
-    db: Db,
-    clock: Clock,
+pub struct RotateKeys {
+    /// The keys.
+    pub vault: Vault,
+    /// Vouches for rows.
+    pub notary: Notary,
+    /// Where they stand.
+    pub db: Db,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
 impl Job for RotateKeys {
@@ -127,7 +131,7 @@ impl Job for RotateKeys {
 
     async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
         let renewed = self.vault.renew_old_keys(KEY_AGE).await?;
-        let vouched = standing::vouch_anew(&self.db, &Notary::open(&self.vault).await?, self.clock.now()).await?;
+        let vouched = standing::vouch_anew(&self.db, &self.notary, self.clock.now()).await?;
         let Rewrapped { done, refused } = self.vault.rewrap(|_| ()).await?;
         if renewed + vouched + done > 0 {
             tracing::info!(event = "vault.rotated", renewed, vouched, rewrapped = done);

@@ -159,6 +159,7 @@ fn codes_of(operation: &Operation) -> Vec<Code> {
             Code::EnvironmentMismatch,
             Code::NotFound,
             Code::AmbiguousSlug,
+            Code::WorkspaceShredded,
             Code::InvalidHeader,
         ],
     });

@@ -203,6 +203,7 @@ impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::Db(error) => error.into(),
+            VaultError::Shredded => Self::new(Code::WorkspaceShredded),
             error if error.passes() => {
                 tracing::warn!(event = "vault_unavailable", cause = %error);
                 Self::new(Code::Unavailable).header(header::RETRY_AFTER, HeaderValue::from_static("5"))

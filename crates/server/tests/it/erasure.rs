@@ -123,6 +123,9 @@ async fn a_shredded_workspace_is_unreadable_and_the_others_are_not() {
         assert_eq!((&gone["actor"], &gone["target"], &gone["meta"]), (&Value::Null, &Value::Null, &Value::Null));
         assert_eq!(shown(&restarted, &other, &events[1]).await["actor"], "jane");
     }
+    let path = format!("/v1/workspaces/{}/projects", acme.workspace);
+    let change = restarted.post(&path, &json!({"name": "p"})).bearer(acme.key()).header("idempotency-key", "p");
+    assert_eq!(change.send().await.problem(), (410, "workspace_shredded".into()), "nothing more is sealed for it");
     let path = format!("/v1/workspaces/{}/audit/events/{}/receipt", acme.workspace, events[0]);
     let receipt: Receipt = restarted.get(&path).bearer(acme.key()).send().await.text.parse().unwrap();
     receipt.verify(&acme.at(&restarted.url).keys().await).unwrap();

@@ -77,6 +77,8 @@ pub enum Code {
     LedgerMismatch,
     /// The same request is still being worked on.
     IdempotencyInFlight,
+    /// Everything of the workspace was made unreadable.
+    WorkspaceShredded,
     /// The event is larger than an entry can tell.
     EventTooLarge,
     /// The body is larger than we read.
@@ -105,7 +107,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -141,6 +143,7 @@ impl Code {
         Self::RotationOpen,
         Self::LedgerMismatch,
         Self::IdempotencyInFlight,
+        Self::WorkspaceShredded,
         Self::EventTooLarge,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -324,6 +327,12 @@ impl Code {
                 409,
                 "The same request is still being worked on",
                 "Wait a moment and send it again with the same `Idempotency-Key`.",
+            ),
+            Self::WorkspaceShredded => (
+                "workspace_shredded",
+                410,
+                "The workspace was shredded",
+                "Found another one: what this one held cannot be read again by anybody.",
             ),
             Self::EventTooLarge => ("event_too_large", 413, "The event is too large", "Send `meta` of at most 16 KiB."),
             Self::BodyTooLarge => ("body_too_large", 413, "The body is too large", "Send at most 64 KiB."),
