@@ -22,8 +22,10 @@ use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
 use crate::reconciliation::Reconciler;
 use crate::secrets::RotateSecrets;
+use crate::server_rotation::DestroyEnded;
 use crate::state::AppState;
 pub use crate::state::{BuildError, Parts};
+use crate::supervise::supervise;
 use crate::{alerts, housekeeping, router};
 
 /// How long requests may take to end once the server stops.
@@ -75,6 +77,10 @@ impl App {
         let upkeep = tokio::spawn(housekeeping::tend_metrics(state.metrics.clone()));
         let (db, alerts) = (state.db.clone(), state.vault.alerts().clone());
         let alerting = tokio::spawn(alerts::keep(db, alerts, state.edge.clock.clone(), state.edge.entropy.clone()));
+        let learning = state.clone();
+        let learning = tokio::spawn(async move {
+            supervise("server_secrets", || learning.server_secrets.follow(|known| learning.learn(known))).await;
+        });
         let (stop_workers, workers_stop) = oneshot::channel::<()>();
         let workers = tokio::spawn(workers(&state, slots).run(async move {
             let _told = workers_stop.await;
@@ -98,6 +104,7 @@ impl App {
         let _workers_died = stop_workers.send(());
         let _panicked = workers.await;
         alerting.abort();
+        learning.abort();
         ledger.abort();
         // Last, for until then revocations have to reach this node.
         following.abort();
@@ -126,6 +133,8 @@ fn workers(state: &AppState, slots: usize) -> Workers {
             db: db.clone(),
             clock: clock.clone(),
         })
+        .with(state.schema_watch.clone())
+        .with(DestroyEnded(state.rotation()))
         .with(state.mailer.clone())
         .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })

@@ -13,13 +13,9 @@
 
 mod facts;
 
-use secrecy::ExposeSecret;
-
 pub use self::facts::{Facts, Login, Role, Schema, ask};
 
-use crate::config::{
-    AnchorPlace, Config, Draft, Fault, Faults, InternalKey, KekKeeper, MailTransport, Mode, Settings, TokenKey,
-};
+use crate::config::{AnchorPlace, Config, Draft, Fault, Faults, KekKeeper, MailTransport, Mode, Settings};
 use crate::db::SchemaState;
 use crate::db::embedded::DEV_CLUSTER_NAME;
 use crate::entropy::Entropy;
@@ -80,7 +76,6 @@ fn missing(given: impl Fn(&str) -> bool) -> Vec<Fault> {
         ("database.system_url", "Set it to the URL of the role bailiwick_system"),
         ("mail.from", "Set it to the address that mail comes from"),
         ("mail.smtp_url", "Set it to the SMTP server that takes the mail: nobody can sign in without mail"),
-        ("secrets.token_key", "Make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
         ("vault.kek", "Say who keeps the key that wraps all others: transit (Vault, OpenBao), or local (a file)"),
     ]
     .into_iter()
@@ -98,7 +93,7 @@ pub fn serve_faults(draft: &Draft, facts: &Facts) -> Vec<Fault> {
     faults.extend(plain_http(draft));
     faults.extend(plain_mail(draft));
     faults.extend(plain_anchor(draft));
-    faults.extend(dev_secrets(draft));
+    faults.extend(dev_secret(draft));
     faults.extend(kek_faults(draft));
     faults.extend(role_faults("database.runtime_url", RUNTIME, &facts.runtime));
     faults.extend(role_faults("database.system_url", SYSTEM, &facts.system));
@@ -131,14 +126,9 @@ fn plain_http(draft: &Draft) -> Option<Fault> {
     Some(Fault::new("public_url.http", format!("public_url is {url}, without TLS"), mend))
 }
 
-/// A relay on this machine may be spoken to in plain text; any other sees links and codes go by.
 fn plain_mail(draft: &Draft) -> Option<Fault> {
     let Some(MailTransport::Smtp { url }) = &draft.mail_transport else { return None };
-    let url = url.expose_secret();
-    let secure = url.starts_with("smtps://") || url.contains("tls=required");
-    let host = url.split_once("://")?.1.rsplit('@').next()?;
-    let local = ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| host.starts_with(name));
-    (!secure && !local).then(|| {
+    url.is_plain().then(|| {
         let what = "mail.smtp_url sends links and codes over the network in plain text";
         Fault::new("mail.plain", what, "Use smtps://, or add ?tls=required to smtp://")
     })
@@ -153,15 +143,10 @@ fn plain_anchor(draft: &Draft) -> Option<Fault> {
     })
 }
 
-fn dev_secrets(draft: &Draft) -> Vec<Fault> {
-    [
-        ("secrets.token_key", draft.token_key.as_ref().is_some_and(TokenKey::is_made_by_dev)),
-        ("secrets.internal_key", draft.internal_key.as_ref().is_some_and(InternalKey::is_made_by_dev)),
-    ]
-    .into_iter()
-    .filter(|(_, made_by_dev)| *made_by_dev)
-    .map(|(key, _)| Fault::new("secret.dev", format!("{key} was made by bailiwickd dev"), "Make a new one"))
-    .collect()
+fn dev_secret(draft: &Draft) -> Option<Fault> {
+    let what = "secrets.internal_key was made by bailiwickd dev";
+    let made_by_dev = draft.internal_key.as_ref().filter(|key| key.is_made_by_dev());
+    made_by_dev.map(|_| Fault::new("secret.dev", what, "Make a new one"))
 }
 
 /// What is missing of the KEK's keeper, and what would not be safe.

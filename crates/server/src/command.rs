@@ -14,6 +14,8 @@ mod listener;
 mod migrate;
 mod place;
 mod reference;
+mod rotate;
+mod schema;
 mod serve;
 mod shutdown;
 
@@ -46,12 +48,15 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Check the ledger, rotate its keys
+    /// Check the ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
     /// Make, list and revoke credentials of your own services, which ask at /internal
     #[command(subcommand)]
     InternalKey(internal_key::Command),
+    /// Give a secret of the server's own a successor, without downtime
+    #[command(subcommand)]
+    Rotate(rotate::Command),
     /// Make a person or a workspace unreadable for good
     #[command(subcommand)]
     Erase(erase::Command),
@@ -64,6 +69,9 @@ enum Command {
     /// Look at what was found that should not be, say what was seen to
     #[command(subcommand)]
     Alerts(alerts::Command),
+    /// Compare the database's schema with what was recorded of it, accept a change of your own
+    #[command(subcommand)]
+    Schema(schema::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Print a page of the reference documentation
@@ -135,10 +143,12 @@ pub(crate) async fn run(arguments: Arguments, hardened: Hardened) -> anyhow::Res
         Command::Config(ConfigCommand::Show(layers)) => config_show::run(&layers.settings(&environment)),
         Command::Ledger(command) => ledger::run(command, &environment).await,
         Command::InternalKey(command) => internal_key::run(command, &environment).await,
+        Command::Rotate(command) => rotate::run(command, &environment).await,
         Command::Erase(command) => erase::run(command, &environment).await,
         Command::Kek(command) => kek::run(command, &environment).await,
         Command::Jobs(command) => jobs::run(command, &environment).await,
         Command::Alerts(command) => alerts::run(command, &environment).await,
+        Command::Schema(command) => schema::run(command, &environment).await,
         Command::Openapi => print(&bailiwick_server::router::openapi_json()),
         Command::Reference(arguments) => reference::run(arguments),
     }

@@ -15,6 +15,7 @@ mod layers;
 mod public_url;
 mod secrets;
 mod setting;
+mod smtp_url;
 mod vault;
 
 use std::net::SocketAddr;
@@ -28,8 +29,9 @@ pub use self::anchor::{AnchorPlace, Bucket};
 pub use self::fault::{Fault, Faults};
 pub use self::layers::{Environment, Settings};
 pub use self::public_url::{PublicUrl, PublicUrlError};
-pub use self::secrets::{DEV_MARK, InternalKey, SecretError, TokenKey};
+pub use self::secrets::{DEV_MARK, InternalKey, SecretError};
 pub use self::setting::{Kind, SETTINGS, Setting, reference_markdown};
+pub use self::smtp_url::{NotAnSmtpUrl, SmtpUrl};
 pub use self::vault::{KekKeeper, Transit, Vault};
 
 /// What kind of server this is.
@@ -124,16 +126,14 @@ pub enum MailTransport {
     Mailbox,
     /// To an SMTP server.
     Smtp {
-        /// `smtps://…` or `smtp://…?tls=required`, with user and password.
-        url: SecretString,
+        /// Where, and as whom.
+        url: SmtpUrl,
     },
 }
 
 /// The server's own secrets.
 #[derive(Clone, Debug)]
 pub struct Secrets {
-    /// Signs access tokens.
-    pub token_key: TokenKey,
     /// Lets the operator's services in, beside the credentials that each has for itself.
     pub internal_key: Option<InternalKey>,
 }
@@ -176,7 +176,6 @@ pub struct Draft {
     pub(crate) log_name: Option<String>,
     pub(crate) mail_from: Option<String>,
     pub(crate) mail_transport: Option<MailTransport>,
-    pub(crate) token_key: Option<TokenKey>,
     pub(crate) vault: vault::VaultDraft,
     pub(crate) internal_key: Option<InternalKey>,
     pub(crate) log: Log,
@@ -220,7 +219,6 @@ impl Draft {
                 text.parse::<lettre::message::Mailbox>().ok().map(|_| text.to_owned())
             }),
             mail_transport: if mode == Mode::Dev { Some(MailTransport::Mailbox) } else { smtp },
-            token_key: parser.secret("secrets.token_key", TokenKey::parse),
             vault: vault::VaultDraft::parse(&mut parser),
             internal_key: parser.secret("secrets.internal_key", InternalKey::parse),
             log: parser.log(),
@@ -295,7 +293,7 @@ impl Draft {
             log_name: self.log_name,
             mail: Mail { from: self.mail_from?, transport: self.mail_transport? },
             vault: self.vault.complete()?,
-            secrets: Secrets { token_key: self.token_key?, internal_key: self.internal_key },
+            secrets: Secrets { internal_key: self.internal_key },
             log: self.log,
         })
     }
@@ -350,11 +348,8 @@ impl Parser<'_> {
         })
     }
 
-    fn smtp_url(&mut self) -> Option<SecretString> {
-        self.parsed("mail.smtp_url", "a URL like smtps://user:password@host:465", |text| {
-            let known = lettre::AsyncSmtpTransport::<lettre::Tokio1Executor>::from_url(text).is_ok();
-            known.then(|| SecretString::from(text))
-        })
+    fn smtp_url(&mut self) -> Option<SmtpUrl> {
+        self.parsed("mail.smtp_url", "a URL like smtps://user:password@host:465", |text| text.parse().ok())
     }
 
     fn log(&mut self) -> Log {

@@ -32,7 +32,7 @@ pub use closing::{KeptAnswer, StagedEntry};
 pub use error::DbError;
 pub use lease::LEASE_SECONDS;
 pub use listen::Listener;
-pub use migrations::{MIGRATOR, SchemaState, schema_state};
+pub use migrations::{MIGRATOR, SchemaState, newest_migration, schema_state};
 pub use pools::Db;
 pub use system_tx::{OperationalPath, SystemTx, reference_markdown};
 pub use tx::Xid;

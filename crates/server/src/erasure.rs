@@ -22,6 +22,12 @@ pub enum EraseError {
     /// Nothing was recorded of anybody of this name.
     #[error("nothing is recorded of this subject")]
     NoSuchSubject,
+    /// The subject is known, and no field of any entry is said to be about it.
+    #[error("no field stands under this subject's number: has somebody changed the database? See docs/runbooks/forged-row-found.md")]
+    NothingFound,
+    /// No workspace of this id has ever had anything sealed.
+    #[error("there is no such workspace")]
+    NoSuchWorkspace,
     /// The keys could not be taken away.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -54,6 +60,9 @@ impl Eraser {
         self.vault.puncture(owner, number).await?;
         let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
         let fields = self.vault.clear_subject(&mut tx, owner, number).await?;
+        if fields == 0 {
+            return Err(EraseError::NothingFound);
+        }
         let entry = Entry::about(Action::SubjectErased, workspace).with(json!({"subject": number, "fields": fields}));
         let context = RequestContext::internal(&self.clock, &self.entropy);
         let recorded = ledger::stage_in_cell(&mut tx, &self.entropy, &context, OPERATOR, &entry).await?;
@@ -68,6 +77,9 @@ impl Eraser {
     /// See [`EraseError`].
     pub async fn workspace(&self, workspace: WorkspaceId) -> Result<u64, EraseError> {
         let owner = Owner::Workspace(workspace);
+        if !self.vault.knows(owner).await? {
+            return Err(EraseError::NoSuchWorkspace);
+        }
         self.vault.shred(owner).await?;
         let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
         let keys = self.vault.clear_keys(&mut tx, owner).await?;

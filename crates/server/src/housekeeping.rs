@@ -11,6 +11,8 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
 use crate::reconciliation::Reconciler;
+use crate::schema_watch::SchemaWatch;
+use crate::server_rotation::DestroyEnded;
 use crate::vault::{KEY_AGE, Rewrapped, Vault};
 
 /// What was put back is found within a minute.
@@ -23,13 +25,15 @@ const REPLAYS_LIVE: Span = Span::days(1);
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
 /// What is done when.
-pub const SCHEDULES: [Schedule; 6] = [
+pub const SCHEDULES: [Schedule; 8] = [
     Schedule { kind: UpkeepOfPartitions::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireReplays::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireChanges::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: Reconciler::KIND, every: Every::Interval(HALF_A_MINUTE) },
+    Schedule { kind: SchemaWatch::KIND, every: Every::Interval(HALF_A_MINUTE) },
     Schedule { kind: ExpireDead::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: RotateKeys::KIND, every: Every::Interval(HOUR) },
+    Schedule { kind: DestroyEnded::KIND, every: Every::Interval(MINUTE) },
 ];
 
 /// The kinds that [`SCHEDULES`] names.

@@ -40,4 +40,4 @@ pub use keys::{logs, published as published_keys, rotate as rotate_key};
 pub use openings::{OpenedOpenings, SealedOpenings};
 pub use prove::{Mismatch, ProveError, Stored, consistency, leaves, missing_near, receipt, tail_is_missing};
 pub use sign::Signed;
-pub use stage::{Entry, stage, stage_by_system, stage_in_cell, stage_told};
+pub use stage::{Entry, stage, stage_by_system, stage_in_cell, stage_in_cell_told, stage_told};

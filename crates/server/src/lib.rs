@@ -2,8 +2,8 @@
 //!
 //! `ARCHITECTURE.md` at the root of the repository is the map; [`router`] lists every route and
 //! [`app`] puts the parts together. Imports go one way (`cargo xtask tidy` checks it):
-//! `clock context entropy name config` <- `db vault anchor authz` <- `feed` <- `authn http` <- `ledger jobs mail` <- features
-//! <- `state` <- `router` <- `app` <- the binary.
+//! `clock context entropy name config` <- `db vault anchor authz` <- `feed server_secrets` <- `authn http`
+//! <- `ledger jobs mail` <- features <- `state` <- `router` <- `app` <- the binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod alerts;
@@ -35,7 +35,10 @@ pub mod networks;
 pub mod projects;
 pub mod reconciliation;
 pub mod router;
+pub mod schema_watch;
 pub mod secrets;
+pub mod server_rotation;
+pub mod server_secrets;
 pub mod sessions;
 pub mod state;
 pub mod supervise;

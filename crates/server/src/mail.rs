@@ -14,7 +14,7 @@ mod sign_in;
 mod smtp;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -27,9 +27,10 @@ pub use self::smtp::MailError;
 use self::smtp::Smtp;
 use crate::authz::PermissionSet;
 use crate::clock::Clock;
-use crate::config::{Mail, MailTransport};
+use crate::config::{Mail, MailTransport, SmtpUrl};
 use crate::db::SystemTx;
 use crate::jobs::{Claimed, DeadPayload, Done, EnqueueError, Failure, InCell, Job, Policy, Queue};
+use crate::server_secrets::{Known, Purpose};
 
 /// A message to one person. Its `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +59,14 @@ impl fmt::Debug for Message {
 /// Where messages go.
 enum Outlet {
     Mailbox(Mailbox),
-    Smtp(Box<Smtp>),
+    Smtp(Box<Way>),
+}
+
+/// The way to the mail server: the configured one, and the one that a rotation gave.
+struct Way {
+    from: String,
+    configured: Arc<Smtp>,
+    current: RwLock<Arc<Smtp>>,
 }
 
 /// Delivers mail; the job `mail.send`.
@@ -74,9 +82,28 @@ impl Mailer {
     pub fn new(mail: &Mail, clock: Clock) -> Result<Self, MailError> {
         let outlet = match &mail.transport {
             MailTransport::Mailbox => Outlet::Mailbox(Mailbox::default()),
-            MailTransport::Smtp { url } => Outlet::Smtp(Box::new(Smtp::new(url, &mail.from, clock.clone())?)),
+            MailTransport::Smtp { url } => {
+                let configured = Arc::new(Smtp::new(url, &mail.from, clock.clone())?);
+                let current = RwLock::new(configured.clone());
+                Outlet::Smtp(Box::new(Way { from: mail.from.clone(), configured, current }))
+            }
         };
         Ok(Self { outlet: Arc::new(outlet), clock })
+    }
+
+    /// Sends by the newest version of the way that opens, and by the configured one when that is empty.
+    pub fn learn(&self, known: &Known) {
+        let (Outlet::Smtp(way), Some(newest)) = (&*self.outlet, known.of(Purpose::Mail).last()) else { return };
+        let smtp = if newest.value.is_empty() {
+            Ok(way.configured.clone())
+        } else {
+            let url = std::str::from_utf8(&newest.value).ok().and_then(|text| text.parse().ok());
+            url.ok_or(MailError::Url).and_then(|url| Smtp::new(&url, &way.from, self.clock.clone())).map(Arc::new)
+        };
+        match smtp {
+            Ok(smtp) => *way.current.write().unwrap_or_else(PoisonError::into_inner) = smtp,
+            Err(error) => tracing::error!(event = "mail.rotated_url_refused", version = newest.number, cause = %error),
+        }
     }
 
     /// The development mailbox, when mail goes there.
@@ -131,11 +158,22 @@ impl Job for Mailer {
         }
         match &*self.outlet {
             Outlet::Mailbox(mailbox) => mailbox.store(message, now),
-            Outlet::Smtp(smtp) => smtp.deliver(&message).await.inspect_err(|_| count("failed"))?,
+            Outlet::Smtp(way) => {
+                let smtp = way.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+                smtp.deliver(&message).await.inspect_err(|_| count("failed"))?;
+            }
         }
         count("delivered");
         Ok(claimed.done())
     }
+}
+
+/// Whether a mail server of this URL takes our hand, and the user and password in it.
+///
+/// # Errors
+/// [`MailError`] when the URL is malformed.
+pub async fn try_out(url: &SmtpUrl, clock: Clock) -> Result<bool, MailError> {
+    Ok(Smtp::new(url, "no-reply@localhost", clock)?.try_out().await)
 }
 
 fn count(outcome: &'static str) {

@@ -11,7 +11,8 @@
 //! | `row_without_entry` | the log knows no such row, or none so late |
 //! | `row_gone` | the log knows it, and it is not there |
 //! | `entry_silent` | an entry of a change does not say of which rows |
-//! | `log_broken` | a log is not what it was |
+//! | `log_broken` | a log is not what it was, or is not there any more |
+//! | `not_reconciled` | rows of this kind, or the logs, cannot be read: what stands there is not held against anything |
 //!
 //! # Invariants
 //! - A row that is rolled back or without an entry loses its MAC: every node drops it, and it stays so until the product
@@ -23,10 +24,13 @@
 mod known;
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bailiwick_proof::log::Log;
+use futures_util::FutureExt as _;
 use serde_json::json;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -86,6 +90,14 @@ struct Finding {
     row: Standing,
 }
 
+/// What a look has seen so far.
+#[derive(Default)]
+struct Seen {
+    findings: Vec<Finding>,
+    /// Rows that the logs do not know, or not so late.
+    unknown: Vec<(Kind, Standing)>,
+}
+
 impl Reconciler {
     /// One that has read nothing yet.
     #[must_use]
@@ -102,26 +114,20 @@ impl Reconciler {
         let mut known = self.known.lock().await;
         known.begin(stamp::milliseconds(now));
         let mut broken = self.follow(&mut known).await?;
-        let (mut look, mut findings, mut unknown) = (Look::default(), Vec::new(), Vec::new());
+        let (mut look, mut seen, mut blind) = (Look::default(), Seen::default(), Vec::new());
         for kind in Kind::ALL {
-            let mut after = At::default();
-            loop {
-                let page = standing::page(&self.db, kind, &after, now).await?;
-                let Some(last) = page.last() else { break };
-                after = last.at.clone();
-                look.rows += page.len() as u64;
-                for row in page {
-                    let verdict = known.see(kind, &row);
-                    if !self.notary.vouches_standing(kind, &row).await? {
-                        look.unvouched += 1;
-                    } else if verdict == Verdict::Older {
-                        findings.push(Finding { what: "row_rolled_back", kind, row });
-                    } else if verdict == Verdict::Unknown {
-                        unknown.push((kind, row));
-                    }
-                }
+            // A row that cannot be read blinds for rows of its kind, and for no other.
+            let sweep = AssertUnwindSafe(self.sweep(kind, now, &mut known, &mut look, &mut seen));
+            let swept = sweep.catch_unwind().await;
+            if !matches!(swept, Ok(Ok(()))) {
+                self.raise("not_reconciled", kind.table(), Uuid::nil(), String::new());
+                blind.push(kind);
+            }
+            if let Ok(Err(error @ DbError::Unavailable(_))) = swept {
+                return Err(error.into());
             }
         }
+        let Seen { mut findings, mut unknown } = seen;
         if !unknown.is_empty() {
             let staged = ledger::staged_rows(&self.ledger, &self.notary).await?;
             broken.extend(self.follow(&mut known).await?);
@@ -134,10 +140,38 @@ impl Reconciler {
         }
         findings.retain(|finding| !broken.contains(&finding.row.at.workspace));
         look.fenced = self.fence(&findings).await?;
-        look.gone = self.report_gone(&known, &broken);
+        look.gone = self.report_gone(&known, &broken, &blind);
         metrics::counter!("bailiwick_rows_fenced_total").increment(look.fenced);
         metrics::gauge!("bailiwick_rows_unvouched").set(f64::from(u32::try_from(look.unvouched).unwrap_or(u32::MAX)));
         Ok(look)
+    }
+
+    /// Looks at the rows of a kind.
+    async fn sweep(
+        &self,
+        kind: Kind,
+        now: OffsetDateTime,
+        known: &mut Known,
+        look: &mut Look,
+        seen: &mut Seen,
+    ) -> Result<(), DbError> {
+        let mut after = At::default();
+        loop {
+            let page = standing::page(&self.db, kind, &after, now).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.at.clone();
+            look.rows += page.len() as u64;
+            for row in page {
+                let verdict = known.see(kind, &row);
+                if !self.notary.vouches_standing(kind, &row).await? {
+                    look.unvouched += 1;
+                } else if verdict == Verdict::Older {
+                    seen.findings.push(Finding { what: "row_rolled_back", kind, row });
+                } else if verdict == Verdict::Unknown {
+                    seen.unknown.push((kind, row));
+                }
+            }
+        }
     }
 
     /// Reads on in the logs; answers whose are broken.
@@ -182,9 +216,9 @@ impl Reconciler {
         Ok(fenced)
     }
 
-    fn report_gone(&self, known: &Known, broken: &HashSet<Uuid>) -> u64 {
+    fn report_gone(&self, known: &Known, broken: &HashSet<Uuid>, blind: &[Kind]) -> u64 {
         let mut gone = 0;
-        for (kind, at) in known.gone().filter(|(_, at)| !broken.contains(&at.workspace)) {
+        for (kind, at) in known.gone().filter(|(kind, at)| !broken.contains(&at.workspace) && !blind.contains(kind)) {
             gone += 1;
             self.notary.report("row_gone", kind, at.workspace, at.words());
         }
@@ -231,6 +265,7 @@ impl Job for Reconciler {
             }
             Err(LookError::Db(error)) => Err(error.into()),
             Err(LookError::Ledger(error)) => {
+                self.raise("not_reconciled", "ledger_entries", Uuid::nil(), String::new());
                 tracing::warn!(event = "reconciliation_failed", cause = %error);
                 Err(Failure::again("ledger_unread"))
             }

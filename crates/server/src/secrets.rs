@@ -26,6 +26,6 @@ pub use model::{
     AddVersion, CreateSecret, RevealSecret, RevealedSecret, Secret, SecretAccess, SecretDetail, SecretVersion,
 };
 pub use ops::ChangeError;
-pub use rotation::{OpenRotation, RotateSecrets, SecretRotation};
+pub use rotation::{OpenRotation, Reason, RotateSecrets, SecretRotation};
 pub use sql::{SecretFilter, get, list};
 pub use value::SecretValue;

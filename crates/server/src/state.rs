@@ -20,6 +20,9 @@ use crate::http::{Changes, Edge, Hosts};
 use crate::jobs::Queue;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::mail::Mailer;
+use crate::schema_watch::SchemaWatch;
+use crate::server_rotation::{Rotation, RotationError};
+use crate::server_secrets::{Known, ServerSecrets};
 use crate::vault::{self, KekError, Keks, Vault, VaultError};
 
 /// What handlers share; each takes the parts that it needs. One handle, for it is cloned with every request.
@@ -29,6 +32,8 @@ pub struct AppState(Arc<Shared>);
 /// The parts.
 pub struct Shared {
     pub(crate) db: Db,
+    pub(crate) schema_watch: SchemaWatch,
+    pub(crate) server_secrets: ServerSecrets,
     tokens: AccessTokens,
     internal_credentials: InternalCredentials,
     pub(crate) vault: Vault,
@@ -96,6 +101,9 @@ pub struct Parts {
 /// Why the parts do not fit together.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// The server's own secrets are not to be had.
+    #[error(transparent)]
+    Secrets(#[from] RotationError),
     /// See [`TokenKeyError`].
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
@@ -147,6 +155,7 @@ impl AppState {
         })
         .await?;
         let notary = Notary::open(&vault).await?;
+        let schema_watch = SchemaWatch::new(db.clone(), anchor.clone(), facts.id, vault.alerts().clone());
         let feed = Feed::new(db.clone(), notary.clone(), &clock, &entropy);
         let ledger = Ledger::open(ledger::Parts {
             db: db.clone(),
@@ -161,9 +170,15 @@ impl AppState {
         let internal_credentials = InternalCredentials::new(
             db.clone(),
             notary.clone(),
+            clock.clone(),
             configured.map(InternalKey::secret),
             config.internal_networks.clone(),
         );
+        let server_secrets = ServerSecrets::new(db.clone(), vault.clone());
+        let known = Rotation::new(server_secrets.clone(), clock.clone(), entropy.clone()).establish().await?;
+        let tokens = AccessTokens::new(config.public_url.origin());
+        tokens.learn(&known)?;
+        mailer.learn(&known);
         let changes = Changes {
             db: db.clone(),
             entropy: entropy.clone(),
@@ -179,7 +194,9 @@ impl AppState {
             db,
             vault,
             notary,
-            tokens: AccessTokens::new(config.secrets.token_key.pem(), config.public_url.origin())?,
+            schema_watch,
+            server_secrets,
+            tokens,
             internal_credentials,
             public_url: config.public_url.clone(),
             draining: Draining::default(),
@@ -188,6 +205,21 @@ impl AppState {
             mailer,
             metrics,
         })))
+    }
+}
+
+impl Shared {
+    /// What is new of the server's own secrets goes to those that use them.
+    pub(crate) fn learn(&self, known: &Known) {
+        if self.tokens.learn(known).is_err() {
+            tracing::error!(event = "server_secrets.no_token_key");
+        }
+        self.mailer.learn(known);
+    }
+
+    /// Who gives the server's own secrets successors.
+    pub(crate) fn rotation(&self) -> Rotation {
+        Rotation::new(self.server_secrets.clone(), self.edge.clock.clone(), self.edge.entropy.clone())
     }
 }
 

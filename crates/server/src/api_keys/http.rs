@@ -286,6 +286,7 @@ impl From<ChangeError> for Problem {
                 Self::field("/project_id", "unknown", "This environment has no such project.")
             }
             ChangeError::BeyondMaker => Self::new(Code::BeyondOwnAuthority),
+            ChangeError::StepUpRequired => Self::new(Code::StepUpRequired),
             ChangeError::NotActive => Self::new(Code::KeyNotActive),
             ChangeError::AlreadyRotated(successor) => {
                 Self::new(Code::KeyAlreadyRotated).member("successor_id", json!(successor.to_string()))

@@ -9,7 +9,7 @@ use super::model::{ApiKey, CreateApiKey, CreatedApiKey, Status, UpdateApiKey};
 use super::sql;
 use crate::authn::TokenDigest;
 use crate::authz::may::Needs;
-use crate::authz::{Audiences, Denied, Granted, Notary, Principal, ScopeSet, may};
+use crate::authz::{Audiences, Denied, Granted, Notary, Permission, Principal, ScopeSet, may};
 use crate::db::{DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::ledger::{self, Action, Entry};
@@ -30,6 +30,9 @@ pub enum ChangeError {
     /// The maker has less than the key would.
     #[error("the maker has less than the key would")]
     BeyondMaker,
+    /// The key would read secrets' values, and the person signed in too long ago to do so themselves.
+    #[error("the sign-in is not fresh")]
+    StepUpRequired,
     /// The key does not work any more.
     #[error("the key does not work any more")]
     NotActive,
@@ -125,7 +128,8 @@ pub(super) struct Reach<'a> {
     pub(super) expires_at: Option<Option<OffsetDateTime>>,
 }
 
-/// Nobody hands out more than they have: scopes with their permissions, audiences, networks, time.
+/// Nobody hands out more than they have: scopes with their permissions, audiences, networks, time; and what asks for a
+/// fresh sign-in is handed out by a fresh sign-in.
 pub(super) async fn demand_within<P: Needs>(
     tx: &mut WorkspaceTx,
     granted: &Granted<P>,
@@ -142,6 +146,10 @@ pub(super) async fn demand_within<P: Needs>(
                 && expires_at.is_none_or(|at| outlives(maker.expires_at, at))
         }
     };
+    // Or a browser that was left open would read through a key what it does not read itself.
+    if scopes.permissions().contains(Permission::RevealSecret) && !granted.is_stepped_up() {
+        return Err(ChangeError::StepUpRequired);
+    }
     if reaches_there && own_scopes.includes(scopes) && permissions.includes(scopes.permissions()) {
         Ok(())
     } else {

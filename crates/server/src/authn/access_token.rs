@@ -3,39 +3,53 @@
 //! The header is `{"typ":"at+jwt","alg":"ES256","kid":…}`; the claims are `iss` and `aud` (the public
 //! origin), `sub` (the user), `sid` (the session), `iat` and `exp`. Another algorithm, type, key or
 //! audience is refused before any claim is read.
+//!
+//! The keys are versions of a secret of the server's own: a new one is on every node before it signs, and the one before
+//! it is taken until the last token that it signed has ended.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use bailiwick_proof::id::{SessionId, UserId};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 use super::TokenDigest;
+use crate::server_secrets::{Known, Purpose};
 
 /// How long an access token is good for.
 pub const ACCESS_TOKEN_TTL: Duration = Duration::minutes(5);
 const TYPE: &str = "at+jwt";
 
-/// Signs and checks access tokens under one key.
+/// Signs and checks access tokens.
 #[derive(Clone)]
-pub struct AccessTokens(Arc<Keys>);
+pub struct AccessTokens(Arc<Inner>);
 
-struct Keys {
-    signing: EncodingKey,
-    checking: DecodingKey,
-    kid: String,
+struct Inner {
     origin: String,
     validation: Validation,
+    /// The newest first.
+    keys: RwLock<Arc<[TokenKey]>>,
 }
 
-/// The configured token key is no P-256 key in PKCS#8 PEM.
+struct TokenKey {
+    kid: String,
+    signing: EncodingKey,
+    checking: DecodingKey,
+    used_from: OffsetDateTime,
+    ends_at: Option<OffsetDateTime>,
+}
+
+/// It is no P-256 private key in PKCS #8.
 #[derive(Debug, thiserror::Error)]
-#[error("the token key is not a P-256 private key in PKCS#8 PEM")]
+#[error("the token key is not a P-256 private key in PKCS #8")]
 pub struct TokenKeyError;
 
 #[derive(Serialize, Deserialize)]
@@ -55,21 +69,37 @@ pub(super) enum TokenRefusal {
     Expired,
 }
 
-impl AccessTokens {
-    /// # Errors
-    /// [`TokenKeyError`].
-    pub fn new(token_key_pem: &SecretString, origin: &str) -> Result<Self, TokenKeyError> {
-        let pem = token_key_pem.expose_secret();
-        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
-        let der = zeroize::Zeroizing::new(STANDARD.decode(body).map_err(|_| TokenKeyError)?);
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).map_err(|_| TokenKeyError)?;
+impl TokenKey {
+    fn of(pkcs8: &[u8], used_from: OffsetDateTime, ends_at: Option<OffsetDateTime>) -> Result<Self, TokenKeyError> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|_| TokenKeyError)?;
         // An uncompressed point: 0x04, x, y (SEC 1, 2.3.3).
-        let point = pair.public_key().as_ref().to_vec();
+        let point = pair.public_key().as_ref();
         let (x, y) = point.get(1..).and_then(|xy| xy.split_at_checked(32)).ok_or(TokenKeyError)?;
         let checking = DecodingKey::from_ec_components(&URL_SAFE_NO_PAD.encode(x), &URL_SAFE_NO_PAD.encode(y))
             .map_err(|_| TokenKeyError)?;
-        let signing = EncodingKey::from_ec_pem(pem.as_bytes()).map_err(|_| TokenKeyError)?;
-        let kid = URL_SAFE_NO_PAD.encode(TokenDigest::of(&point).bytes().first_chunk::<12>().ok_or(TokenKeyError)?);
+        Ok(Self { kid: kid(point)?, signing: EncodingKey::from_ec_der(pkcs8), checking, used_from, ends_at })
+    }
+}
+
+/// The name of a key: of the digest of its public point, 96 bits.
+fn kid(point: &[u8]) -> Result<String, TokenKeyError> {
+    Ok(URL_SAFE_NO_PAD.encode(TokenDigest::of(point).bytes().first_chunk::<12>().ok_or(TokenKeyError)?))
+}
+
+/// Makes a key; answers its name, and the key as PKCS #8.
+///
+/// # Errors
+/// When the generator fails.
+pub fn make_token_key() -> Result<(String, Zeroizing<Vec<u8>>), Unspecified> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    let pkcs8 = Zeroizing::new(pair.to_pkcs8v1()?.as_ref().to_vec());
+    Ok((kid(pair.public_key().as_ref()).map_err(|_| Unspecified)?, pkcs8))
+}
+
+impl AccessTokens {
+    /// Of this origin, with no key yet.
+    #[must_use]
+    pub fn new(origin: &str) -> Self {
         let mut validation = Validation::new(Algorithm::ES256);
         validation.set_audience(&[origin]);
         validation.set_issuer(&[origin]);
@@ -77,31 +107,55 @@ impl AccessTokens {
         // Expiry is checked below, by the clock that we are given.
         validation.validate_exp = false;
         validation.leeway = 0;
-        Ok(Self(Arc::new(Keys { signing, checking, kid, origin: origin.to_owned(), validation })))
+        Self(Arc::new(Inner { origin: origin.to_owned(), validation, keys: RwLock::new(Arc::new([])) }))
+    }
+
+    /// Takes these keys and no others from now on.
+    ///
+    /// # Errors
+    /// [`TokenKeyError`] when there is none; nothing has changed then.
+    pub fn learn(&self, known: &Known) -> Result<(), TokenKeyError> {
+        let versions = known.of(Purpose::TokenKey).iter().rev();
+        let keys: Arc<[TokenKey]> = versions
+            .filter_map(|version| {
+                let ends_at = known.ends_at(Purpose::TokenKey, version.number);
+                TokenKey::of(&version.value, version.used_from, ends_at).ok()
+            })
+            .collect();
+        if keys.is_empty() {
+            return Err(TokenKeyError);
+        }
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    fn keys(&self) -> Arc<[TokenKey]> {
+        self.0.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A token for this session, good from now for [`ACCESS_TOKEN_TTL`].
     ///
     /// # Errors
-    /// What `jsonwebtoken` says when it cannot sign, which is a fault of ours.
+    /// What `jsonwebtoken` says when it cannot sign, which is a fault of ours; so is it when there is no key.
     pub fn issue(
         &self,
         user: UserId,
         session: SessionId,
         now: OffsetDateTime,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let keys = &self.0;
-        let header =
-            Header { typ: Some(TYPE.to_owned()), kid: Some(keys.kid.clone()), ..Header::new(Algorithm::ES256) };
+        let keys = self.keys();
+        // With a clock that is behind that of whoever made the only key, that one.
+        let key = keys.iter().find(|key| key.used_from <= now).or(keys.last()).ok_or(ErrorKind::InvalidKeyFormat)?;
+        let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::ES256) };
         let claims = Claims {
-            iss: keys.origin.clone(),
-            aud: keys.origin.clone(),
+            iss: self.0.origin.clone(),
+            aud: self.0.origin.clone(),
             sub: user,
             sid: session,
             iat: now.unix_timestamp(),
             exp: (now + ACCESS_TOKEN_TTL).unix_timestamp(),
         };
-        jsonwebtoken::encode(&header, &claims, &keys.signing)
+        jsonwebtoken::encode(&header, &claims, &key.signing)
     }
 
     /// Is it a good token, now?
@@ -112,28 +166,39 @@ impl AccessTokens {
 
     /// The session that a token of ours names, whether its time is over or not: for ending the session.
     #[must_use]
-    pub fn session_named(&self, token: &str) -> Option<SessionId> {
-        self.claims(token).ok().map(|claims| claims.sid)
+    pub fn session_named(&self, token: &str, now: OffsetDateTime) -> Option<SessionId> {
+        self.claims(token, now).ok().map(|claims| claims.sid)
     }
 
     /// Whose session a token names, if it is ours and its time is not over.
     pub(super) fn verify(&self, token: &str, now: OffsetDateTime) -> Result<(UserId, SessionId), TokenRefusal> {
-        let claims = self.claims(token)?;
+        let claims = self.claims(token, now)?;
         if claims.exp <= now.unix_timestamp() {
             return Err(TokenRefusal::Expired);
         }
         Ok((claims.sub, claims.sid))
     }
 
-    /// What a token of ours says, its time apart.
-    fn claims(&self, token: &str) -> Result<Claims, TokenRefusal> {
-        let keys = &self.0;
+    /// What a token says that a key of ours signed which has not ended, the token's own time apart.
+    fn claims(&self, token: &str, now: OffsetDateTime) -> Result<Claims, TokenRefusal> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenRefusal::Invalid)?;
-        if header.typ.as_deref() != Some(TYPE) || header.kid.as_deref() != Some(keys.kid.as_str()) {
+        let kid = header.kid.filter(|_| header.typ.as_deref() == Some(TYPE)).ok_or(TokenRefusal::Invalid)?;
+        let keys = self.keys();
+        let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenRefusal::Invalid)?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key.checking, &self.0.validation);
+        let claims = decoded.map(|token| token.claims).map_err(|_| TokenRefusal::Invalid)?;
+        if key.ends_at.is_some_and(|end| end <= now) {
+            // Told apart, for somebody may have the key who should not.
+            metrics::counter!("bailiwick_tokens_of_ended_keys_total").increment(1);
             return Err(TokenRefusal::Invalid);
         }
-        let decoded = jsonwebtoken::decode::<Claims>(token, &keys.checking, &keys.validation);
-        decoded.map(|token| token.claims).map_err(|_| TokenRefusal::Invalid)
+        Ok(claims)
+    }
+}
+
+impl fmt::Debug for AccessTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.keys().iter().map(|key| &key.kid)).finish()
     }
 }
 
@@ -144,12 +209,26 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::server_secrets::Version;
 
-    fn key() -> SecretString {
-        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &aws_lc_rs::rand::SystemRandom::new())
-            .unwrap();
-        let body = STANDARD.encode(der.as_ref());
-        format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n").into()
+    const ORIGIN: &str = "http://localhost:8080";
+
+    fn start() -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(1_900_000_000).unwrap()
+    }
+
+    fn version(number: u32, pkcs8: &[u8], used_from: OffsetDateTime, older_until: OffsetDateTime) -> Version {
+        Version { number, value: Zeroizing::new(pkcs8.to_vec()), used_from, older_until }
+    }
+
+    fn with(pkcs8: &[u8], origin: &str) -> AccessTokens {
+        let tokens = AccessTokens::new(origin);
+        tokens.learn(&Known::new(vec![version(1, pkcs8, start(), start())], Vec::new())).unwrap();
+        tokens
+    }
+
+    fn key() -> Zeroizing<Vec<u8>> {
+        make_token_key().unwrap().1
     }
 
     fn ids() -> (UserId, SessionId) {
@@ -158,9 +237,8 @@ mod tests {
 
     #[test]
     fn a_token_names_its_session_until_it_expires() {
-        let tokens = AccessTokens::new(&key(), "http://localhost:8080").unwrap();
-        let (user, session) = ids();
-        let start = OffsetDateTime::from_unix_timestamp(1_900_000_000).unwrap();
+        let tokens = with(&key(), ORIGIN);
+        let ((user, session), start) = (ids(), start());
         let token = tokens.issue(user, session, start).unwrap();
         assert_eq!(tokens.verify(&token, start), Ok((user, session)));
         assert_eq!(tokens.verify(&token, start + Duration::seconds(299)), Ok((user, session)));
@@ -169,30 +247,56 @@ mod tests {
 
     #[test]
     fn confusion_is_refused() {
-        let now = OffsetDateTime::from_unix_timestamp(1_900_000_000).unwrap();
-        let (user, session) = ids();
-        let signing = key();
-        let tokens = AccessTokens::new(&signing, "http://localhost:8080").unwrap();
+        let ((user, session), now, signing) = (ids(), start(), key());
+        let tokens = with(&signing, ORIGIN);
+        let own_kid = tokens.keys()[0].kid.clone();
         let good = tokens.issue(user, session, now).unwrap();
         let claims = good.split('.').nth(1).unwrap().to_owned();
         let refuse = |token: &str| assert_eq!(tokens.verify(token, now), Err(TokenRefusal::Invalid), "{token}");
 
-        let none = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"at+jwt","alg":"none","kid":"{}"}}"#, tokens.0.kid));
+        let none = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"at+jwt","alg":"none","kid":"{own_kid}"}}"#));
         refuse(&format!("{none}.{claims}."));
-        refuse(&AccessTokens::new(&key(), "http://localhost:8080").unwrap().issue(user, session, now).unwrap());
-        refuse(&AccessTokens::new(&signing, "https://other.example").unwrap().issue(user, session, now).unwrap());
+        refuse(&with(&key(), ORIGIN).issue(user, session, now).unwrap());
+        refuse(&with(&signing, "https://other.example").issue(user, session, now).unwrap());
 
         let read: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(&claims).unwrap()).unwrap();
         let with = |header: Header, key: &EncodingKey| jsonwebtoken::encode(&header, &read, key).unwrap();
-        let ours = Header { typ: Some(TYPE.into()), kid: Some(tokens.0.kid.clone()), ..Header::new(Algorithm::ES256) };
+        let ours = Header { typ: Some(TYPE.into()), kid: Some(own_kid), ..Header::new(Algorithm::ES256) };
         // The public key as an HMAC secret, another type, and a key that the token brings along.
         refuse(&with(Header { alg: Algorithm::HS256, ..ours.clone() }, &EncodingKey::from_secret(b"public")));
-        refuse(&with(Header { typ: Some("JWT".into()), ..ours.clone() }, &tokens.0.signing));
-        let own = EncodingKey::from_ec_pem(key().expose_secret().as_bytes()).unwrap();
+        refuse(&with(Header { typ: Some("JWT".into()), ..ours.clone() }, &EncodingKey::from_ec_der(&signing)));
+        let own = EncodingKey::from_ec_der(&key());
         let jwk = Jwk::from_encoding_key(&own, Algorithm::ES256).unwrap();
         refuse(&with(Header { jwk: Some(jwk), ..ours }, &own));
         for cut in [0, 1, good.len() / 2, good.len() - 1] {
             refuse(&good[..cut]);
         }
+    }
+
+    #[test]
+    fn a_successor_signs_when_its_time_comes_and_the_older_key_serves_until_its_tokens_have_ended() {
+        let ((user, session), start) = (ids(), start());
+        let at = |seconds| start + Duration::seconds(seconds);
+        let older = version(1, &key(), start, start);
+        let tokens = AccessTokens::new(ORIGIN);
+        tokens.learn(&Known::new(vec![older.clone()], Vec::new())).unwrap();
+        let early = tokens.issue(user, session, start).unwrap();
+        let successor = version(2, &key(), at(15), at(315));
+        tokens.learn(&Known::new(vec![older, successor], Vec::new())).unwrap();
+
+        let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
+        assert_eq!(
+            kid(&tokens.issue(user, session, at(14)).unwrap()),
+            kid(&early),
+            "not every node has the new one yet"
+        );
+        assert_ne!(kid(&tokens.issue(user, session, at(15)).unwrap()), kid(&early));
+        assert_eq!(tokens.verify(&early, at(299)), Ok((user, session)));
+        assert_eq!(tokens.session_named(&early, at(314)), Some(session));
+        assert_eq!(tokens.session_named(&early, at(315)), None, "whoever has the older key signs what they like");
+        assert_eq!(tokens.verify(&early, at(315)), Err(TokenRefusal::Invalid));
+
+        assert!(tokens.learn(&Known::default()).is_err());
+        assert_eq!(tokens.verify(&early, at(299)), Ok((user, session)), "it goes on with what it has");
     }
 }

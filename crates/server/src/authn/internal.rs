@@ -3,8 +3,8 @@
 //! # Invariants
 //! - A credential that is not well made is refused without a lookup.
 //! - What was looked up is believed for [`LIFETIME`], counted from before the question was asked, and not a moment
-//!   longer: a revoked credential is refused by every node after that time, and so is every credential while the
-//!   database is away.
+//!   longer: a credential that was revoked, or has ended, is refused by every node after that time, and so is every
+//!   credential while the database is away.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{TokenDigest, sql};
 use crate::authz::{Audience, Audiences, Notary};
+use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath};
 use crate::networks::Networks;
 
@@ -92,6 +93,7 @@ pub struct InternalCredentials(Arc<Inner>);
 struct Inner {
     db: Db,
     notary: Notary,
+    clock: Clock,
     configured: Option<(TokenDigest, Service)>,
     networks: Networks,
     known: Mutex<HashMap<[u8; 32], Known>>,
@@ -107,10 +109,10 @@ struct Known {
 impl InternalCredentials {
     /// With the configured credential, which has every audience, and the networks from which anybody may ask.
     #[must_use]
-    pub fn new(db: Db, notary: Notary, configured: Option<&SecretString>, networks: Networks) -> Self {
+    pub fn new(db: Db, notary: Notary, clock: Clock, configured: Option<&SecretString>, networks: Networks) -> Self {
         let service = || Service { name: CONFIGURED.into(), audiences: Audiences::All };
         let configured = configured.map(|key| (TokenDigest::of(key.expose_secret().as_bytes()), service()));
-        Self(Arc::new(Inner { db, notary, configured, networks, known: Mutex::default() }))
+        Self(Arc::new(Inner { db, notary, clock, configured, networks, known: Mutex::default() }))
     }
 
     /// Whose credential is this, shown by this peer of our socket?
@@ -153,7 +155,7 @@ impl InternalCredentials {
     async fn look_up(&self, digest: &TokenDigest) -> Result<Service, ServiceRefusal> {
         let asked = Instant::now();
         let mut tx = self.0.db.system_tx(OperationalPath::AuthenticateService).await?;
-        let found = sql::service_by_digest(&mut tx, &self.0.notary, digest).await?;
+        let found = sql::service_by_digest(&mut tx, &self.0.notary, digest, self.0.clock.now()).await?;
         tx.finish_reading().await?;
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(service) = found else {

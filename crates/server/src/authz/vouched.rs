@@ -26,6 +26,8 @@ use crate::vault::{Alert, Meaning, RowKeys, Vault, VaultError};
 
 /// The label of the key that vouches for stamps.
 const STAMP: &str = "row-stamp/v1";
+/// The label of the key under which sign-in codes are stored.
+const CODE: &str = "sign-in-code/v2";
 
 /// A kind of row that grants something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -159,6 +161,7 @@ struct Keys {
     service: RowKeys,
     challenge: RowKeys,
     stamp: RowKeys,
+    code: RowKeys,
 }
 
 impl Keys {
@@ -172,6 +175,7 @@ impl Keys {
             service: vault.row_keys(Kind::Service.label()).await?,
             challenge: vault.row_keys(Kind::Challenge.label()).await?,
             stamp: vault.row_keys(STAMP).await?,
+            code: vault.row_keys(CODE).await?,
         })
     }
 
@@ -237,6 +241,25 @@ impl Notary {
             self.report("row_unvouched", kind, row.at.workspace, row.row.clone());
         }
         Ok(vouched)
+    }
+
+    /// What is stored of a code that a person types: too short to be hashed without a key, for whoever reads the database
+    /// would try them all.
+    #[must_use]
+    pub fn sign_code(&self, code: &Meaning) -> Vec<u8> {
+        self.keys().code.sign(code)
+    }
+
+    /// Whether this is the code; in constant time.
+    ///
+    /// # Errors
+    /// As [`Self::vouches`].
+    pub async fn knows_code(&self, code: &Meaning, stored: &[u8]) -> Result<bool, DbError> {
+        if let Some(verdict) = self.keys().code.vouches(code, stored) {
+            return Ok(verdict);
+        }
+        Box::pin(self.renew()).await?;
+        Ok(self.keys().code.vouches(code, stored).unwrap_or(false))
     }
 
     fn sign_stamp(&self, meaning: &Meaning) -> Vec<u8> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bailiwick_server::boot;
-use bailiwick_server::config::{Config, Draft, Environment, Faults, InternalKey, Mode, Settings, TokenKey};
+use bailiwick_server::config::{Config, Draft, Environment, Faults, InternalKey, Mode, Settings};
 use bailiwick_server::db::embedded::{DataDir, Embedded, Search, Tuning};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::telemetry;
@@ -151,13 +151,6 @@ async fn start_database(data_dir: &Path, environment: &Environment) -> anyhow::R
 fn configure(database: &Embedded, given: Settings, listeners: &Listeners) -> anyhow::Result<Config> {
     let entropy = Entropy::system();
     let files = database.dir().secrets()?;
-    let token_key = match files.read("token_key")? {
-        Some(key) => key,
-        None => {
-            let made = TokenKey::make_for_dev().context("cannot make a signing key")?;
-            files.read_or_make("token_key", || made)?
-        }
-    };
     let kek_file = kek_beside(database.dir().path(), &entropy)?;
     let internal_key = files.read_or_make("internal_key", || InternalKey::make_for_dev(&entropy))?;
     let urls = database.urls();
@@ -181,7 +174,6 @@ fn configure(database: &Embedded, given: Settings, listeners: &Listeners) -> any
             ("database.migrate_url", urls.owner.expose_secret().to_owned()),
             ("anchor_dir", anchor_dir),
             ("mail.from", "Bailiwick <no-reply@localhost>".to_owned()),
-            ("secrets.token_key", token_key.expose_secret().to_owned()),
             ("vault.kek_file", kek_file),
             ("secrets.internal_key", internal_key.expose_secret().to_owned()),
         ],

@@ -18,7 +18,7 @@ use super::print;
 pub(super) enum Command {
     /// Make a credential for a service; prints the secret, this once, and its id on stderr
     Create(Create),
-    /// List credentials, the revoked ones too: id, service, audiences, when it was made, when it was revoked
+    /// List credentials, the revoked ones too: id, service, audiences, when it was made, when it was revoked or ends
     List(List),
     /// Revoke a credential; ends when no node takes it any more
     Revoke(Revoke),
@@ -96,7 +96,7 @@ async fn revoke(cell: &Cell, id: InternalCredentialId) -> anyhow::Result<()> {
 /// Fields are parted by tabs, so that scripts can cut them.
 fn line(credential: &InternalCredential) -> anyhow::Result<String> {
     let moment = |at: time::OffsetDateTime| at.format(&Rfc3339).context("cannot write a time");
-    let revoked = credential.revoked_at.map(moment).transpose()?.unwrap_or_else(|| "-".to_owned());
+    let over = credential.revoked_at.or(credential.ends_at).map(moment).transpose()?.unwrap_or_else(|| "-".to_owned());
     let InternalCredential { id, service, audiences, created_at, .. } = credential;
-    Ok(format!("{id}\t{service}\t{}\t{}\t{revoked}", audiences.join(","), moment(*created_at)?))
+    Ok(format!("{id}\t{service}\t{}\t{}\t{over}", audiences.join(","), moment(*created_at)?))
 }

@@ -124,6 +124,7 @@ impl What {
                 rewrap(vault).await
             }
             Self::Rewrap => rewrap(vault).await,
+            Self::Reseal(Some(owner)) if !vault.knows(owner).await? => bail!("there is no such workspace"),
             Self::Reseal(Some(owner)) => reseal(vault, &[owner]).await,
             Self::Reseal(None) => {
                 reseal(vault, &vault.everybody().await?).await?;

@@ -1,11 +1,8 @@
-//! `bailiwickd ledger`: checks every log against everything that vouches for it, and rotates keys.
+//! `bailiwickd ledger`: checks every log against everything that vouches for it.
 //!
 //! It works on the database of a running server as well as on that of one that has stopped.
 
 use anyhow::Context;
-use bailiwick_proof::environment::Environment as LogEnvironment;
-use bailiwick_proof::id::WorkspaceId;
-use bailiwick_proof::log::Log;
 use bailiwick_server::config::Environment;
 use bailiwick_server::ledger::{self, LogReport, Report};
 use clap::{Args, Subcommand};
@@ -17,8 +14,6 @@ use super::{NotVerified, print};
 pub(super) enum Command {
     /// Check every log against its rows, links, roots, signatures and the journal; exit 6 when one is bad
     Verify(Verify),
-    /// Give a log another key; the old one signs beside it for 30 days
-    RotateKey(RotateKey),
 }
 
 #[derive(Debug, Args)]
@@ -26,21 +21,6 @@ pub(super) struct Verify {
     /// Every log of the cell
     #[arg(long, required = true)]
     all: bool,
-    #[command(flatten)]
-    places: Places,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RotateKey {
-    /// Whose log: a workspace's id; the cell's own if nothing is said
-    #[arg(long, value_name = "ID")]
-    workspace: Option<WorkspaceId>,
-    /// Every log of the cell, as after the loss of the key that sealed theirs
-    #[arg(long, conflicts_with = "workspace")]
-    all: bool,
-    /// Which of the workspace's logs: live or test
-    #[arg(long, value_name = "ENVIRONMENT", default_value = "live")]
-    environment: LogEnvironment,
     #[command(flatten)]
     places: Places,
 }
@@ -54,30 +34,7 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
             cell.close().await?;
             tell(&report?)
         }
-        Command::RotateKey(RotateKey { workspace, all, environment: of, places }) => {
-            let log = workspace.map_or(Log::Cell, |workspace| Log::Workspace { workspace, environment: of });
-            let cell = places.open(environment).await?;
-            let rotated = rotate(&cell, (!all).then_some(log)).await;
-            cell.close().await?;
-            rotated
-        }
     }
-}
-
-/// One line with the new key for each log.
-async fn rotate(cell: &Cell, log: Option<Log>) -> anyhow::Result<()> {
-    let ledger = cell.ledger(cell.vault(None).await?).await?;
-    let logs = match log {
-        Some(log) => vec![log],
-        None => ledger::logs(&ledger).await?,
-    };
-    for log in logs {
-        let jwk = ledger::rotate_key(&ledger, log).await?;
-        ledger.settle(log).await?;
-        ledger.checkpoint(log).await?;
-        print(&jwk.verifier().to_string())?;
-    }
-    Ok(())
 }
 
 /// With the keys, if there are any; without them what entries say is not compared with what they commit to.

@@ -332,16 +332,16 @@ mod tests {
     #[test]
     fn a_secret_may_come_from_a_file_in_either_layer() {
         let secret = file("from a file\n");
-        let toml = file(&format!("[secrets]\ninternal_key_file = {:?}\ntoken_key = \"toml\"\n", secret.path()));
+        let toml = file(&format!("[secrets]\ninternal_key_file = {:?}\n[mail]\nsmtp_url = \"toml\"\n", secret.path()));
         let path = secret.path().to_str().unwrap();
-        let environment = Environment::from([("BAILIWICK_SECRETS_TOKEN_KEY_FILE", path)]);
+        let environment = Environment::from([("BAILIWICK_MAIL_SMTP_URL_FILE", path)]);
         let settings = Settings::defaults().file(toml.path()).environment(&environment);
         assert_eq!(settings.faults(), []);
         assert_eq!(settings.text("secrets.internal_key").as_deref(), Some("from a file"));
-        assert_eq!(settings.text("secrets.token_key").as_deref(), Some("from a file"));
+        assert_eq!(settings.text("mail.smtp_url").as_deref(), Some("from a file"));
         assert_eq!(
-            settings.source("secrets.token_key"),
-            Some(format!("file {path} by environment BAILIWICK_SECRETS_TOKEN_KEY_FILE").as_str())
+            settings.source("mail.smtp_url"),
+            Some(format!("file {path} by environment BAILIWICK_MAIL_SMTP_URL_FILE").as_str())
         );
     }
 

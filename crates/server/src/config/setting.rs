@@ -161,11 +161,6 @@ pub const SETTINGS: &[Setting] = &[
                 KEK's keeper is away, and so long it reads on when the KEK was disabled.",
     },
     secret(
-        "secrets.token_key",
-        "Private key that signs access tokens: P-256, PKCS#8, PEM. \
-         `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`",
-    ),
-    secret(
         "secrets.internal_key",
         "A credential for `/internal` with every audience, for the time before each service has its own \
          (`bailiwickd internal-key create`): at least 32 characters. `openssl rand -hex 32`",

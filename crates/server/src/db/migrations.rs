@@ -5,6 +5,12 @@ use super::{Db, DbError, OperationalPath};
 /// `migrations/*.sql`, run by `bailiwickd migrate` and `bailiwickd dev` as the owner.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
+/// The newest migration that this binary knows.
+#[must_use]
+pub fn newest_migration() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// How the database's schema compares with the one this binary was built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaState {
@@ -22,7 +28,7 @@ pub enum SchemaState {
 /// [`DbError`] when the database cannot be asked; a database that was never migrated is
 /// [`SchemaState::Behind`].
 pub async fn schema_state(db: &Db) -> Result<SchemaState, DbError> {
-    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let known = newest_migration();
     let mut tx = db.system_tx(OperationalPath::CheckReadiness).await?;
     let applied: Result<(Option<i64>, Option<bool>), sqlx::Error> =
         sqlx::query_as("SELECT max(version), bool_and(success) FROM _sqlx_migrations")

@@ -74,11 +74,15 @@ pub enum OperationalPath {
     VouchForRows,
     /// What was found that should not be is written down, shown and seen to.
     RaiseAlerts,
+    /// A node reads the server's own secrets.
+    OpenServerSecrets,
+    /// The server's own secrets get successors, and what has ended is destroyed.
+    RotateServerSecrets,
 }
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -107,6 +111,8 @@ impl OperationalPath {
         Self::Shred,
         Self::VouchForRows,
         Self::RaiseAlerts,
+        Self::OpenServerSecrets,
+        Self::RotateServerSecrets,
     ];
 
     /// The word in `app.operational_path`, in the policies and in the metric's label.
@@ -141,6 +147,8 @@ impl OperationalPath {
             Self::Shred => "shred",
             Self::VouchForRows => "vouch_for_rows",
             Self::RaiseAlerts => "raise_alerts",
+            Self::OpenServerSecrets => "open_server_secrets",
+            Self::RotateServerSecrets => "rotate_server_secrets",
         }
     }
 
@@ -190,6 +198,10 @@ impl OperationalPath {
                  the ledger does not know"
             }
             Self::RaiseAlerts => "writes down what was found that should not be, and what an operator has seen to",
+            Self::OpenServerSecrets => "reads the sealed key that signs access tokens, and the way to the mail server",
+            Self::RotateServerSecrets => {
+                "gives the server's own secrets successors, and destroys those that have ended"
+            }
         }
     }
 
@@ -303,6 +315,7 @@ impl OperationalPath {
                 ("ledger_openings", &["SELECT", "UPDATE"]),
                 ("refresh_tokens", &["SELECT", "UPDATE"]),
                 ("secret_versions", &["SELECT", "UPDATE"]),
+                ("server_secrets", &["SELECT", "UPDATE"]),
                 ("vault_deks", &["SELECT", "UPDATE"]),
                 ("vault_subjects", &["SELECT", "UPDATE"]),
             ],
@@ -329,6 +342,10 @@ impl OperationalPath {
                 ("ledger_staged", &["INSERT"]),
                 ("workspaces", &["SELECT"]),
             ],
+            Self::OpenServerSecrets => &[("server_secrets", &["SELECT"])],
+            Self::RotateServerSecrets => {
+                &[("cell_ledger_staged", &["INSERT"]), ("server_secrets", &["INSERT", "SELECT", "UPDATE"])]
+            }
         }
     }
 }

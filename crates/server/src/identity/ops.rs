@@ -4,7 +4,8 @@ use bailiwick_proof::id::{Id, UserId};
 use serde_json::json;
 
 use super::model::{
-    CHALLENGE_BYTES, CHALLENGE_TTL, CODE_TRIES, EmailAddress, Opaque, SignInRefusal, TOKEN_BYTES, code_digest, new_code,
+    CHALLENGE_BYTES, CHALLENGE_TTL, CODE_TRIES, EmailAddress, Opaque, SignInRefusal, TOKEN_BYTES, code_meaning,
+    new_code,
 };
 use super::sql;
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
@@ -12,7 +13,7 @@ use crate::authz::Notary;
 use crate::authz::vouched::stamp::Stamp;
 use crate::config::PublicUrl;
 use crate::context::RequestContext;
-use crate::db::{Db, OperationalPath, SystemTx};
+use crate::db::{Db, DbError, OperationalPath, SystemTx};
 use crate::entropy::Entropy;
 use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
@@ -87,10 +88,13 @@ pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, En
     let challenge = Opaque::new::<CHALLENGE_BYTES>(row, entropy);
     let token = Opaque::new::<TOKEN_BYTES>(row, entropy);
     let code = new_code(entropy);
-    let digests =
-        sql::Digests { challenge: challenge.digest(), token: token.digest(), code: code_digest(&challenge, &code) };
+    let digests = sql::Digests {
+        challenge: challenge.digest(),
+        token: token.digest(),
+        code: notary.sign_code(&code_meaning(&challenge, &code)),
+    };
     let mut tx = db.system_tx(OperationalPath::RequestSignIn).await?;
-    let challenge_row = sql::ChallengeRow::new(row, email, &digests, now + CHALLENGE_TTL);
+    let challenge_row = sql::ChallengeRow::new(row, email, digests, now + CHALLENGE_TTL);
     let stamp = sql::insert_challenge(&mut tx, notary, &challenge_row, now).await?;
     let link = public_url.join(&format!("/auth/link?token={}", token.text));
     let message = mail::sign_in(email.as_str(), &link, &code, now + CHALLENGE_TTL);
@@ -114,7 +118,7 @@ pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, 
     let Some(mut challenge) = found.filter(|found| found.redeemed_at.is_none() && found.expires_at > now) else {
         return Err(SignInRefusal::Failed);
     };
-    if let Err(refusal) = proof.check(&challenge) {
+    if let Err(refusal) = proof.check(&challenge, notary).await? {
         if matches!(refusal, Mismatch::WrongCode) {
             challenge.code_tries += 1;
             let stamp = sql::keep_challenge(&mut tx, notary, &challenge).await?;
@@ -168,30 +172,27 @@ impl Proof<'_> {
         }
     }
 
-    fn check(&self, stored: &sql::ChallengeRow) -> Result<(), Mismatch> {
+    /// Inside, why it does not sign in.
+    async fn check(&self, stored: &sql::ChallengeRow, notary: &Notary) -> Result<Result<(), Mismatch>, DbError> {
         let holds = |text: &str| {
             Opaque::parse::<CHALLENGE_BYTES>(text).filter(|held| held.digest().matches(&stored.challenge_digest))
         };
-        match self {
+        Ok(match self {
             Self::Link { token, challenge } => {
-                let token = Opaque::parse::<TOKEN_BYTES>(token).ok_or(Mismatch::Unknown)?;
-                if !token.digest().matches(&stored.token_digest) {
-                    return Err(Mismatch::Unknown);
+                let token = Opaque::parse::<TOKEN_BYTES>(token);
+                if !token.is_some_and(|token| token.digest().matches(&stored.token_digest)) {
+                    return Ok(Err(Mismatch::Unknown));
                 }
                 challenge.and_then(holds).map(|_| ()).ok_or(Mismatch::OtherBrowser)
             }
             Self::Code { challenge, code } => {
-                let challenge = holds(challenge).ok_or(Mismatch::Unknown)?;
-                if stored.code_tries >= CODE_TRIES {
-                    return Err(Mismatch::Unknown);
-                }
-                if code_digest(&challenge, code).matches(&stored.code_digest) {
-                    Ok(())
-                } else {
-                    Err(Mismatch::WrongCode)
-                }
+                let Some(challenge) = holds(challenge).filter(|_| stored.code_tries < CODE_TRIES) else {
+                    return Ok(Err(Mismatch::Unknown));
+                };
+                let is_it = notary.knows_code(&code_meaning(&challenge, code), &stored.code_digest).await?;
+                if is_it { Ok(()) } else { Err(Mismatch::WrongCode) }
             }
-        }
+        })
     }
 }
 

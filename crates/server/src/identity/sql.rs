@@ -15,7 +15,7 @@ use crate::db::{DbError, SystemTx};
 pub(super) struct Digests {
     pub(super) challenge: TokenDigest,
     pub(super) token: TokenDigest,
-    pub(super) code: TokenDigest,
+    pub(super) code: Vec<u8>,
 }
 
 /// A challenge, locked until the transaction ends, so that one redemption of many wins.
@@ -34,14 +34,14 @@ pub(super) struct ChallengeRow {
 
 impl ChallengeRow {
     /// One that nobody has tried yet.
-    pub(super) fn new(id: Uuid, email: &EmailAddress, digests: &Digests, expires_at: OffsetDateTime) -> Self {
+    pub(super) fn new(id: Uuid, email: &EmailAddress, digests: Digests, expires_at: OffsetDateTime) -> Self {
         Self {
             id,
             email: email.as_str().to_owned(),
             email_key: email.key(),
             challenge_digest: digests.challenge.bytes().to_vec(),
             token_digest: digests.token.bytes().to_vec(),
-            code_digest: digests.code.bytes().to_vec(),
+            code_digest: digests.code,
             expires_at,
             code_tries: 0,
             redeemed_at: None,

@@ -1,6 +1,6 @@
 //! A credential, with and without its secret.
 
-use bailiwick_proof::id::InternalCredentialId;
+use bailiwick_proof::id::{EventId, InternalCredentialId};
 use bailiwick_proof::internal_key::PlainInternalKey;
 use time::OffsetDateTime;
 
@@ -26,8 +26,21 @@ pub struct InternalCredential {
     pub audiences: Vec<String>,
     /// When it was made.
     pub created_at: OffsetDateTime,
+    /// When it ends, if it got a successor.
+    pub ends_at: Option<OffsetDateTime>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<OffsetDateTime>,
+}
+
+/// The successor of a credential.
+#[derive(Debug)]
+pub struct RotatedCredential {
+    /// It, with its secret, which is shown once.
+    pub successor: CreatedCredential,
+    /// Until when the old one is taken beside it.
+    pub ends_at: OffsetDateTime,
+    /// The entry in the cell's log.
+    pub event: EventId,
 }
 
 /// A credential with its secret, which is shown once.

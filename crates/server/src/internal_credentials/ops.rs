@@ -3,8 +3,9 @@
 use bailiwick_proof::id::{Id, InternalCredentialId};
 use bailiwick_proof::internal_key::PlainInternalKey;
 use serde_json::json;
+use time::Duration;
 
-use super::model::{CreatedCredential, InternalCredential, NewCredential};
+use super::model::{CreatedCredential, InternalCredential, NewCredential, RotatedCredential};
 use super::sql;
 use crate::authn::{SERVICE_LIFETIME, TokenDigest};
 use crate::authz::{Audiences, MAX_AUDIENCES, Notary};
@@ -50,6 +51,7 @@ pub async fn create(
         service: new.service.to_string(),
         audiences,
         created_at: context.received_at,
+        ends_at: None,
         revoked_at: None,
     };
     let mut tx = db.system_tx(OperationalPath::ManageServices).await?;
@@ -79,6 +81,56 @@ pub async fn list(db: &Db) -> Result<Vec<InternalCredential>, DbError> {
     let credentials = sql::list(&mut tx).await?;
     tx.finish_reading().await?;
     Ok(credentials)
+}
+
+/// Why a credential got no successor.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// There is none with this id.
+    #[error("there is no internal credential {0}")]
+    NotFound(InternalCredentialId),
+    /// It was revoked, or has a successor already.
+    #[error("{0} was revoked or has a successor already; `bailiwickd internal-key list` shows them")]
+    Over(InternalCredentialId),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Gives a credential a successor for the same service and audiences. Both are taken for the overlap, then the successor
+/// alone.
+///
+/// # Errors
+/// See [`RotateError`].
+pub async fn rotate(
+    db: &Db,
+    notary: &Notary,
+    clock: &Clock,
+    entropy: &Entropy,
+    credential: InternalCredentialId,
+    overlap: Duration,
+) -> Result<RotatedCredential, RotateError> {
+    let context = RequestContext::internal(clock, entropy);
+    let (now, ends_at) = (context.received_at, context.received_at + overlap);
+    let mut tx = db.system_tx(OperationalPath::ManageServices).await?;
+    let Some((service, audiences, ended)) = sql::end(&mut tx, notary, credential, ends_at).await? else {
+        let known = sql::exists(&mut tx, credential).await?;
+        tx.finish_reading().await?;
+        return Err(if known { RotateError::Over(credential) } else { RotateError::NotFound(credential) });
+    };
+    let key = draw(entropy);
+    let id = Id::from_uuid(entropy.uuid_v7(now));
+    let successor = InternalCredential { id, service, audiences, created_at: now, ends_at: None, revoked_at: None };
+    let begun = sql::insert(&mut tx, notary, &successor, &TokenDigest::of(key.reveal().as_bytes())).await?;
+    let entry = Entry::about(Action::InternalCredentialRotated, credential)
+        .with(json!({
+            "service": successor.service, "audiences": successor.audiences, "successor": id.to_string(),
+            "ends_at": ends_at.unix_timestamp(),
+        }))
+        .changing([ended, begun]);
+    let (event, recorded) = ledger::stage_in_cell_told(&mut tx, entropy, &context, OPERATOR, &entry).await?;
+    tx.commit(recorded).await?;
+    Ok(RotatedCredential { successor: CreatedCredential { id, key }, ends_at, event })
 }
 
 /// What a revocation found.

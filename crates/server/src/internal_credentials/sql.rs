@@ -18,7 +18,7 @@ pub(super) async fn insert(
 ) -> Result<Stamp, DbError> {
     let InternalCredential { id, service, audiences, created_at, .. } = credential;
     let (id, digest) = (id.uuid(), digest.bytes().as_slice());
-    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, revoked_at: None });
+    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, ends_at: None, revoked_at: None });
     sqlx::query!(
         "INSERT INTO internal_credentials (id, service, digest, audiences, created_at, mac)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -37,7 +37,7 @@ pub(super) async fn insert(
 /// All of them, by service, the newest first; the revoked ones too.
 pub(super) async fn list(tx: &mut SystemTx) -> Result<Vec<InternalCredential>, DbError> {
     let rows = sqlx::query!(
-        "SELECT id, service, audiences, created_at, revoked_at FROM internal_credentials ORDER BY service, id DESC"
+        "SELECT id, service, audiences, created_at, ends_at, revoked_at FROM internal_credentials ORDER BY service, id DESC"
     )
     .fetch_all(tx.connection()?)
     .await?;
@@ -46,6 +46,7 @@ pub(super) async fn list(tx: &mut SystemTx) -> Result<Vec<InternalCredential>, D
         service: row.service,
         audiences: row.audiences,
         created_at: row.created_at,
+        ends_at: row.ends_at,
         revoked_at: row.revoked_at,
     });
     Ok(rows.collect())
@@ -60,18 +61,44 @@ pub(super) async fn revoke(
 ) -> Result<Option<(String, Stamp)>, DbError> {
     let id = credential.uuid();
     let row = sqlx::query!(
-        "SELECT service, digest, audiences FROM internal_credentials WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
+        "SELECT service, digest, audiences, ends_at FROM internal_credentials
+         WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
         id
     )
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let (service, digest, audiences) = (&row.service, &row.digest, &row.audiences);
-    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, revoked_at: Some(now) });
+    let (ends_at, revoked_at) = (row.ends_at, Some(now));
+    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, ends_at, revoked_at });
     sqlx::query!("UPDATE internal_credentials SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &vouching.mac)
         .execute(tx.connection()?)
         .await?;
     Ok(Some((row.service, vouching.stamp)))
+}
+
+/// Puts an end to one that works and has none, and answers whose it was and what it may ask about.
+pub(super) async fn end(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    credential: InternalCredentialId,
+    end: OffsetDateTime,
+) -> Result<Option<(String, Vec<String>, Stamp)>, DbError> {
+    let id = credential.uuid();
+    let row = sqlx::query!(
+        "SELECT service, digest, audiences FROM internal_credentials
+         WHERE id = $1 AND revoked_at IS NULL AND ends_at IS NULL FOR UPDATE",
+        id
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (service, digest, audiences, ends_at) = (&row.service, &row.digest, &row.audiences, Some(end));
+    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, ends_at, revoked_at: None });
+    sqlx::query!("UPDATE internal_credentials SET ends_at = $2, mac = $3 WHERE id = $1", id, end, &vouching.mac)
+        .execute(tx.connection()?)
+        .await?;
+    Ok(Some((row.service, row.audiences, vouching.stamp)))
 }
 
 pub(super) async fn exists(tx: &mut SystemTx, credential: InternalCredentialId) -> Result<bool, DbError> {

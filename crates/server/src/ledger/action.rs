@@ -31,6 +31,14 @@ pub enum Action {
     InternalCredentialCreated,
     /// A service's credential was revoked.
     InternalCredentialRevoked,
+    /// A service's credential got a successor.
+    InternalCredentialRotated,
+    /// A secret of the server's own got a successor.
+    ServerSecretRotated,
+    /// Versions of a secret of the server's own that had ended were destroyed.
+    ServerSecretDestroyed,
+    /// An operator accepted the schema as it is.
+    SchemaAccepted,
     /// The cell was made, with its id and the name of its logs.
     CellEstablished,
     /// A log got another key.
@@ -121,7 +129,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 37] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -136,6 +144,10 @@ impl Action {
         Self::ApiKeyRotated,
         Self::InternalCredentialCreated,
         Self::InternalCredentialRevoked,
+        Self::InternalCredentialRotated,
+        Self::ServerSecretRotated,
+        Self::ServerSecretDestroyed,
+        Self::SchemaAccepted,
         Self::CellEstablished,
         Self::LedgerKeyRotated,
         Self::JobRetried,
@@ -175,6 +187,10 @@ impl Action {
             Self::ApiKeyRotated => "api_key.rotated",
             Self::InternalCredentialCreated => "operator.credential_created",
             Self::InternalCredentialRevoked => "operator.credential_revoked",
+            Self::InternalCredentialRotated => "operator.credential_rotated",
+            Self::ServerSecretRotated => "operator.secret_rotated",
+            Self::ServerSecretDestroyed => "operator.secret_destroyed",
+            Self::SchemaAccepted => "operator.schema_accepted",
             Self::CellEstablished => "cell.established",
             Self::LedgerKeyRotated => "ledger.key_rotated",
             Self::JobRetried => "job.retried",
@@ -215,6 +231,7 @@ impl Action {
                 | Self::ApiKeyRotated
                 | Self::InternalCredentialCreated
                 | Self::InternalCredentialRevoked
+                | Self::InternalCredentialRotated
         )
     }
 }

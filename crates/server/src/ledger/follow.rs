@@ -7,11 +7,11 @@
 
 mod sql;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bailiwick_proof::chain::ChainVerifier;
 use bailiwick_proof::entry::Entry;
-use bailiwick_proof::log::Log;
+use bailiwick_proof::log::{Log, Origin};
 
 use super::cell::{Ledger, LedgerError};
 use super::{Action, rows};
@@ -61,7 +61,7 @@ impl Follower {
         let mut tx = ledger.db().system_tx(OperationalPath::VerifyLedger).await?;
         let heads = sql::heads(&mut tx).await?;
         tx.finish_reading().await?;
-        let mut followed = Followed::default();
+        let mut followed = Followed { broken: self.gone(ledger, &heads) };
         for head in heads {
             let chain = self.0.entry((head.log, head.generation));
             let chain = chain.or_insert_with(|| ChainVerifier::new(head.log, head.generation));
@@ -70,6 +70,15 @@ impl Follower {
             }
         }
         Ok(followed)
+    }
+
+    /// Logs that were read, or signed, and have no head any more: it was taken away, or hidden from us.
+    fn gone(&self, ledger: &Ledger, heads: &[sql::Head]) -> Vec<(Log, String)> {
+        let there: HashSet<_> = heads.iter().map(|head| (head.log, head.generation)).collect();
+        let journaled = ledger.journal().heads().into_iter().filter_map(|(origin, _)| origin.parse::<Origin>().ok());
+        let known: HashSet<_> = journaled.map(|origin| (origin.log(), origin.generation())).collect();
+        let known = known.into_iter().chain(self.0.keys().copied()).filter(|log| !there.contains(log));
+        known.map(|(log, _)| (log, "its head is gone".to_owned())).collect()
     }
 }
 

@@ -112,9 +112,23 @@ pub async fn stage_in_cell(
     actor: &str,
     entry: &Entry,
 ) -> Result<Recorded, DbError> {
+    stage_in_cell_told(tx, entropy, context, actor, entry).await.map(|(_, recorded)| recorded)
+}
+
+/// As [`stage_in_cell`], with the event's id.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn stage_in_cell_told(
+    tx: &mut SystemTx,
+    entropy: &Entropy,
+    context: &RequestContext,
+    actor: &str,
+    entry: &Entry,
+) -> Result<(EventId, Recorded), DbError> {
     let event: EventId = Id::from_uuid(entropy.uuid_v7(context.received_at));
     sql::insert_in_cell(tx, &Row { event, entry, actor, recorded_by: actor, context }).await?;
-    Ok(Recorded::staged())
+    Ok((event, Recorded::staged()))
 }
 
 /// Stages an entry of the server's own doing, in the log that it concerns.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::Message;
 use crate::clock::Clock;
+use crate::config::SmtpUrl;
 use crate::jobs::Failure;
 
 /// For connecting, and for each answer of the server's.
@@ -24,7 +25,7 @@ pub enum MailError {
     From(#[source] lettre::address::AddressError),
     /// The URL names no SMTP server.
     #[error("the SMTP server's URL is malformed")]
-    Url(#[source] lettre::transport::smtp::Error),
+    Url,
 }
 
 /// A way to one SMTP server.
@@ -35,8 +36,14 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    pub(super) fn new(url: &SecretString, from: &str, clock: Clock) -> Result<Self, MailError> {
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).map_err(MailError::Url)?;
+    /// Shakes hands with the server: connects, and shows user and password if the URL has them.
+    pub(super) async fn try_out(&self) -> bool {
+        matches!(tokio::time::timeout(TRY, self.transport.test_connection()).await, Ok(Ok(true)))
+    }
+
+    pub(super) fn new(url: &SmtpUrl, from: &str, clock: Clock) -> Result<Self, MailError> {
+        let builder =
+            AsyncSmtpTransport::<Tokio1Executor>::from_url(url.secret().expose_secret()).map_err(|_| MailError::Url)?;
         let from = from.parse().map_err(MailError::From)?;
         Ok(Self { transport: builder.timeout(Some(ANSWER)).build(), from, clock })
     }

@@ -1,7 +1,10 @@
 //! Entrust, add versions, delete.
 
+use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{Id, SecretId, WorkspaceId};
 use serde_json::json;
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::kind::Kind;
 use super::model::{CreateSecret, Secret, SecretDetail};
@@ -15,6 +18,10 @@ use crate::vault::{Owner, Place, RowId, SECRET, Vault, VaultError};
 
 /// So many versions of a secret have a value at once: older ones are revoked before more are added.
 const MOST_LIVING: i64 = 16;
+/// And one more for a rotation, which is how older ones are revoked.
+pub(super) const MOST_LIVING_IN_ROTATION: i64 = MOST_LIVING + 1;
+/// Bytes of what is sealed with a value.
+const WALLS: usize = 1 + 16;
 
 /// Why nothing was stored.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +66,25 @@ pub(super) fn place(row: &RowId) -> Place<'_> {
     Place { column: &SECRET, row: row.as_bytes(), subject: None }
 }
 
+/// What stands before the value and is sealed with it: behind which walls inside the workspace the secret stands, so that
+/// nobody who can write to the table alone moves it. The environment, 0 for live and 1 for test, and the project's id or
+/// sixteen zeros.
+pub(super) fn walls(secret: &Secret) -> [u8; WALLS] {
+    let mut walls = [0; WALLS];
+    let (environment, project) = walls.split_at_mut(1);
+    environment.fill(u8::from(secret.environment == Environment::Test));
+    project.copy_from_slice(secret.project_id.map_or(Uuid::nil(), |project| project.uuid()).as_bytes());
+    walls
+}
+
 /// Seals the newest version of a secret for where it is going to stand.
 async fn seal(tx: &WorkspaceTx, vault: &Vault, secret: &Secret, value: &SecretValue) -> Result<Vec<u8>, ChangeError> {
     if !secret.kind.admits(value.expose()) {
         return Err(ChangeError::Shape(secret.kind));
     }
     let row = row(tx.workspace(), secret.id, secret.newest_version);
-    Ok(vault.seal(Owner::Workspace(tx.workspace()), &place(&row), value.expose().as_bytes()).await?)
+    let bound = Zeroizing::new([&walls(secret), value.expose().as_bytes()].concat());
+    Ok(vault.seal(Owner::Workspace(tx.workspace()), &place(&row), &bound).await?)
 }
 
 /// Takes a secret in.
@@ -111,7 +130,7 @@ pub(super) async fn add_version(
     secret: SecretId,
     value: &SecretValue,
 ) -> Result<Option<(SecretDetail, Recorded)>, ChangeError> {
-    let Some(secret) = store_version(tx, by, vault, secret, value).await? else { return Ok(None) };
+    let Some(secret) = store_version(tx, by, vault, secret, value, MOST_LIVING).await? else { return Ok(None) };
     let entry = Entry::about(Action::SecretVersionAdded, secret.id)
         .with(json!({"version": secret.newest_version}))
         .within(secret.project_id);
@@ -120,16 +139,17 @@ pub(super) async fn add_version(
     Ok(Some((SecretDetail { secret, versions }, recorded)))
 }
 
-/// Locks a secret and stores its next version; `None` if there is no such secret.
+/// Locks a secret and stores its next version, so that at most so many have a value; `None` if there is no such secret.
 pub(super) async fn store_version(
     tx: &mut WorkspaceTx,
     by: &Principal,
     vault: &Vault,
     secret: SecretId,
     value: &SecretValue,
+    most_living: i64,
 ) -> Result<Option<Secret>, ChangeError> {
     let Some(mut secret) = sql::lock(tx, secret).await? else { return Ok(None) };
-    if sql::living(tx, secret.id).await? >= MOST_LIVING {
+    if sql::living(tx, secret.id).await? >= most_living {
         return Err(ChangeError::TooManyVersions);
     }
     secret.newest_version += 1;

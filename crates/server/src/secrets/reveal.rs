@@ -6,7 +6,7 @@ use time::Duration;
 use zeroize::Zeroizing;
 
 use super::model::{RevealSecret, RevealedSecret, Secret};
-use super::ops::{place, row};
+use super::ops::{place, row, walls};
 use super::sql;
 use super::value::SecretValue;
 use crate::authz::{Granted, may};
@@ -77,7 +77,11 @@ pub(super) async fn reveal(
     };
     let row = row(tx.workspace(), secret.id, version);
     let opened = changes.vault.unseal(Owner::Workspace(granted.workspace()), &place(&row), &sealed).await?;
-    let value = readable(&opened)?;
+    let Some(value) = opened.strip_prefix(&walls(&secret)).and_then(readable) else {
+        let error = VaultError::Malformed("no value of a secret that stands here");
+        changes.vault.report(Owner::Workspace(granted.workspace()), &place(&row), &error);
+        return Err(RevealError::Damaged(error));
+    };
     let expires_at = tx.context().received_at + Duration::seconds(lease_seconds.into());
     let entry = Entry::about(Action::SecretRevealed, secret.id)
         .with(json!({"version": version, "lease_seconds": lease_seconds}))
@@ -89,10 +93,9 @@ pub(super) async fn reveal(
 }
 
 /// What was sealed was a value: anything else is not what was stored.
-fn readable(opened: &[u8]) -> Result<SecretValue, RevealError> {
-    let damaged = || RevealError::Damaged(VaultError::Malformed("no value of a secret"));
-    let text = std::str::from_utf8(opened).map_err(|_| damaged())?;
-    SecretValue::new(Zeroizing::new(text.to_owned())).map_err(|_| damaged())
+fn readable(opened: &[u8]) -> Option<SecretValue> {
+    let text = std::str::from_utf8(opened).ok()?;
+    SecretValue::new(Zeroizing::new(text.to_owned())).ok()
 }
 
 /// Counts and records that a revoked version was asked for: somebody still uses it.

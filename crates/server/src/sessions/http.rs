@@ -70,7 +70,7 @@ pub async fn end_session(with: Ending<'_>, context: &RequestContext, headers: &H
     let Ending { changes: Changes { db, notary, entropy, feed, .. }, tokens, edge } = with;
     let sent = bearer(headers)?.or_else(|| edge.cookies.get(headers, Cookie::Access));
     // Whoever holds a token of the session may end it, also when the token's five minutes are over.
-    let access = sent.and_then(|token| tokens.session_named(&token));
+    let access = sent.and_then(|token| tokens.session_named(&token, context.received_at));
     let refresh = edge.cookies.get(headers, Cookie::Refresh);
     let changed = match ops::end_by_tokens(db, notary, entropy, context, access, refresh.as_deref()).await? {
         Ended::Now(changed) => Some(changed),

@@ -180,7 +180,7 @@ pub static SUBJECT_NAME: Column = Column {
 };
 /// A version of a secret that a customer entrusted to us.
 pub static SECRET: Column = Column {
-    label: "secret/v1",
+    label: "secret/v2",
     stand: stands(
         "secret_versions",
         "value_sealed",
@@ -188,11 +188,16 @@ pub static SECRET: Column = Column {
         &[("workspace_id", "uuid"), ("secret_id", "uuid"), ("version", "integer")],
     ),
 };
+/// A version of a secret of the server's own.
+pub static SERVER_SECRET: Column = Column {
+    label: "server-secret/v1",
+    stand: stands("server_secrets", "value_sealed", OwnedBy::Cell, &[("purpose", "text"), ("version", "integer")]),
+};
 /// What a workspace's keys are bound to, in the anchor store.
 pub(super) static ANCHORED: Column = Column { label: "anchored/v1", stand: None };
 
 /// All of them.
-pub static COLUMNS: [&Column; 13] = [
+pub static COLUMNS: [&Column; 14] = [
     &REPLAY,
     &FOUNDERS_REPLAY,
     &REFRESH_SUCCESSOR,
@@ -205,6 +210,7 @@ pub static COLUMNS: [&Column; 13] = [
     &OPENING_TARGET,
     &SUBJECT_NAME,
     &SECRET,
+    &SERVER_SECRET,
     &ANCHORED,
 ];
 

@@ -4,8 +4,9 @@
 //! the database meanwhile does not open any more.
 
 use super::anchored::Found;
-use super::column::{COLUMNS, SUBJECT_NAME};
+use super::column::{COLUMNS, RowId, SUBJECT_NAME};
 use super::error::VaultError;
+use super::keys::Place;
 use super::ring::{Owner, Vault};
 use super::{reseal, sql};
 use crate::anchor::AnchorError;
@@ -20,11 +21,23 @@ impl Vault {
         let keys = self.complete_keys(owner).await?;
         let indexes = keys.blind_indexes(&SUBJECT_NAME, name.as_bytes())?;
         let mut tx = self.parts().db.system_tx(OperationalPath::Shred).await?;
-        let number =
-            sql::subject(&mut tx, owner.uuid(), &indexes.iter().map(|index| index.to_vec()).collect::<Vec<_>>())
-                .await?;
+        let indexes: Vec<_> = indexes.iter().map(|index| index.to_vec()).collect();
+        let found = sql::subject(&mut tx, owner.uuid(), &indexes).await?;
         tx.finish_reading().await?;
-        Ok(number)
+        let Some((number, sealed)) = found else { return Ok(None) };
+        // Whoever can write to the table could have them erased under another number: nobody, or somebody else.
+        let row = RowId::new().uuid(owner.uuid()).text(&number.to_string());
+        let place = Place { column: &SUBJECT_NAME, row: row.as_bytes(), subject: Some(number) };
+        match self.unseal(owner, &place, &sealed).await {
+            Ok(opened) if opened.as_slice() == name.as_bytes() => return Ok(Some(number)),
+            // Somebody was interrupted after the key was gone.
+            Err(VaultError::Erased) => return Ok(Some(number)),
+            Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+        let error = VaultError::Malformed("the name of another subject");
+        self.report(owner, &place, &error);
+        Err(error)
     }
 
     /// Punctures a subject's key: from here on nothing that it sealed opens, here or in any backup.
@@ -75,6 +88,14 @@ impl Vault {
         self.shelf().shred(owner.uuid(), self.parts().clock.now()).await?;
         self.forget(owner);
         Ok(())
+    }
+
+    /// Whether anything is, or was, sealed for this workspace.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn knows(&self, owner: Owner) -> Result<bool, VaultError> {
+        Ok(!matches!(self.anchored(owner.uuid()).await?, Found::Nothing))
     }
 
     /// Takes a shredded workspace's wrapped keys out of the database too, and answers how many.

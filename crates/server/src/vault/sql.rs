@@ -188,16 +188,20 @@ pub(super) async fn extremes(tx: &mut SystemTx) -> Result<(Option<OffsetDateTime
     Ok((row.oldest, u64::try_from(row.uses).unwrap_or_default()))
 }
 
-/// The number of the subject whose name has one of these indexes.
-pub(super) async fn subject(tx: &mut SystemTx, owner: Uuid, indexes: &[Vec<u8>]) -> Result<Option<u32>, DbError> {
-    let number = sqlx::query_scalar!(
-        "SELECT number FROM vault_subjects WHERE workspace_id = $1 AND name_index = ANY ($2)",
+/// The number of the subject whose name has one of these indexes, and the name, sealed.
+pub(super) async fn subject(
+    tx: &mut SystemTx,
+    owner: Uuid,
+    indexes: &[Vec<u8>],
+) -> Result<Option<(u32, Vec<u8>)>, DbError> {
+    let row = sqlx::query!(
+        "SELECT number, name_sealed FROM vault_subjects WHERE workspace_id = $1 AND name_index = ANY ($2)",
         owner,
         indexes
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    Ok(number.and_then(|number| u32::try_from(number).ok()))
+    Ok(row.and_then(|row| Some((u32::try_from(row.number).ok()?, row.name_sealed.unwrap_or_default()))))
 }
 
 /// Forgets a subject's name; its number is never given again.

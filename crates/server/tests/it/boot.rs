@@ -1,6 +1,5 @@
 //! `bailiwickd serve` refuses what is unsafe, all at once; `config show` and `migrate` beside it.
 
-use bailiwick_server::config::TokenKey;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use secrecy::ExposeSecret;
@@ -11,12 +10,6 @@ use crate::harness::cluster::{TestDatabase, options};
 use crate::harness::process::{DevHome, bailiwickd, free_port, log_file, output, refused, until};
 
 const INTERNAL_KEY: &str = "an-internal-key-of-the-operator-0123456789";
-
-/// A token key without the mark of `bailiwickd dev`.
-fn token_key() -> String {
-    let made = TokenKey::make_for_dev().unwrap();
-    TokenKey::parse(&made).unwrap().pem().expose_secret().to_owned()
-}
 
 /// `bailiwickd serve` with all that production needs.
 fn production(database: &TestDatabase, port: u16, private_port: u16) -> Command {
@@ -30,7 +23,6 @@ fn production(database: &TestDatabase, port: u16, private_port: u16) -> Command 
         .env("BAILIWICK_ANCHOR_DIR", &database.anchor_dir)
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example")
-        .env("BAILIWICK_SECRETS_TOKEN_KEY", token_key())
         .env("BAILIWICK_VAULT_KEK", "local")
         .env("BAILIWICK_VAULT_KEK_FILE", &database.kek_file)
         .env("BAILIWICK_SECRETS_INTERNAL_KEY", INTERNAL_KEY);
@@ -45,7 +37,7 @@ fn codes(said: &str) -> Vec<&str> {
 #[tokio::test]
 async fn a_server_without_any_setting_hears_all_that_is_missing() {
     let said = refused(&mut bailiwickd(["serve"])).await;
-    assert_eq!(codes(&said), ["config.missing"; 8], "{said}");
+    assert_eq!(codes(&said), ["config.missing"; 7], "{said}");
     for key in ["public_url", "database.runtime_url", "mail.smtp_url", "vault.kek"] {
         assert!(said.contains(&format!("config.missing: {key} is not set")), "{said}");
     }
@@ -61,13 +53,12 @@ async fn an_unsafe_server_hears_every_fault() {
         .env("BAILIWICK_DATABASE_RUNTIME_URL", database.superuser_url.expose_secret())
         .env("BAILIWICK_DATABASE_SYSTEM_URL", database.superuser_url.expose_secret())
         .env("BAILIWICK_MAIL_SMTP_URL", "smtp://mail.example")
-        .env("BAILIWICK_SECRETS_TOKEN_KEY", TokenKey::make_for_dev().unwrap())
         .env("BAILIWICK_SECRETS_INTERNAL_KEY", "short-and-secret")
         .env("BAILIWICK_LISTN", "typo");
     let said = refused(&mut command).await;
     let roles = ["role.other", "role.superuser", "role.bypassrls", "role.owner"];
     let mut expected = vec!["config.unknown", "secret.weak"];
-    expected.extend(["listen.one_port", "public_url.http", "mail.plain", "secret.dev"]);
+    expected.extend(["listen.one_port", "public_url.http", "mail.plain"]);
     expected.extend(roles.into_iter().chain(roles));
     expected.extend(["role.same", "schema.behind"]);
     assert_eq!(codes(&said), expected, "{said}");
@@ -123,12 +114,9 @@ async fn what_dev_made_and_a_role_that_may_become_another_are_refused() {
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example");
     command.env("BAILIWICK_VAULT_KEK", "local").env("BAILIWICK_VAULT_KEK_FILE", home.dir.join("secrets/kek.json"));
-    for name in ["token_key", "internal_key"] {
-        let variable = format!("BAILIWICK_SECRETS_{}_FILE", name.to_uppercase());
-        command.env(variable, home.dir.join("secrets").join(name));
-    }
+    command.env("BAILIWICK_SECRETS_INTERNAL_KEY_FILE", home.dir.join("secrets/internal_key"));
     let said = refused(&mut command).await;
-    let mut expected = vec!["secret.dev"; 3];
+    let mut expected = vec!["secret.dev"; 2];
     expected.extend(["role.other", "role.member", "database.embedded"]);
     assert_eq!(codes(&said), expected, "{said}");
     assert!(said.contains("is a member of bailiwick_owner"), "{said}");

@@ -39,6 +39,7 @@ async fn no_secret_lies_anywhere_in_the_clear() {
     let server = home.start_by(WITHOUT_WORKERS).await;
     planted.have_a_mail_wait(&server).await;
     planted.ledger_seeds(&home).await;
+    planted.token_key(&home).await;
     places.extend([places::dump(&home).await, places::statements(&home).await]);
     server.stop(Signal::SIGTERM).await;
     // It has stopped in good order: all that the database had in memory is in its files.

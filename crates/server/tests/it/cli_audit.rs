@@ -234,7 +234,7 @@ async fn a_rotated_key_is_adopted_while_both_sign() {
     let event = owner.run(&["audit", "list", "--limit", "1", "-o", "id"], "").await.ok();
     owner.run(&["audit", "receipt", event.trim(), "--out", "old.tlog-proof"], "").await.ok();
 
-    let rotate = ["ledger", "rotate-key", "--workspace", text(&old, "workspace_id"), "--data-dir"];
+    let rotate = ["rotate", "ledger-key", "--workspace", text(&old, "workspace_id"), "--data-dir"];
     let rotated = bailiwickd(rotate).arg(&machine.dir).output().await.unwrap();
     assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
     owner.run(&["projects", "create", "later"], "").await.ok();

@@ -111,7 +111,7 @@ async fn what_is_secret_is_for_its_owner_alone() {
     let secrets = home.dir.join("secrets");
     let names: Vec<String> =
         std::fs::read_dir(&secrets).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    for name in ["internal_key", "kek.json", "token_key", "owner_password", "runtime_password", "system_password"] {
+    for name in ["internal_key", "kek.json", "owner_password", "runtime_password", "system_password"] {
         assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
     }
     for name in &names {

@@ -170,6 +170,9 @@ async fn the_commands_ask_twice_and_say_what_they_did() {
     assert!(!done && said.contains("nothing is recorded of this subject"), "{said}");
     let (done, said) = run(&["subject", "n-1", "--workspace", own, "--confirm", "n-1"]).await;
     assert!(done && said.contains("1 fields were erased"), "{said}");
+    let stranger = "ws_01h455vb4pex5vsknk084sn02q";
+    let (done, said) = run(&["workspace", stranger, "--confirm", stranger]).await;
+    assert!(!done && said.contains("there is no such workspace"), "{said}");
     let (done, said) = run(&["workspace", own, "--confirm", own]).await;
     assert!(done && said.contains("was shredded"), "{said}");
     server.stop(Signal::SIGTERM).await;
@@ -216,4 +219,21 @@ async fn the_kek_rotates_beside_a_running_server() {
         "kept answers open, under whatever key: founding, the key, then this"
     );
     server.stop(Signal::SIGTERM).await;
+}
+
+#[tokio::test]
+async fn a_subject_whose_number_was_changed_is_not_said_to_be_erased_and_nobody_else_is() {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    let by_jane = told(&app, &recorder, "jane", "door-1").await;
+    let by_bob = told(&app, &recorder, "bob", "door-1").await;
+    let shift = "UPDATE vault_subjects SET number = number + $1";
+    for by in [1_000_000_i64, -1_000_000] {
+        sqlx::query(shift).bind(by).execute(&app.database.owner).await.unwrap();
+        let erased = eraser(&app).await.subject(recorder.workspace.parse().unwrap(), "jane").await;
+        // The second time all is as it was.
+        assert_eq!(erased.is_ok(), by < 0, "{erased:?}");
+        let shown = [shown(&app, &recorder, &by_jane).await, shown(&app, &recorder, &by_bob).await];
+        assert_eq!((shown[0]["actor"] == "jane", &shown[1]["actor"]), (by > 0, &json!("bob")));
+    }
 }

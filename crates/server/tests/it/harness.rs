@@ -18,6 +18,7 @@ mod reaper;
 pub mod recorder;
 pub mod run_dir;
 pub mod secrets;
+pub mod sink;
 pub mod vault;
 pub mod vouch;
 pub mod wire;

@@ -10,71 +10,14 @@ use bailiwick_server::jobs::{self, Queue, Registry, Workers};
 use bailiwick_server::mail::{self, Mailer, sign_in};
 use bailiwick_server::telemetry;
 use sqlx::AssertSqlSafe;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::cluster::TestDatabase;
 use crate::harness::process::until;
+use crate::harness::sink::Sink;
 use crate::harness::vault::vault;
 
 const LINK: &str = "https://bailiwick.example/auth/link?token=b0d7ccf5";
 const CODE: &str = "K7MQ-2WXD";
-
-/// An SMTP server that answers the recipients of its conversations by these lines, the last one for ever.
-struct Sink {
-    url: String,
-    taken: Arc<Mutex<Vec<Vec<String>>>>,
-}
-
-impl Sink {
-    async fn start(answers: &'static [&'static str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("smtp://{}", listener.local_addr().unwrap());
-        let taken = Arc::new(Mutex::new(Vec::new()));
-        let kept = taken.clone();
-        tokio::spawn(async move {
-            for number in 0.. {
-                let (stream, _) = listener.accept().await.unwrap();
-                let answer = answers.get(number).or(answers.last()).unwrap();
-                kept.lock().unwrap().push(Vec::new());
-                converse(stream, answer, |line| kept.lock().unwrap()[number].push(line)).await;
-            }
-        });
-        Self { url, taken }
-    }
-
-    fn conversations(&self) -> Vec<Vec<String>> {
-        self.taken.lock().unwrap().clone()
-    }
-}
-
-/// One conversation; each line that the client said is noted before it is answered.
-async fn converse(stream: TcpStream, to_recipient: &str, note: impl Fn(String)) {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    let mut in_data = false;
-    write.write_all(b"220 sink.example\r\n").await.unwrap();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let answer = match line.as_str() {
-            "." if in_data => {
-                in_data = false;
-                "250 taken"
-            }
-            _ if in_data => "",
-            "DATA" => {
-                in_data = true;
-                "354 go on"
-            }
-            "QUIT" => "221 bye",
-            line if line.starts_with("RCPT") => to_recipient,
-            _ => "250 sink.example",
-        };
-        note(line);
-        if !answer.is_empty() && write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
-            break;
-        }
-    }
-}
 
 /// Enqueues the sign-in mail to `to` and has it sent through the sink, until the queue is empty; answers what was logged
 /// meanwhile.
@@ -116,7 +59,7 @@ impl PostOffice {
     /// Has workers deliver to this server until something holds.
     async fn work(&self, url: &str, until_it_holds: impl AsyncFnMut() -> bool) {
         let from = "Bailiwick <no-reply@bailiwick.example>".to_owned();
-        let mail = Mail { from, transport: MailTransport::Smtp { url: url.to_owned().into() } };
+        let mail = Mail { from, transport: MailTransport::Smtp { url: url.parse().unwrap() } };
         let mailer = Mailer::new(&mail, Clock::system()).unwrap();
         assert!(mailer.mailbox().is_none());
         let parts = jobs::Parts {

@@ -10,6 +10,7 @@ use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::reconciliation::Reconciler;
+use bailiwick_server::vault::Alerts;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::harness::app::TestApp;
@@ -59,7 +60,13 @@ async fn until_found(app: &TestApp, what: &str, count: i64) {
 
 /// One that looks when it is asked to, beside the server's own.
 async fn reconciler(app: &TestApp) -> Reconciler {
+    watched(app).await.0
+}
+
+/// The same, with what it finds.
+async fn watched(app: &TestApp) -> (Reconciler, Alerts) {
     let (vault, ledger) = (app.vault().await, vault::ledger(&app.database, &app.db).await.unwrap());
     let notary = Notary::open(&vault).await.unwrap();
-    Reconciler::new(app.db.clone(), notary, ledger, vault.alerts().clone(), Clock::system(), Entropy::system())
+    let alerts = vault.alerts().clone();
+    (Reconciler::new(app.db.clone(), notary, ledger, alerts.clone(), Clock::system(), Entropy::system()), alerts)
 }

@@ -11,7 +11,7 @@ use super::tree::{Finding, Tree};
 const LAYERS: [&[&str]; 12] = [
     &["clock", "entropy", "config", "context", "name", "networks", "supervise", "telemetry"],
     &["db", "vault", "anchor", "authz"],
-    &["feed"],
+    &["feed", "server_secrets"],
     &["authn", "http"],
     &["console"],
     &["ledger", "jobs", "mail", "limits"],

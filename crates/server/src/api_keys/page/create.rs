@@ -188,6 +188,10 @@ impl KeyForm {
             Code::BeyondOwnAuthority => {
                 self.scopes_fault = Some("This is more than your own role may do. Choose fewer scopes.".to_owned());
             }
+            Code::StepUpRequired => {
+                let fault = "A key with this scope reads secrets, and you signed in more than 15 minutes ago. Sign out, sign in again, and make it then.";
+                self.scopes_fault = Some(fault.to_owned());
+            }
             Code::IdempotencyKeyReused => self.fault = Some(SENT_BEFORE),
             Code::InvalidBody => {
                 for error in problem.field_errors() {

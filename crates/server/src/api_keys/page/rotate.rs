@@ -108,6 +108,8 @@ pub async fn rotate(
     let mut form = RotateForm::new(&desk, &visit, &key);
     form.fault = Some(match problem.code() {
         Code::IdempotencyKeyReused => SENT_BEFORE.to_owned(),
+        Code::StepUpRequired => "This key reads secrets, and you signed in more than 15 minutes ago. Sign out, sign in again, and rotate it then."
+            .to_owned(),
         Code::BeyondOwnAuthority => "This key may do more than your own role, so you cannot make another.".to_owned(),
         Code::KeyAlreadyRotated | Code::KeyNotActive => problem.code().title().to_owned(),
         Code::InvalidBody => "Choose one of the overlaps.".to_owned(),

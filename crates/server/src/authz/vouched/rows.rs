@@ -235,6 +235,8 @@ pub struct ServiceRow<'a> {
     pub digest: &'a [u8],
     /// What it may ask about.
     pub audiences: &'a [String],
+    /// When it ends, if it got a successor.
+    pub ends_at: Option<OffsetDateTime>,
     /// When it was revoked.
     pub revoked_at: Option<OffsetDateTime>,
 }
@@ -247,12 +249,13 @@ impl Vouched for ServiceRow<'_> {
     }
 
     fn serial(&self) -> u64 {
-        1 + u64::from(self.revoked_at.is_some())
+        1 + u64::from(self.ends_at.is_some()) + u64::from(self.revoked_at.is_some())
     }
 
     fn meaning(&self) -> Meaning {
         let meaning = Meaning::new().uuid(self.id).text(self.service).bytes(self.digest);
-        meaning.list(self.audiences.iter().map(String::as_str)).moment(self.revoked_at)
+        let meaning = meaning.list(self.audiences.iter().map(String::as_str)).moment(self.revoked_at);
+        if self.ends_at.is_some() { meaning.moment(self.ends_at) } else { meaning }
     }
 }
 

@@ -125,7 +125,7 @@ pub(super) async fn refresh_tokens(
 
 pub(super) async fn services(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT id, service, digest, audiences, revoked_at, mac
+        "SELECT id, service, digest, audiences, ends_at, revoked_at, mac
          FROM internal_credentials WHERE id > $1 ORDER BY id LIMIT $2",
         after.uuid(),
         limit
@@ -133,9 +133,9 @@ pub(super) async fn services(tx: &mut SystemTx, after: &At, limit: i64) -> Resul
     .fetch_all(tx.connection()?)
     .await?;
     let standing = all.into_iter().map(|row| {
-        let (id, revoked_at) = (row.id, row.revoked_at);
+        let (id, ends_at, revoked_at) = (row.id, row.ends_at, row.revoked_at);
         let (service, digest, audiences) = (&row.service, &row.digest, &row.audiences);
-        let standing = rows::ServiceRow { id, service, digest, audiences, revoked_at };
+        let standing = rows::ServiceRow { id, service, digest, audiences, ends_at, revoked_at };
         Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())

@@ -127,7 +127,10 @@ impl LocalFile {
     }
 
     pub(super) fn rotate(&self) -> Result<u32, VaultError> {
-        let mut content = read(&self.path).map_err(unavailable)?;
+        // Two at once would each write its own version, and what was wrapped by the one that is lost opens never again.
+        let locked = folder(&self.path).and_then(|folder| folder.lock().map(|()| folder));
+        let _one_at_a_time = locked.map_err(io("lock the folder of", &self.path)).map_err(unavailable)?;
+        let mut content = self.read()?;
         let next = content.keys.last().map_or(1, |last| last.version.saturating_add(1));
         content.keys.push(new_key(next, &self.entropy));
         write(&self.path, &content, Replace::Always).map_err(unavailable)?;
@@ -218,7 +221,7 @@ fn read(path: &Path) -> Result<Content, LocalFileError> {
 /// Whole or not at all: under a temporary name first, on the disk before it takes its own.
 fn write(path: &Path, content: &Content, replace: Replace) -> Result<(), LocalFileError> {
     let mut text = serde_json::to_vec(content).map_err(|_| LocalFileError::Malformed { path: path.to_path_buf() })?;
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let temporary = path.with_extension(format!("{}.{:?}.tmp", std::process::id(), std::thread::current().id()));
     let written = (|| {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
         file.write_all(&text)?;
@@ -227,13 +230,17 @@ fn write(path: &Path, content: &Content, replace: Replace) -> Result<(), LocalFi
             Replace::Never => fs::hard_link(&temporary, path).and_then(|()| fs::remove_file(&temporary)),
             Replace::Always => fs::rename(&temporary, path),
         }?;
-        File::open(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
+        folder(path)?.sync_all()
     })();
     text.zeroize();
     if written.is_err() {
         let _nothing_left = fs::remove_file(&temporary);
     }
     written.map_err(io("write", path))
+}
+
+fn folder(path: &Path) -> std::io::Result<File> {
+    File::open(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
 fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LocalFileError {
@@ -268,6 +275,29 @@ mod tests {
         assert!(matches!(file.unwrap(b"about", &mislabelled), Err(VaultError::WrapRefused)));
         let unknown = Wrapped { version: 3, ..first };
         assert!(matches!(file.unwrap(b"about", &unknown), Err(VaultError::KekMissing { version: 3, .. })));
+    }
+
+    #[test]
+    fn rotations_at_the_same_time_lose_no_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kek.json");
+        LocalFile::make(&path, &Entropy::system(), true).unwrap();
+        let wrapped: Vec<_> = std::thread::scope(|scope| {
+            let rotations = [(); 8].map(|()| {
+                scope.spawn(|| {
+                    let file = LocalFile::open(&path, &Entropy::system()).unwrap();
+                    file.rotate().unwrap();
+                    file.wrap(b"", &[7; 32]).unwrap()
+                })
+            });
+            rotations.into_iter().map(|rotation| rotation.join().unwrap()).collect()
+        });
+        let file = LocalFile::open(&path, &Entropy::system()).unwrap();
+        assert_eq!(file.newest().unwrap(), 9);
+        for (version, bytes) in wrapped {
+            let wrapped = Wrapped { kek: file.name().to_owned(), version, bytes };
+            assert_eq!(file.unwrap(b"", &wrapped).unwrap().as_slice(), [7; 32]);
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The canaries: what they are, and how each comes into the server.
 
-use bailiwick_server::config::TokenKey;
+use bailiwick_server::config::Pooler;
+use bailiwick_server::db::{Db, embedded};
+use bailiwick_server::server_secrets::{Purpose, ServerSecrets};
 use bailiwick_server::vault::{LEDGER_KEY, Owner, Place, RowId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, RequestBuilder};
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -94,12 +95,17 @@ impl Planted {
         let kek: Value = serde_json::from_str(&home.read("secrets/kek.json")).unwrap();
         let kek = STANDARD.decode(kek["keys"][0]["key"].as_str().unwrap()).unwrap();
         self.canaries.push(Canary { what: "KEK", bytes: kek });
-        let token = TokenKey::parse(&home.read("secrets/token_key")).unwrap();
-        let lines: Vec<&str> = token.pem().expose_secret().lines().filter(|line| !line.starts_with('-')).collect();
+    }
+
+    /// The key that signs access tokens.
+    pub async fn token_key(&mut self, home: &DevHome) {
+        let vault = vault_of(home).await;
+        let urls = embedded::urls_of_running(&home.dir).unwrap();
+        let db = Db::connect(&urls.runtime, &urls.system, 1, Pooler::None).unwrap();
+        let known = ServerSecrets::new(db, vault).all().await.unwrap();
         // PKCS #8 of a P-256 key: the private number stands behind 36 bytes that are always the same.
-        let private = STANDARD.decode(lines.concat()).unwrap()[36..68].to_vec();
+        let private = known.of(Purpose::TokenKey)[0].value[36..68].to_vec();
         self.canaries.push(Canary { what: "token key", bytes: private });
-        self.canaries.push(Canary { what: "token key as PEM", bytes: lines[1].as_bytes().to_vec() });
     }
 
     async fn sign_in(&mut self, server: &DevServer<'_>) {

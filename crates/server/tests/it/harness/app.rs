@@ -10,7 +10,6 @@ use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::{
     self, Config, Database, InternalKey, Jobs, Log, LogFormat, Mail, MailTransport, Mode, Pooler, PublicUrl, Secrets,
-    TokenKey,
 };
 use bailiwick_server::db::Db;
 use bailiwick_server::entropy::Entropy;
@@ -81,20 +80,14 @@ impl TestApp {
 
     /// A server on this database with so many connections in each pool.
     pub async fn on(database: TestDatabase, pool_size: u32) -> Self {
-        let secrets = Secrets {
-            token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
-            internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).ok(),
-        };
+        let secrets = made_secrets();
         let vault = super::vault::settings(&database.kek_file);
         Self::with(database, pool_size, secrets, vault, None).await
     }
 
     /// A server whose keys are kept so.
     pub async fn keeping(database: TestDatabase, vault: config::Vault) -> Self {
-        let secrets = Secrets {
-            token_key: TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap(),
-            internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).ok(),
-        };
+        let secrets = made_secrets();
         Self::with(database, 10, secrets, vault, None).await
     }
 
@@ -376,6 +369,10 @@ fn clock(ahead_seconds: Arc<AtomicI64>) -> Clock {
     Clock::from_fn(move || -> OffsetDateTime {
         system.now() + time::Duration::seconds(ahead_seconds.load(Ordering::SeqCst))
     })
+}
+
+fn made_secrets() -> Secrets {
+    Secrets { internal_key: InternalKey::parse(&InternalKey::make_for_dev(&Entropy::system())).ok() }
 }
 
 fn config(

@@ -84,7 +84,7 @@ impl Node {
 /// `bailiwickd serve` on the database, the anchor store and the secrets of a server of this process.
 pub fn command(app: &TestApp) -> Command {
     let (port, private_port) = (free_port(), free_port());
-    let Secrets { token_key, internal_key } = app.secrets();
+    let Secrets { internal_key } = app.secrets();
     let internal_key = internal_key.as_ref().unwrap().secret().expose_secret().trim_start_matches(DEV_MARK).to_owned();
     let mut command = bailiwickd(["serve"]);
     command
@@ -98,7 +98,6 @@ pub fn command(app: &TestApp) -> Command {
         .env("BAILIWICK_JOBS_WORKERS", "0")
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example")
-        .env("BAILIWICK_SECRETS_TOKEN_KEY", token_key.pem().expose_secret())
         .env("BAILIWICK_VAULT_KEK", "local")
         .env("BAILIWICK_VAULT_KEK_FILE", &app.database.kek_file)
         .env("BAILIWICK_SECRETS_INTERNAL_KEY", internal_key);

@@ -49,7 +49,7 @@ async fn rotated_keys_verify_old_and_new() {
     let origin = &old_checkpoint.unverified().origin;
     let [old_key] = live(&recorder, origin).await.try_into().unwrap();
 
-    let mut rotate = bailiwickd(["ledger", "rotate-key", "--workspace", &recorder.workspace, "--data-dir"]);
+    let mut rotate = bailiwickd(["rotate", "ledger-key", "--workspace", &recorder.workspace, "--data-dir"]);
     let output = rotate.arg(&home.dir).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let vkey = String::from_utf8(output.stdout).unwrap().trim_end().to_owned();
@@ -79,7 +79,7 @@ async fn rotated_keys_verify_old_and_new() {
 
     // A failed rotation leaves both as they were: there is no such log.
     let stranger = "ws_01h455vb4pex5vsknk084sn02q";
-    let mut rotate = bailiwickd(["ledger", "rotate-key", "--workspace", stranger, "--data-dir"]);
+    let mut rotate = bailiwickd(["rotate", "ledger-key", "--workspace", stranger, "--data-dir"]);
     let output = rotate.arg(&home.dir).output().await.unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let pool = PgPool::connect_lazy(&home.read("postgres.url")).unwrap();

@@ -5,9 +5,12 @@ use std::process::Stdio;
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::process::Command;
 
 use super::{VALUE, World};
+use crate::harness::cluster::options;
+use crate::harness::process::until;
 use crate::harness::programs::pg_dump;
 
 async fn dump(world: &World) -> String {
@@ -101,4 +104,29 @@ async fn another_workspaces_row_opens_nothing() {
     assert_eq!(moved.execute(&world.app.database.owner).await.unwrap().rows_affected(), 1);
     let refused = world.app.post(&format!("{path}/{own}/reveal"), &json!({})).bearer(&bob.access_token).send().await;
     assert_eq!(refused.problem(), (409, "secret_damaged".to_owned()));
+}
+
+#[tokio::test]
+async fn what_was_moved_behind_other_walls_is_not_read() {
+    let world = World::found().await;
+    let (of_live, of_all) = (world.secret("live").await, world.secret("all").await);
+    let projects = format!("/v1/workspaces/{}/projects", world.workspace);
+    let made = world.app.post(&projects, &json!({"name": "p"})).bearer(&world.ada.access_token).send().await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let mut intruder = PgConnection::connect_with(&options(&world.app.database.superuser_url)).await.unwrap();
+    sqlx::raw_sql("SET session_replication_role = replica").execute(&mut intruder).await.unwrap();
+    for (secret, set) in [(&of_live, "environment = 'test'"), (&of_all, "project_id = (SELECT id FROM projects)")] {
+        for (table, id) in [("secrets", "id"), ("secret_versions", "secret_id")] {
+            let sql = AssertSqlSafe(format!("UPDATE {table} SET {set} WHERE {id} = $1"));
+            sqlx::query(sql).bind(world.uuids(secret).1).execute(&mut intruder).await.unwrap();
+        }
+    }
+    let in_test = world.app.post(&world.path(&format!("/{of_live}/reveal")), &json!({}));
+    let in_test = in_test.bearer(&world.ada.access_token).header("bailiwick-environment", "test");
+    let asked = in_test.send().await;
+    assert_eq!(asked.problem(), (409, "secret_damaged".to_owned()), "{}", asked.text);
+    let asked = world.reveal(&of_all, json!({})).await;
+    assert_eq!(asked.problem(), (409, "secret_damaged".to_owned()), "{}", asked.text);
+    let told = "SELECT count(*) FROM alerts WHERE of_what = 'secret/v2'";
+    until(async || sqlx::query_scalar::<_, i64>(told).fetch_one(&world.app.database.owner).await.unwrap() == 2).await;
 }

@@ -7,7 +7,7 @@ use bailiwick_server::internal_credentials;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{FOUND_WITHIN, Intruder, found, reconciler, until_found};
+use super::{FOUND_WITHIN, Intruder, found, reconciler, until_found, watched};
 use crate::harness::app::TestApp;
 use crate::harness::process::until;
 
@@ -122,7 +122,50 @@ async fn a_log_that_was_cut_together_with_a_row_is_found_and_nothing_is_fenced_b
     assert_eq!(checkpoint.status, 200);
     let mut intruder = Intruder::enter(&app).await;
     intruder.does("UPDATE ledger_entries SET entry = entry || ' ' WHERE action = 'api_key.created'").await;
-    until_found(&app, "log_broken", 1).await;
+    // The server's own may have read the entry before it was another one.
+    let (reconciler, alerts) = watched(&app).await;
+    assert_eq!(reconciler.look().await.unwrap().fenced, 0);
+    assert!(alerts.take().await.iter().any(|alert| alert.what == "log_broken"));
     assert!(works(&app, key["key"].as_str().unwrap()).await);
     assert_eq!((found(&app, "row_rolled_back").await, found(&app, "row_without_entry").await), (0, 0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_hides_nothing_else() {
+    let app = TestApp::start().await;
+    let (ada, acme) = app.founder("ada@example.com", "acme").await;
+    let key = app.api_key(&ada, &acme, &json!({"name": "k", "scopes": ["read"]})).await;
+    app.numbered().await;
+    let mut intruder = Intruder::enter(&app).await;
+    let reconciler = reconciler(&app).await;
+    reconciler.look().await.unwrap();
+    // A moment that no program can read, and an older row of another kind.
+    intruder.does("CREATE TABLE kept AS SELECT * FROM api_keys").await;
+    let path = format!("/v1/workspaces/{acme}/api-keys/{}", key["id"].as_str().unwrap());
+    assert_eq!(app.delete(&path).bearer(&ada.access_token).send().await.status, 204);
+    app.numbered().await;
+    intruder.does("ALTER TABLE sessions DROP CONSTRAINT sessions_finite").await;
+    intruder.does("UPDATE sessions SET expires_at = 'infinity'").await;
+    intruder.does("UPDATE api_keys t SET revoked_at = NULL, version = k.version, mac = k.mac FROM kept k").await;
+    let look = reconciler.look().await.unwrap();
+    assert_eq!(look.fenced, 1, "{look:?}");
+    until_found(&app, "not_reconciled", 1).await;
+}
+
+#[tokio::test]
+async fn a_log_that_is_hidden_is_told() {
+    let app = TestApp::start().await;
+    let (ada, acme) = app.founder("ada@example.com", "acme").await;
+    app.api_key(&ada, &acme, &json!({"name": "k", "scopes": ["read"]})).await;
+    app.numbered().await;
+    let checkpoint = app.get(&format!("/v1/workspaces/{acme}/audit/checkpoint")).bearer(&ada.access_token).send().await;
+    assert_eq!(checkpoint.status, 200, "{}", checkpoint.text);
+    let reconciler = reconciler(&app).await;
+    let mut intruder = Intruder::enter(&app).await;
+    let of_the_cell = "workspace_id = '00000000-0000-0000-0000-000000000000'";
+    let hide = "CREATE POLICY hidden ON ledger_heads AS RESTRICTIVE FOR SELECT TO bailiwick_system";
+    intruder.does(&format!("{hide} USING ({of_the_cell})")).await;
+    // It has read nothing yet, and knows of the log by the journal.
+    reconciler.look().await.unwrap();
+    until_found(&app, "log_broken", 1).await;
 }

@@ -1,16 +1,17 @@
 //! Two tenants with a canary each, and what one of them gets to see.
 
 use bailiwick_proof::id::{Id, ProjectId, SessionId, UserId, WorkspaceId};
-use bailiwick_server::authn::{AccessTokens, authenticate_key, authenticate_session};
+use bailiwick_server::authn::{AccessTokens, authenticate_key, authenticate_session, make_token_key};
 use bailiwick_server::authz::{Memberships, Notary, Principal, Request, grant, may};
 use bailiwick_server::clock::Clock;
-use bailiwick_server::config::TokenKey;
 use bailiwick_server::context::RequestContext;
 use bailiwick_server::db::{Db, OperationalPath};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::feed::Feed;
+use bailiwick_server::server_secrets::{Known, Version};
 use serde_json::json;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::harness::app::TestApp;
@@ -110,8 +111,11 @@ pub async fn visit(db: &Db, tenant: &Tenant) -> Sight {
 
 /// The settings of the founder's `AccountTx`, for which they sign in by a token of a key of ours.
 pub async fn account_settings(app: &TestApp, tenant: &Tenant) -> Vec<String> {
-    let token_key = TokenKey::parse(&TokenKey::make_for_dev().unwrap()).unwrap();
-    let tokens = AccessTokens::new(token_key.pem(), &app.url).unwrap();
+    let (_, value) = make_token_key().unwrap();
+    let tokens = AccessTokens::new(&app.url);
+    let begun = OffsetDateTime::UNIX_EPOCH;
+    let version = Version { number: 1, value, used_from: begun, older_until: begun };
+    tokens.learn(&Known::new(vec![version], Vec::new())).unwrap();
     let session: Uuid = sqlx::query_scalar("SELECT id FROM sessions WHERE user_id = $1")
         .bind(tenant.user)
         .fetch_one(&app.database.owner)

@@ -3,7 +3,7 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 10] = [
+const CELL_TABLES: [(&str, &str); 11] = [
     ("cell_facts", "what was fixed when the cell was made"),
     ("feed_nodes", "a node serves all workspaces"),
     ("job_schedules", "what the server does again and again, for nobody in particular"),
@@ -14,6 +14,7 @@ const CELL_TABLES: [(&str, &str); 10] = [
     ("cell_ledger_staged", "account events and failed sign-ins go to the cell's own log"),
     ("account_idempotency_records", "a person's, before the workspace exists"),
     ("internal_credentials", "the operator's own services"),
+    ("server_secrets", "the server's own"),
 ];
 
 /// Tenant tables whose rows belong to the workspace as a whole.
@@ -36,7 +37,7 @@ const WITHOUT_PROJECT: [(&str, &str); 5] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 30] = [
+const READABLE_SECRETS: [(&str, &str); 31] = [
     ("bailiwick_runtime ledger_openings.ip_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.meta_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.target_sealed", "as above"),
@@ -51,6 +52,7 @@ const READABLE_SECRETS: [(&str, &str); 30] = [
     ("bailiwick_system vault_subjects.name_sealed", "seals anew under a newer key"),
     ("bailiwick_runtime ledger_openings.actor_sealed", "shows a log to its own workspace, which alone can open it"),
     ("bailiwick_system ledger_keys.seed_sealed", "signs checkpoints"),
+    ("bailiwick_system server_secrets.value_sealed", "signs access tokens, sends mail"),
     ("bailiwick_system job_payloads.payload_sealed", "runs jobs"),
     ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),
     ("bailiwick_runtime idempotency_records.request_digest", "tells another request under the same key"),

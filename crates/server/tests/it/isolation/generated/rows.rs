@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 33] = [
+const MAKERS: [(&str, &str); 34] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -170,6 +170,7 @@ const MAKERS: [(&str, &str); 33] = [
          request_digest sha256(:id); reply_sealed 'sealed'; created_at now()",
     ),
     ("users", "id :user; email :user; email_key :user; created_at now()"),
+    ("server_secrets", "purpose 'mail'; version :number; value_sealed 'sealed'; created_at now()"),
     ("internal_credentials", "id :id; service 'gateway'; digest sha256(:id); audiences '{billing}'; created_at now()"),
     ("sessions", "id :id; user_id :person; created_at now(); expires_at now()"),
     ("refresh_tokens", "digest sha256(:id); session_id :seeded; issued_at now(); expires_at now()"),
