@@ -23,7 +23,9 @@ pub enum EraseError {
     #[error("nothing is recorded of this subject")]
     NoSuchSubject,
     /// The subject is known, and no field of any entry is said to be about it.
-    #[error("no field stands under this subject's number: has somebody changed the database? See docs/runbooks/forged-row-found.md")]
+    #[error(
+        "no field stands under this subject's number: has somebody changed the database? See docs/runbooks/forged-row-found.md"
+    )]
     NothingFound,
     /// No workspace of this id has ever had anything sealed.
     #[error("there is no such workspace")]

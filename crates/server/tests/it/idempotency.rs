@@ -106,6 +106,40 @@ async fn a_refusal_is_not_kept_and_a_replay_is_authorized_again() {
 }
 
 #[tokio::test]
+async fn the_same_key_of_somebody_else_is_another_key() {
+    let app = TestApp::start().await;
+    let (ada, workspace) = app.founder("ada@example.com", "acme").await;
+    let admin = app.join(&workspace, "admin@example.com", "admin").await;
+    let body = json!({"name": "k", "scopes": ["read"]});
+    let by_ada = make(&app, &ada, "same", &body).await;
+    let by_admin = make(&app, &admin, "same", &body).await;
+    assert!(by_ada.status == 201 && by_admin.status == 201, "{}", by_admin.text);
+    assert!(!by_admin.headers.contains_key("idempotent-replayed"), "{}", by_admin.text);
+    assert_ne!(by_ada.text_of("key"), by_admin.text_of("key"));
+    // Each goes on being answered with their own.
+    assert_eq!(make(&app, &ada, "same", &body).await.text, by_ada.text);
+    assert_eq!(make(&app, &admin, "same", &body).await.text, by_admin.text);
+    assert_eq!(count(&app, "api_keys").await, 2);
+}
+
+/// Whoever owns the database points one person's kept answer at another.
+#[tokio::test]
+async fn a_kept_answer_opens_for_nobody_else() {
+    let app = TestApp::start().await;
+    let (ada, workspace) = app.founder("ada@example.com", "acme").await;
+    let admin = app.join(&workspace, "admin@example.com", "admin").await;
+    let body = json!({"name": "k", "scopes": ["read"]});
+    let by_ada = make(&app, &ada, "same", &body).await;
+    let moved = sqlx::query(
+        "UPDATE idempotency_records SET principal_id = (SELECT id FROM users WHERE email_key = 'admin@example.com')",
+    );
+    assert_eq!(moved.execute(&app.database.owner).await.unwrap().rows_affected(), 1);
+    let refused = make(&app, &admin, "same", &body).await;
+    assert_eq!(refused.problem().0, 500, "{}", refused.text);
+    assert!(!refused.text.contains(&by_ada.text_of("key")));
+}
+
+#[tokio::test]
 async fn keys_have_a_form() {
     let app = TestApp::start().await;
     let (ada, _) = app.founder("ada@example.com", "acme").await;

@@ -1,6 +1,7 @@
 //! Whoever owns the database grants nothing: rows that are forged, altered, put back or deleted.
 
 mod forged;
+mod log;
 mod put_back;
 mod quiet;
 
@@ -58,15 +59,18 @@ async fn until_found(app: &TestApp, what: &str, count: i64) {
     assert!(in_time.is_ok(), "{what}: {} of {count}", found(app, what).await);
 }
 
-/// One that looks when it is asked to, beside the server's own.
-async fn reconciler(app: &TestApp) -> Reconciler {
-    watched(app).await.0
+/// One that looks when it is asked to, beside the server's own; and what it raises.
+async fn reconciler(app: &TestApp) -> (Reconciler, Alerts) {
+    let (vault, ledger) = (app.vault().await, vault::ledger(&app.database, &app.db).await.unwrap());
+    let (notary, alerts) = (Notary::open(&vault).await.unwrap(), vault.alerts().clone());
+    let (clock, entropy) = (Clock::system(), Entropy::system());
+    (Reconciler::new(app.db.clone(), notary, ledger, alerts.clone(), clock, entropy), alerts)
 }
 
-/// The same, with what it finds.
-async fn watched(app: &TestApp) -> (Reconciler, Alerts) {
-    let (vault, ledger) = (app.vault().await, vault::ledger(&app.database, &app.db).await.unwrap());
-    let notary = Notary::open(&vault).await.unwrap();
-    let alerts = vault.alerts().clone();
-    (Reconciler::new(app.db.clone(), notary, ledger, alerts.clone(), Clock::system(), Entropy::system()), alerts)
+/// What was raised and nobody has taken yet: of what, and what.
+async fn raised(alerts: &Alerts) -> Vec<(&'static str, &'static str)> {
+    let taken = tokio::time::timeout(Duration::from_millis(20), alerts.take()).await.unwrap_or_default();
+    let mut raised: Vec<_> = taken.iter().map(|alert| (alert.of, alert.what)).collect();
+    raised.sort_unstable();
+    raised
 }

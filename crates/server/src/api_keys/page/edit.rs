@@ -121,7 +121,9 @@ impl EditForm {
     fn refuse(&mut self, problem: Problem) -> Result<(), Problem> {
         let text = match problem.code() {
             Code::IdempotencyKeyReused => SENT_BEFORE,
-            Code::StepUpRequired => "This key reads secrets, and you signed in more than 15 minutes ago. Sign out, sign in again, and change it then.",
+            Code::StepUpRequired => {
+                "This key reads secrets, and you signed in more than 15 minutes ago. Sign out, sign in again, and change it then."
+            }
             Code::BeyondOwnAuthority => "This key may do more than your own role, so you cannot say where or how long.",
             Code::KeyAlreadyRotated => "It has a successor: when it ends was settled then.",
             Code::KeyNotActive => Code::KeyNotActive.title(),

@@ -5,13 +5,14 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
+use tokio::time::timeout;
 
 use super::reaper::reaper;
 use super::run_dir::run_dir;
@@ -20,6 +21,8 @@ use super::secrets::record;
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwickd");
 const READY: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
+/// Whatever is waited for comes within this, or it never does; longer than any test waits on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
@@ -130,7 +133,7 @@ impl<'a> DevServer<'a> {
         let log = File::options().append(true).create(true).open(&home.log).unwrap();
         let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(READY, stdout.next_line()).await;
+        let line = timeout(READY, stdout.next_line()).await;
         let line = line.unwrap_or_else(|_| panic!("not ready in time\n{}", home.log())).unwrap();
         let line = line.unwrap_or_else(|| panic!("ended before it was ready\n{}", home.log()));
         let url = line.strip_prefix("ready ").unwrap_or_else(|| panic!("not a ready line: {line}")).to_owned();
@@ -200,9 +203,11 @@ pub async fn output(command: &mut Command) -> Output {
     command.output().await.unwrap()
 }
 
-/// Runs a command that is expected to fail with exit code 1 and nothing on stdout; answers its stderr.
+/// Runs a command that is expected to fail with exit code 1 and nothing on stdout; answers its stderr. One that serves
+/// instead is killed.
 pub async fn refused(command: &mut Command) -> String {
-    let output = output(command).await;
+    let ended = timeout(READY, output(command.kill_on_drop(true))).await;
+    let output = ended.expect("it was to be refused, and runs");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{stderr}");
@@ -217,9 +222,11 @@ pub async fn gone(pid: i32) {
     }
 }
 
-/// Waits until something holds.
+/// Waits until something holds; what never does fails the test instead of standing still.
 pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
     while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "what is waited for does not come");
         tokio::time::sleep(POLL).await;
     }
 }

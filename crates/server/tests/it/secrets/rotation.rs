@@ -1,5 +1,15 @@
 //! A rotation, step by step: both versions, ready, revoked, watched, receipt.
 
+use bailiwick_proof::id::{JobId, SecretRotationId};
+use bailiwick_server::authn::authenticate_key;
+use bailiwick_server::authz::{Memberships, Principal, Request, grant, may};
+use bailiwick_server::clock::Clock;
+use bailiwick_server::context::RequestContext;
+use bailiwick_server::entropy::Entropy;
+use bailiwick_server::feed::Feed;
+use bailiwick_server::jobs::Queue;
+use bailiwick_server::ledger::{self, Entry};
+use bailiwick_server::secrets::RotateSecrets;
 use reqwest::Method;
 use serde_json::{Value, json};
 use time::Duration;
@@ -33,6 +43,30 @@ impl World {
 
     pub(super) async fn reaches(&self, rotation: &str, state: &str) {
         until(async || self.rotation(rotation).await["state"] == state).await;
+    }
+
+    /// Has a job look after a rotation that nothing is to be done for, and waits until it has.
+    async fn look_after(&self, rotation: &str) {
+        let body = json!({"name": "k", "scopes": ["management"]});
+        let key = self.app.api_key(&self.ada, &self.workspace, &body).await;
+        let (db, clock, entropy) = (&self.app.db, Clock::system(), Entropy::system());
+        let context = RequestContext::internal(&clock, &entropy);
+        let feed = Feed::new(db.clone(), self.app.notary().await, &clock, &entropy);
+        let holder = authenticate_key(&feed, key["key"].as_str().unwrap(), context.received_at, None).await.unwrap();
+        let request = Request { workspace: &self.workspace, environment: None, context: &context };
+        let granted = grant::<may::UpdateSecret>(Principal::Key(holder), &Memberships::default(), request).unwrap();
+        let mut tx = db.workspace_tx(&granted).await.unwrap();
+        let queue = Queue::new(self.app.vault().await, entropy.clone());
+        let rotation: SecretRotationId = rotation.parse().unwrap();
+        let job: JobId = queue.enqueue::<RotateSecrets>(&mut tx, &rotation.uuid()).await.unwrap();
+        let entry = Entry::told("test.asked".to_owned(), "test".to_owned(), String::new(), json!({})).unwrap();
+        let recorded = ledger::stage(&mut tx, &entropy, entry);
+        tx.commit(recorded).await.unwrap();
+        let waits = async || -> bool {
+            let sql = "SELECT EXISTS (SELECT FROM jobs_ready WHERE id = $1)";
+            sqlx::query_scalar(sql).bind(job.uuid()).fetch_one(&self.app.database.owner).await.unwrap()
+        };
+        until(async || !waits().await).await;
     }
 }
 
@@ -107,7 +141,6 @@ async fn nothing_is_revoked_before_somebody_says_that_it_is_deployed() {
     let mut world = World::found().await;
     let id = world.secret("token").await;
     let rotation = world.open_rotation(&id, 0).await;
-    // A job that somebody enqueues too early, or twice, finds nothing to do.
     world.app.advance(Duration::days(40));
     world.ada = world.app.sign_in("ada@example.com").await;
     assert_eq!(world.rotation(&rotation).await["state"], "awaiting_ready");
@@ -115,6 +148,31 @@ async fn nothing_is_revoked_before_somebody_says_that_it_is_deployed() {
     world.ready(&rotation).await;
     world.reaches(&rotation, "finished").await;
     assert_eq!(world.reveal(&id, json!({"version": 1})).await.problem().1, "secret_version_gone");
+}
+
+#[tokio::test]
+async fn a_job_that_comes_too_early_or_twice_finds_nothing_to_do() {
+    let mut world = World::found().await;
+    let id = world.secret("token").await;
+    let rotation = world.open_rotation(&id, 3_600).await;
+    world.look_after(&rotation).await;
+    assert_eq!(world.rotation(&rotation).await["state"], "awaiting_ready", "nobody has said that it is deployed");
+    assert_eq!(world.reveal(&id, json!({"version": 1})).await.text_of("value"), VALUE);
+    world.ready(&rotation).await;
+    world.reaches(&rotation, "watching").await;
+    world.look_after(&rotation).await;
+    assert_eq!(world.rotation(&rotation).await["state"], "watching", "the watch is not over");
+    world.app.advance(Duration::minutes(61));
+    world.refresh().await;
+    world.reaches(&rotation, "finished").await;
+    world.look_after(&rotation).await;
+    let told = world.actions().await;
+    for once in ["secret.rotation_ready", "secret.version_revoked", "secret.rotated"] {
+        assert_eq!(told.iter().filter(|action| *action == once).count(), 1, "{once}");
+    }
+    let dead: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM jobs_dead").fetch_one(&world.app.database.owner).await.unwrap();
+    assert_eq!(dead, 0, "each such job ends well");
 }
 
 #[tokio::test]

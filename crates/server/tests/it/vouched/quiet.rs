@@ -42,7 +42,7 @@ async fn live(app: &TestApp, one_mail: &Mutex<()>, n: usize, until: Instant) -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_at_full_speed_raise_no_alert() {
     let app = TestApp::start().await;
-    let reconciler = reconciler(&app).await;
+    let (reconciler, _) = reconciler(&app).await;
     let until = Instant::now() + Duration::from_secs(8);
     let one_mail = Mutex::new(());
     let changing = futures_util::future::join_all((0..6).map(|n| live(&app, &one_mail, n, until)));

@@ -170,7 +170,7 @@ const MAKERS: [(&str, &str); 34] = [
          request_digest sha256(:id); reply_sealed 'sealed'; created_at now()",
     ),
     ("users", "id :user; email :user; email_key :user; created_at now()"),
-    ("server_secrets", "purpose 'mail'; version :number; value_sealed 'sealed'; created_at now()"),
+    ("server_secrets", "purpose 'mail'; version 1 + ('x' || left(md5(:id), 6))::bit(24)::integer; value_sealed 'sealed'; created_at now()"),
     ("internal_credentials", "id :id; service 'gateway'; digest sha256(:id); audiences '{billing}'; created_at now()"),
     ("sessions", "id :id; user_id :person; created_at now(); expires_at now()"),
     ("refresh_tokens", "digest sha256(:id); session_id :seeded; issued_at now(); expires_at now()"),
