@@ -58,8 +58,19 @@ async fn a_person_has_to_have_signed_in_a_moment_ago() {
     let path = world.path(&format!("/{id}/reveal"));
     let by_key = world.app.post(&path, &json!({})).bearer(key["key"].as_str().unwrap()).send().await;
     assert_eq!(by_key.text_of("value"), VALUE, "a key has no sign-in");
+    // Nor do they make one that reads for them, or have one rotated.
+    let keys = format!("/v1/workspaces/{}/api-keys", world.workspace);
+    let rotate = format!("{keys}/{}/rotate", key["id"].as_str().unwrap());
+    let reads = json!({"name": "reads", "scopes": ["management"]});
+    for (path, body) in [(&keys, &reads), (&rotate, &json!({}))] {
+        let refused = world.app.post(path, body).bearer(&world.ada.access_token).send().await;
+        assert_eq!(refused.problem(), (403, "step_up_required".to_owned()), "{path}");
+    }
+    let other = json!({"name": "does not", "scopes": ["read"]});
+    assert_eq!(world.app.post(&keys, &other).bearer(&world.ada.access_token).send().await.status, 201);
     world.ada = world.app.sign_in("ada@example.com").await;
     assert_eq!(world.reveal(&id, json!({})).await.text_of("value"), VALUE);
+    assert_eq!(world.app.post(&keys, &reads).bearer(&world.ada.access_token).send().await.status, 201);
     let told = world.actions().await;
     assert_eq!(told.iter().filter(|action| *action == "secret.revealed").count(), 3, "a refusal reads nothing");
 }

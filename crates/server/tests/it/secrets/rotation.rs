@@ -163,7 +163,7 @@ async fn a_job_that_comes_too_early_or_twice_finds_nothing_to_do() {
     world.look_after(&rotation).await;
     assert_eq!(world.rotation(&rotation).await["state"], "watching", "the watch is not over");
     world.app.advance(Duration::minutes(61));
-    world.refresh().await;
+    world.ada = world.app.sign_in("ada@example.com").await;
     world.reaches(&rotation, "finished").await;
     world.look_after(&rotation).await;
     let told = world.actions().await;
