@@ -81,8 +81,13 @@ impl App {
         let learning = tokio::spawn(async move {
             supervise("server_secrets", || learning.server_secrets.follow(|known| learning.learn(known))).await;
         });
+        let reconciler = reconciler(&state);
+        let (standing_by, schema) = (reconciler.clone(), state.schema_watch.clone());
+        let standing_by = tokio::spawn(async move {
+            supervise("stand_by", || housekeeping::stand_by(&standing_by, &schema)).await;
+        });
         let (stop_workers, workers_stop) = oneshot::channel::<()>();
-        let workers = tokio::spawn(workers(&state, slots).run(async move {
+        let workers = tokio::spawn(workers(&state, slots, reconciler).run(async move {
             let _told = workers_stop.await;
         }));
         let ledger = state.ledger.clone();
@@ -103,6 +108,7 @@ impl App {
         // Requests have ended, so nothing more is enqueued here; what a job changes is numbered while it can be.
         let _workers_died = stop_workers.send(());
         let _panicked = workers.await;
+        standing_by.abort();
         alerting.abort();
         learning.abort();
         ledger.abort();
@@ -114,17 +120,21 @@ impl App {
     }
 }
 
-/// Every kind of job that there is, and who runs them.
-fn workers(state: &AppState, slots: usize) -> Workers {
-    let (db, clock) = (&state.db, &state.edge.clock);
-    let reconciler = Reconciler::new(
-        db.clone(),
+/// Whoever holds rows against the ledger.
+fn reconciler(state: &AppState) -> Reconciler {
+    Reconciler::new(
+        state.db.clone(),
         state.notary.clone(),
         state.ledger.clone(),
         state.vault.alerts().clone(),
-        clock.clone(),
+        state.edge.clock.clone(),
         state.edge.entropy.clone(),
-    );
+    )
+}
+
+/// Every kind of job that there is, and who runs them.
+fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
+    let (db, clock) = (&state.db, &state.edge.clock);
     let (queue, schedules) = (state.queue.clone(), housekeeping::SCHEDULES.to_vec());
     let registry = housekeeping::register(Registry::default(), db, clock, reconciler)
         .with(RotateKeys {

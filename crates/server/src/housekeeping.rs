@@ -18,6 +18,8 @@ use crate::vault::{KEY_AGE, Rewrapped, Vault};
 /// What was put back is found within a minute.
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_secs(60);
+/// After so long without the queue's word a process looks by itself.
+const UNTOLD: Duration = Duration::from_secs(120);
 const METRICS: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3_600);
 const REPLAYS_LIVE: Span = Span::days(1);
@@ -55,6 +57,23 @@ pub async fn tend_metrics(metrics: PrometheusHandle) {
     loop {
         rounds.tick().await;
         metrics.run_upkeep();
+    }
+}
+
+/// Looks at rows and schema in this process when the queue has had it do so no longer: somebody may have put the job off who
+/// does not want to be found. Never resolves.
+pub async fn stand_by(reconciler: &Reconciler, schema: &SchemaWatch) {
+    loop {
+        tokio::time::sleep(HALF_A_MINUTE).await;
+        if reconciler.idle_for() < UNTOLD {
+            continue;
+        }
+        if let Err(error) = reconciler.look().await {
+            tracing::warn!(event = "reconciliation_failed", cause = %error);
+        }
+        if let Err(error) = schema.look().await {
+            tracing::warn!(event = "schema_not_compared", cause = %error);
+        }
     }
 }
 

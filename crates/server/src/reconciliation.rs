@@ -14,6 +14,9 @@
 //! | `log_broken` | a log is not what it was, or is not there any more |
 //! | `not_reconciled` | rows of this kind, or the logs, cannot be read: what stands there is not held against anything |
 //!
+//! Who looks is decided by the queue, once in the cell; but whoever owns the database owns the queue. So a process that has
+//! not looked for two minutes looks without being told ([`crate::housekeeping::stand_by`]).
+//!
 //! # Invariants
 //! - A row that is rolled back or without an entry loses its MAC: every node drops it, and it stays so until the product
 //!   makes it anew.
@@ -25,13 +28,15 @@ mod known;
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use bailiwick_proof::log::Log;
 use futures_util::FutureExt as _;
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use known::{Known, Standing as Verdict};
@@ -70,6 +75,8 @@ pub struct Reconciler {
     clock: Clock,
     entropy: Entropy,
     known: Arc<Mutex<Known>>,
+    /// When this process ended its last good look.
+    looked: Arc<std::sync::Mutex<Instant>>,
 }
 
 /// Why a look came to no end.
@@ -102,7 +109,14 @@ impl Reconciler {
     /// One that has read nothing yet.
     #[must_use]
     pub fn new(db: Db, notary: Notary, ledger: Ledger, alerts: Alerts, clock: Clock, entropy: Entropy) -> Self {
-        Self { db, notary, ledger, alerts, clock, entropy, known: Arc::default() }
+        let looked = Arc::new(std::sync::Mutex::new(Instant::now()));
+        Self { db, notary, ledger, alerts, clock, entropy, known: Arc::default(), looked }
+    }
+
+    /// How long ago this process ended its last good look, or began.
+    #[must_use]
+    pub fn idle_for(&self) -> Duration {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Looks at every row that grants something.
@@ -143,6 +157,9 @@ impl Reconciler {
         look.gone = self.report_gone(&known, &broken, &blind);
         metrics::counter!("bailiwick_rows_fenced_total").increment(look.fenced);
         metrics::gauge!("bailiwick_rows_unvouched").set(f64::from(u32::try_from(look.unvouched).unwrap_or(u32::MAX)));
+        if blind.is_empty() {
+            *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
         Ok(look)
     }
 
@@ -244,7 +261,7 @@ impl Job for Reconciler {
         attempts: 3,
         per_lane: 1,
         // The first look of a process reads every log from its beginning.
-        time_limit: std::time::Duration::from_secs(900),
+        time_limit: Duration::from_secs(900),
         dead_payload: DeadPayload::Scrubbed,
         ..Policy::QUICK
     };

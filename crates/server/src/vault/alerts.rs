@@ -13,8 +13,13 @@ use uuid::Uuid;
 
 /// The same finding is raised again so long after, not before.
 const QUIET: Duration = Duration::from_secs(600);
-/// So many are kept until somebody takes them; of more, the count alone is known.
-const KEPT: usize = 4096;
+/// So many of one kind are kept and remembered; of more, that there were more. So whoever raises thousands of one kind
+/// does not hide the one of another.
+const KEPT_OF_A_KIND: usize = 2048;
+/// So many of all kinds.
+const KEPT: usize = 8 * KEPT_OF_A_KIND;
+/// There were more of a kind than are kept.
+const MORE: &str = "more_of_a_kind";
 
 /// Something that should not be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,11 +56,17 @@ impl Alerts {
         metrics::counter!("bailiwick_alerts_total", "what" => alert.what, "of" => alert.of).increment(1);
         let now = Instant::now();
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.raised_at.len() >= KEPT {
+        let is_new = |waiting: &Waiting, alert: &Alert| {
+            waiting.raised_at.get(alert).is_none_or(|at| now.duration_since(*at) >= QUIET)
+        };
+        let mut alert = alert;
+        if is_new(&waiting, &alert) && waiting.is_full_of(alert.what) {
             waiting.raised_at.retain(|_, at| now.duration_since(*at) < QUIET);
+            if waiting.is_full_of(alert.what) {
+                alert = Alert { what: MORE, of: alert.what, workspace: Uuid::nil(), row: String::new() };
+            }
         }
-        let is_new = waiting.raised_at.get(&alert).is_none_or(|at| now.duration_since(*at) >= QUIET);
-        if !is_new || waiting.alerts.len() >= KEPT || waiting.raised_at.len() >= KEPT {
+        if !is_new(&waiting, &alert) || waiting.alerts.len() >= KEPT || waiting.raised_at.len() >= KEPT {
             return;
         }
         tracing::error!(event = "alert", what = alert.what, of = alert.of, workspace_id = %alert.workspace, row = alert.row);
@@ -86,9 +97,30 @@ impl Alerts {
     }
 }
 
+impl Waiting {
+    fn is_full_of(&self, what: &str) -> bool {
+        self.raised_at.len() >= KEPT_OF_A_KIND
+            && self.raised_at.keys().filter(|alert| alert.what == what).count() >= KEPT_OF_A_KIND
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn thousands_of_one_kind_do_not_hide_the_one_of_another() {
+        let alerts = Alerts::default();
+        let of = |what, row: usize| Alert { what, of: "api_keys", workspace: Uuid::nil(), row: row.to_string() };
+        for row in 0..KEPT_OF_A_KIND + 500 {
+            alerts.raise(of("row_unvouched", row));
+        }
+        alerts.raise(of("row_rolled_back", 0));
+        let taken = alerts.take().await;
+        assert_eq!(taken.len(), KEPT_OF_A_KIND + 2);
+        assert_eq!(taken.iter().find(|alert| alert.what == MORE).unwrap().of, "row_unvouched");
+        assert_eq!(taken.last().unwrap().what, "row_rolled_back");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_finding_is_told_once_in_a_while_and_not_lost() {

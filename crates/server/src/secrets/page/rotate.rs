@@ -198,6 +198,8 @@ impl RotationView {
 pub struct ReadyInput {
     idempotency_key: Uuid,
     rotation: String,
+    /// Ticked by whoever has looked: nothing takes it back.
+    deployed: String,
 }
 
 /// `POST …/secrets/{id}/ready`.

@@ -99,6 +99,7 @@ async fn a_secret_is_stored_read_given_a_version_and_deleted() {
     tab.find("#flash").await;
     tab.look("secret-rotating").await;
     tab.go(&page).await;
+    tab.click("form[action$='/ready'] input[type=checkbox]").await;
     tab.click("form[action$='/ready'] button").await;
     tab.find("#flash").await;
     until(async || {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::server_rotation::Rotation;
-use bailiwick_server::server_secrets::{POLL, Purpose, ServerSecrets};
+use bailiwick_server::server_secrets::{POLL, ServerSecrets};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -79,8 +79,8 @@ async fn it_rotates_beside_running_servers_and_nobody_notices() {
     assert_eq!((destroy(5).await, destroy(6).await, destroy(7).await), (0, 1, 0));
     let receipts = receipts(&app).await;
     let actions: Vec<&str> = receipts.iter().map(|(_, action)| action.as_str()).collect();
-    assert_eq!(actions, ["operator.secret_rotated", "operator.secret_rotated", "operator.secret_destroyed"]);
-    assert_eq!(receipts[1].0, receipt);
+    assert_eq!(actions, ["operator.secret_rotated", "operator.secret_destroyed"]);
+    assert_eq!(receipts[0].0, receipt);
     let (listed, _) = rotated(&mut rotate(&app.database, &["status"])).await;
     let listed: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!((listed.len(), &listed[0][..2], &listed[1][..2]), (2, &["token_key", "1"][..], &["token_key", "2"][..]));
@@ -129,5 +129,4 @@ async fn no_running_node_goes_back_and_nothing_that_is_put_there_signs() {
     tokio::time::sleep(POLL * 2).await;
     assert_eq!(status(&app, &first.access_token).await, 401);
     assert_eq!(kid(&app.sign_in("ada@example.com").await.access_token), kid(&second.access_token));
-    assert_eq!(secrets.all().await.unwrap().of(Purpose::TokenKey).len(), 1);
 }
