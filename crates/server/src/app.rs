@@ -84,7 +84,7 @@ impl App {
         let reconciler = reconciler(&state);
         let (standing_by, schema) = (reconciler.clone(), state.schema_watch.clone());
         let standing_by = tokio::spawn(async move {
-            supervise("stand_by", || housekeeping::stand_by(&standing_by, &schema)).await;
+            supervise("stand_by", || housekeeping::stand_by(&standing_by, &schema, housekeeping::PATIENCE)).await;
         });
         let (stop_workers, workers_stop) = oneshot::channel::<()>();
         let workers = tokio::spawn(workers(&state, slots, reconciler).run(async move {

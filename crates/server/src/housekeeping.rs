@@ -19,7 +19,7 @@ use crate::vault::{KEY_AGE, Rewrapped, Vault};
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_secs(60);
 /// After so long without the queue's word a process looks by itself.
-const UNTOLD: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 const METRICS: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3_600);
 const REPLAYS_LIVE: Span = Span::days(1);
@@ -60,12 +60,12 @@ pub async fn tend_metrics(metrics: PrometheusHandle) {
     }
 }
 
-/// Looks at rows and schema in this process when the queue has had it do so no longer: somebody may have put the job off who
-/// does not want to be found. Never resolves.
-pub async fn stand_by(reconciler: &Reconciler, schema: &SchemaWatch) {
+/// Looks at rows and schema in this process when it was not told to for so long: somebody may have put the job off who does
+/// not want to be found. Never resolves.
+pub async fn stand_by(reconciler: &Reconciler, schema: &SchemaWatch, patience: Duration) {
     loop {
-        tokio::time::sleep(HALF_A_MINUTE).await;
-        if reconciler.idle_for() < UNTOLD {
+        tokio::time::sleep(patience / 4).await;
+        if reconciler.idle_for() < patience {
             continue;
         }
         if let Err(error) = reconciler.look().await {

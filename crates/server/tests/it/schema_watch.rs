@@ -13,7 +13,8 @@ use crate::harness::app::TestApp;
 use crate::harness::cluster::options;
 use crate::harness::process::{bailiwickd, output, until};
 
-async fn watch(app: &TestApp) -> SchemaWatch {
+/// One that looks when it is asked to, beside the server's own.
+pub async fn watch(app: &TestApp) -> SchemaWatch {
     let (clock, entropy) = (Clock::system(), Entropy::system());
     let anchor = AnchorStore::open(&app.database.anchor(), &entropy).await.unwrap();
     let cell = ledger::establish(&app.db, &clock, &entropy, None, "").await.unwrap().id;

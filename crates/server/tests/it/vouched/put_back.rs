@@ -1,15 +1,18 @@
 //! Older rows with their old, good MACs, and rows that are taken away.
 
+use std::time::Duration;
+
 use bailiwick_server::alerts;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
-use bailiwick_server::internal_credentials;
+use bailiwick_server::{housekeeping, internal_credentials};
 use reqwest::Method;
 use serde_json::json;
 
 use super::{FOUND_WITHIN, Intruder, found, raised, reconciler, until_found};
 use crate::harness::app::TestApp;
 use crate::harness::process::until;
+use crate::schema_watch;
 
 const KEPT: [&str; 4] = ["api_keys", "sessions", "refresh_tokens", "internal_credentials"];
 
@@ -172,4 +175,31 @@ async fn a_log_that_is_hidden_is_told() {
     // It has read nothing yet, and knows of the log by the journal.
     reconciler.look().await.unwrap();
     assert!(raised(&alerts).await.contains(&("ledger_entries", "log_broken")));
+}
+
+#[tokio::test]
+async fn whoever_puts_the_look_off_is_found_all_the_same() {
+    let app = TestApp::start().await;
+    let (ada, acme) = app.founder("ada@example.com", "acme").await;
+    let key = app.api_key(&ada, &acme, &json!({"name": "k", "scopes": ["read"]})).await;
+    let (reconciler, _) = reconciler(&app).await;
+    let schema = schema_watch::watch(&app).await;
+    let mut intruder = Intruder::enter(&app).await;
+    intruder.does("CREATE TABLE kept AS SELECT * FROM api_keys").await;
+    let off = "INSERT INTO jobs_ready (workspace_id, environment, id, kind, due_at)
+               VALUES ('00000000-0000-0000-0000-000000000000', 'live', gen_random_uuid(), 'reconciliation.look', '2200-01-01')";
+    intruder.does(off).await;
+    let path = format!("/v1/workspaces/{acme}/api-keys/{}", key["id"].as_str().unwrap());
+    assert_eq!(app.delete(&path).bearer(&ada.access_token).send().await.status, 204);
+    app.numbered().await;
+    intruder.does("UPDATE api_keys t SET revoked_at = NULL, version = k.version, mac = k.mac FROM kept k").await;
+    let fenced = until(async || {
+        let macs: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT mac FROM api_keys").fetch_all(&app.database.owner).await.unwrap();
+        macs == [Vec::<u8>::new()]
+    });
+    tokio::select! {
+        () = housekeeping::stand_by(&reconciler, &schema, Duration::from_secs(2)) => {}
+        () = fenced => {}
+    }
 }
