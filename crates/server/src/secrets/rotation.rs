@@ -245,7 +245,12 @@ async fn open(
     let secret = stored.ok_or(RotationError::NotFound)?;
     // The secret is locked: nobody else opens one meanwhile.
     if let Some(open) = sql::open_of(tx, secret.id).await? {
-        return Err(RotationError::Open(open));
+        let mut before = sql::lock(tx, open).await?.ok_or(RotationError::NotFound)?;
+        if before.state != State::Watching {
+            return Err(RotationError::Open(open));
+        }
+        // A second leak does not wait for the end of a watch; the commit below writes this receipt too.
+        let _with_the_other = job::end_watch(tx, &changes.entropy, &mut before).await?;
     }
     let now = tx.context().received_at;
     let rotation = SecretRotation {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{SecretRotation, State, about, sql, watch_ends_at};
 use crate::authz::{Permission, PermissionSet, may};
-use crate::db::{Db, WorkspaceTx};
+use crate::db::{Db, DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::jobs::{Claimed, Done, EnqueueError, Failure, InWorkspace, Job, Policy, Queue};
 use crate::ledger::{self, Action};
@@ -62,27 +62,38 @@ impl RotateSecrets {
         mut tx: WorkspaceTx,
         mut rotation: SecretRotation,
     ) -> Result<Done, Failure> {
-        let now = tx.context().received_at;
-        let refused_uses = sql::refused_uses(&mut tx, &rotation).await?;
-        let meta = json!({
-            "rotation": rotation.id.to_string(),
-            "reason": rotation.reason,
-            "new_version": rotation.new_version,
-            "opened_at_ms": millis(Some(rotation.opened_at)),
-            "ready_at_ms": millis(rotation.ready_at),
-            "revoked_at_ms": millis(rotation.revoked_at),
-            "watched_seconds": rotation.watch_seconds,
-            "refused_uses": refused_uses,
-            "finished_at_ms": millis(Some(now)),
-        });
-        let entry = about(&mut tx, Action::SecretRotated, &rotation).await?.with(meta);
-        let (event, recorded) = ledger::stage_told(&mut tx, &self.entropy, entry);
-        rotation.finished_at = Some(now);
-        rotation.refused_uses = Some(refused_uses);
-        rotation.receipt_event_id = Some(event);
-        sql::update(&mut tx, &rotation).await?;
+        let recorded = end_watch(&mut tx, &self.entropy, &mut rotation).await?;
         claimed.commit(tx, recorded).await
     }
+}
+
+/// Ends a rotation that watches, with its receipt: all steps, and how long was watched.
+pub(super) async fn end_watch(
+    tx: &mut WorkspaceTx,
+    entropy: &Entropy,
+    rotation: &mut SecretRotation,
+) -> Result<Recorded, DbError> {
+    let now = tx.context().received_at;
+    let refused_uses = sql::refused_uses(tx, rotation).await?;
+    let watched = rotation.revoked_at.map_or(0, |at| (now - at).whole_seconds());
+    let meta = json!({
+        "rotation": rotation.id.to_string(),
+        "reason": rotation.reason,
+        "new_version": rotation.new_version,
+        "opened_at_ms": millis(Some(rotation.opened_at)),
+        "ready_at_ms": millis(rotation.ready_at),
+        "revoked_at_ms": millis(rotation.revoked_at),
+        "watched_seconds": watched.clamp(0, rotation.watch_seconds.into()),
+        "refused_uses": refused_uses,
+        "finished_at_ms": millis(Some(now)),
+    });
+    let entry = about(tx, Action::SecretRotated, rotation).await?.with(meta);
+    let (event, recorded) = ledger::stage_told(tx, entropy, entry);
+    rotation.finished_at = Some(now);
+    rotation.refused_uses = Some(refused_uses);
+    rotation.receipt_event_id = Some(event);
+    sql::update(tx, rotation).await?;
+    Ok(recorded)
 }
 
 fn millis(at: Option<OffsetDateTime>) -> Option<i64> {

@@ -176,6 +176,24 @@ async fn a_job_that_comes_too_early_or_twice_finds_nothing_to_do() {
 }
 
 #[tokio::test]
+async fn the_next_rotation_ends_a_watch_with_its_receipt() {
+    let world = World::found().await;
+    let id = world.secret("token").await;
+    let first = world.open_rotation(&id, 3_600).await;
+    world.ready(&first).await;
+    world.reaches(&first, "watching").await;
+    let second = world.open_rotation(&id, 3_600).await;
+    let ended = world.rotation(&first).await;
+    assert_eq!(ended["state"], "finished", "{ended}");
+    assert_eq!(world.rotation(&second).await["state"], "awaiting_ready");
+    let actions = world.actions().await;
+    assert_eq!(actions.iter().filter(|action| *action == "secret.rotated").count(), 1, "{actions:?}");
+    world.ready(&second).await;
+    world.reaches(&second, "watching").await;
+    assert_eq!(world.rotation(&first).await["receipt_event_id"], ended["receipt_event_id"]);
+}
+
+#[tokio::test]
 async fn a_secret_that_is_deleted_takes_its_rotation_along() {
     let world = World::found().await;
     let id = world.secret("token").await;
