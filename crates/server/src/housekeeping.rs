@@ -1,6 +1,6 @@
 //! What has to be done now and then, as scheduled jobs: once in the cell, and safe to do twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use time::Duration as Span;
@@ -63,16 +63,20 @@ pub async fn tend_metrics(metrics: PrometheusHandle) {
 /// Looks at rows and schema in this process when it was not told to for so long: somebody may have put the job off who does
 /// not want to be found. Never resolves.
 pub async fn stand_by(reconciler: &Reconciler, schema: &SchemaWatch, patience: Duration) {
+    let mut compared = Instant::now();
     loop {
         tokio::time::sleep(patience / 4).await;
-        if reconciler.idle_for() < patience {
-            continue;
-        }
-        if let Err(error) = reconciler.look().await {
+        if reconciler.idle_for() >= patience
+            && let Err(error) = reconciler.look().await
+        {
             tracing::warn!(event = "reconciliation_failed", cause = %error);
         }
-        if let Err(error) = schema.look().await {
-            tracing::warn!(event = "schema_not_compared", cause = %error);
+        // Told or not: it costs some milliseconds.
+        if compared.elapsed() >= patience {
+            compared = Instant::now();
+            if let Err(error) = schema.look().await {
+                tracing::warn!(event = "schema_not_compared", cause = %error);
+            }
         }
     }
 }

@@ -123,10 +123,11 @@ impl Rotation {
     /// See [`RotationError`].
     pub async fn token_key(&self, reason: Reason, exposed: bool) -> Result<Rotated, RotationError> {
         let (kid, pkcs8) = make_token_key().map_err(|_| RotationError::Make)?;
-        let now = self.clock.now();
-        let used_from = if exposed { now } else { now + LEAD };
-        let older_until = if exposed { now } else { used_from + ACCESS_TOKEN_TTL };
-        self.add(Purpose::TokenKey, reason, pkcs8, (used_from, older_until), Some(&kid)).await
+        let used_from = self.clock.now() + LEAD;
+        // Since ever: a node whose clock is behind refuses the exposed one too.
+        let ever = OffsetDateTime::UNIX_EPOCH;
+        let times = if exposed { (ever, ever) } else { (used_from, used_from + ACCESS_TOKEN_TTL) };
+        self.add(Purpose::TokenKey, reason, pkcs8, times, Some(&kid)).await
     }
 
     /// Mail goes another way from now on; the configured one when nothing is given.

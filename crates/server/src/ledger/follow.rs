@@ -15,6 +15,7 @@ use bailiwick_proof::log::{Log, Origin};
 
 use super::cell::{Ledger, LedgerError};
 use super::{Action, rows};
+use crate::anchor::Head;
 use crate::authz::Notary;
 use crate::authz::vouched::stamp::{self, BadStamps, Stamped};
 use crate::db::OperationalPath;
@@ -58,27 +59,30 @@ impl Follower {
         notary: &Notary,
         mut tell: impl FnMut(Told),
     ) -> Result<Followed, LedgerError> {
+        // Before the heads are read: a log may grow meanwhile, and be signed, or be founded.
+        let journaled: HashMap<String, Head> = ledger.journal().heads().into_iter().collect();
+        let known = self.known(&journaled);
         let mut tx = ledger.db().system_tx(OperationalPath::VerifyLedger).await?;
         let heads = sql::heads(&mut tx).await?;
         tx.finish_reading().await?;
-        let mut followed = Followed { broken: self.gone(ledger, &heads) };
+        // Taken away, or hidden from us.
+        let there: HashSet<_> = heads.iter().map(|head| (head.log, head.generation)).collect();
+        let gone = known.difference(&there).map(|(log, _)| (*log, "its head is gone".to_owned()));
+        let mut followed = Followed { broken: gone.collect() };
         for head in heads {
             let chain = self.0.entry((head.log, head.generation));
             let chain = chain.or_insert_with(|| ChainVerifier::new(head.log, head.generation));
-            if let Err(what) = read_log(ledger, notary, &head, chain, &mut tell).await? {
+            if let Err(what) = read_log(ledger, notary, (&head, &journaled), chain, &mut tell).await? {
                 followed.broken.push((head.log, what));
             }
         }
         Ok(followed)
     }
 
-    /// Logs that were read, or signed, and have no head any more: it was taken away, or hidden from us.
-    fn gone(&self, ledger: &Ledger, heads: &[sql::Head]) -> Vec<(Log, String)> {
-        let there: HashSet<_> = heads.iter().map(|head| (head.log, head.generation)).collect();
-        let journaled = ledger.journal().heads().into_iter().filter_map(|(origin, _)| origin.parse::<Origin>().ok());
-        let known: HashSet<_> = journaled.map(|origin| (origin.log(), origin.generation())).collect();
-        let known = known.into_iter().chain(self.0.keys().copied()).filter(|log| !there.contains(log));
-        known.map(|(log, _)| (log, "its head is gone".to_owned())).collect()
+    /// Logs that were read here, or signed.
+    fn known(&self, journaled: &HashMap<String, Head>) -> HashSet<(Log, u32)> {
+        let journaled = journaled.keys().filter_map(|origin| origin.parse::<Origin>().ok());
+        journaled.map(|origin| (origin.log(), origin.generation())).chain(self.0.keys().copied()).collect()
     }
 }
 
@@ -105,12 +109,12 @@ pub async fn staged(ledger: &Ledger, notary: &Notary) -> Result<Vec<Stamped>, Le
 async fn read_log(
     ledger: &Ledger,
     notary: &Notary,
-    head: &sql::Head,
+    (head, journaled): (&sql::Head, &HashMap<String, Head>),
     chain: &mut ChainVerifier,
     tell: &mut impl FnMut(Told),
 ) -> Result<Result<(), String>, LedgerError> {
     let origin = ledger.origin(head.log, head.generation)?.to_string();
-    let journaled = ledger.journal().head(&origin);
+    let journaled = journaled.get(&origin);
     if head.size < journaled.map_or(0, |journaled| journaled.size).max(chain.seq()) {
         return Ok(Err("it is shorter than it was".to_owned()));
     }
