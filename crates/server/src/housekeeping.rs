@@ -71,7 +71,7 @@ pub async fn stand_by(reconciler: &Reconciler, schema: &SchemaWatch, patience: D
         {
             tracing::warn!(event = "reconciliation_failed", cause = %error);
         }
-        // Told or not: it costs some milliseconds.
+        // Told or not: it costs some ten milliseconds.
         if compared.elapsed() >= patience {
             compared = Instant::now();
             if let Err(error) = schema.look().await {

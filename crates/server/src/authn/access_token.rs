@@ -27,6 +27,8 @@ use crate::server_secrets::{Known, Purpose};
 /// How long an access token is good for.
 pub const ACCESS_TOKEN_TTL: Duration = Duration::minutes(5);
 const TYPE: &str = "at+jwt";
+/// So many keys that have ended are known by name.
+const ENDED_KEPT: usize = 8;
 
 /// Signs and checks access tokens.
 #[derive(Clone)]
@@ -36,12 +38,13 @@ struct Inner {
     origin: String,
     validation: Validation,
     /// The newest first.
-    keys: RwLock<Arc<[TokenKey]>>,
+    keys: RwLock<Arc<[Arc<TokenKey>]>>,
 }
 
 struct TokenKey {
     kid: String,
-    signing: EncodingKey,
+    /// Gone with the end.
+    signing: Option<EncodingKey>,
     checking: DecodingKey,
     used_from: OffsetDateTime,
     ends_at: Option<OffsetDateTime>,
@@ -66,6 +69,8 @@ struct Claims {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenRefusal {
     Invalid,
+    /// It would be good, had its key not ended.
+    KeyEnded,
     Expired,
 }
 
@@ -77,7 +82,18 @@ impl TokenKey {
         let (x, y) = point.get(1..).and_then(|xy| xy.split_at_checked(32)).ok_or(TokenKeyError)?;
         let checking = DecodingKey::from_ec_components(&URL_SAFE_NO_PAD.encode(x), &URL_SAFE_NO_PAD.encode(y))
             .map_err(|_| TokenKeyError)?;
-        Ok(Self { kid: kid(point)?, signing: EncodingKey::from_ec_der(pkcs8), checking, used_from, ends_at })
+        Ok(Self { kid: kid(point)?, signing: Some(EncodingKey::from_ec_der(pkcs8)), checking, used_from, ends_at })
+    }
+
+    fn has_ended(&self, now: OffsetDateTime) -> bool {
+        self.ends_at.is_some_and(|end| end <= now)
+    }
+
+    /// The same, of which nothing is taken any more.
+    fn ended(&self) -> Self {
+        let Self { kid, checking, used_from, .. } = self;
+        let ends_at = Some(OffsetDateTime::UNIX_EPOCH);
+        Self { kid: kid.clone(), signing: None, checking: checking.clone(), used_from: *used_from, ends_at }
     }
 }
 
@@ -110,26 +126,31 @@ impl AccessTokens {
         Self(Arc::new(Inner { origin: origin.to_owned(), validation, keys: RwLock::new(Arc::new([])) }))
     }
 
-    /// Takes these keys and no others from now on.
+    /// Takes these keys and no others from now on. Those of before are known by their names, so that what somebody signs
+    /// with them is told from what was never ours.
     ///
     /// # Errors
     /// [`TokenKeyError`] when there is none; nothing has changed then.
     pub fn learn(&self, known: &Known) -> Result<(), TokenKeyError> {
         let versions = known.of(Purpose::TokenKey).iter().rev();
-        let keys: Arc<[TokenKey]> = versions
+        let mut keys: Vec<Arc<TokenKey>> = versions
             .filter_map(|version| {
                 let ends_at = known.ends_at(Purpose::TokenKey, version.number);
-                TokenKey::of(&version.value, version.used_from, ends_at).ok()
+                TokenKey::of(&version.value, version.used_from, ends_at).ok().map(Arc::new)
             })
             .collect();
         if keys.is_empty() {
             return Err(TokenKeyError);
         }
-        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let mut held = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = |key: &&Arc<TokenKey>| keys.iter().all(|other| other.kid != key.kid);
+        let gone: Vec<_> = held.iter().filter(gone).map(|key| Arc::new(key.ended())).take(ENDED_KEPT).collect();
+        keys.extend(gone);
+        *held = keys.into();
         Ok(())
     }
 
-    fn keys(&self) -> Arc<[TokenKey]> {
+    fn keys(&self) -> Arc<[Arc<TokenKey>]> {
         self.0.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -145,7 +166,8 @@ impl AccessTokens {
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let keys = self.keys();
         // With a clock that is behind that of whoever made the only key, that one.
-        let key = keys.iter().find(|key| key.used_from <= now).or(keys.last()).ok_or(ErrorKind::InvalidKeyFormat)?;
+        let mut serving = keys.iter().filter(|key| !key.has_ended(now));
+        let key = serving.find(|key| key.used_from <= now).or(keys.first()).ok_or(ErrorKind::InvalidKeyFormat)?;
         let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::ES256) };
         let claims = Claims {
             iss: self.0.origin.clone(),
@@ -155,7 +177,7 @@ impl AccessTokens {
             iat: now.unix_timestamp(),
             exp: (now + ACCESS_TOKEN_TTL).unix_timestamp(),
         };
-        jsonwebtoken::encode(&header, &claims, &key.signing)
+        jsonwebtoken::encode(&header, &claims, key.signing.as_ref().ok_or(ErrorKind::InvalidKeyFormat)?)
     }
 
     /// Is it a good token, now?
@@ -187,10 +209,13 @@ impl AccessTokens {
         let key = keys.iter().find(|key| key.kid == kid).ok_or(TokenRefusal::Invalid)?;
         let decoded = jsonwebtoken::decode::<Claims>(token, &key.checking, &self.0.validation);
         let claims = decoded.map(|token| token.claims).map_err(|_| TokenRefusal::Invalid)?;
-        if key.ends_at.is_some_and(|end| end <= now) {
-            // Told apart, for somebody may have the key who should not.
+        if key.has_ended(now) {
+            if claims.exp <= now.unix_timestamp() {
+                return Err(TokenRefusal::Invalid);
+            }
+            // Somebody may have the key who should not.
             metrics::counter!("bailiwick_tokens_of_ended_keys_total").increment(1);
-            return Err(TokenRefusal::Invalid);
+            return Err(TokenRefusal::KeyEnded);
         }
         Ok(claims)
     }
@@ -294,9 +319,20 @@ mod tests {
         assert_eq!(tokens.verify(&early, at(299)), Ok((user, session)));
         assert_eq!(tokens.session_named(&early, at(314)), Some(session));
         assert_eq!(tokens.session_named(&early, at(315)), None, "whoever has the older key signs what they like");
-        assert_eq!(tokens.verify(&early, at(315)), Err(TokenRefusal::Invalid));
+        assert_eq!(tokens.verify(&early, at(315)), Err(TokenRefusal::Invalid), "and is over as well");
 
         assert!(tokens.learn(&Known::default()).is_err());
         assert_eq!(tokens.verify(&early, at(299)), Ok((user, session)), "it goes on with what it has");
+
+        let third = version(3, &key(), at(0), at(0));
+        let late = tokens.issue(user, session, at(20)).unwrap();
+        tokens.learn(&Known::new(vec![third], Vec::new())).unwrap();
+        assert_eq!(tokens.verify(&late, at(21)), Err(TokenRefusal::KeyEnded), "known by its name, and refused");
+        assert_eq!(
+            tokens.verify(&late, at(321)),
+            Err(TokenRefusal::Invalid),
+            "a browser that comes late is nobody's alarm"
+        );
+        assert_ne!(kid(&tokens.issue(user, session, at(21)).unwrap()), kid(&late));
     }
 }

@@ -34,7 +34,7 @@ pub async fn authenticate_session(
     context: &RequestContext,
 ) -> Result<SignedIn, SessionRefusal> {
     let (user, session) = tokens.verify(token, context.received_at).map_err(|refusal| match refusal {
-        TokenRefusal::Invalid => SessionRefusal::Invalid,
+        TokenRefusal::Invalid | TokenRefusal::KeyEnded => SessionRefusal::Invalid,
         TokenRefusal::Expired => SessionRefusal::Expired,
     })?;
     let live = feed.live_session(user, session, context.received_at).await?;

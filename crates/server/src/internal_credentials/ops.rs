@@ -89,8 +89,11 @@ pub enum RotateError {
     /// There is none with this id.
     #[error("there is no internal credential {0}")]
     NotFound(InternalCredentialId),
-    /// It was revoked, or has a successor already.
-    #[error("{0} was revoked or has a successor already; `bailiwickd internal-key list` shows them")]
+    /// It was revoked, has a successor already, or nobody vouches for it.
+    #[error(
+        "{0} was revoked, has a successor already, or is not what was made here: see `bailiwickd internal-key list` and \
+         `bailiwickd alerts list`"
+    )]
     Over(InternalCredentialId),
     /// The database failed.
     #[error(transparent)]

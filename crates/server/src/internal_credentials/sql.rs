@@ -77,7 +77,8 @@ pub(super) async fn revoke(
     Ok(Some((row.service, vouching.stamp)))
 }
 
-/// Puts an end to one that works and has none, and answers whose it was and what it may ask about.
+/// Puts an end to one that works and has none, and answers whose it was and what it may ask about. One that nobody vouches
+/// for is as if it were not there: its successor would have whatever somebody wrote into the row.
 pub(super) async fn end(
     tx: &mut SystemTx,
     notary: &Notary,
@@ -86,15 +87,19 @@ pub(super) async fn end(
 ) -> Result<Option<(String, Vec<String>, Stamp)>, DbError> {
     let id = credential.uuid();
     let row = sqlx::query!(
-        "SELECT service, digest, audiences FROM internal_credentials
+        "SELECT service, digest, audiences, mac FROM internal_credentials
          WHERE id = $1 AND revoked_at IS NULL AND ends_at IS NULL FOR UPDATE",
         id
     )
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let (service, digest, audiences, ends_at) = (&row.service, &row.digest, &row.audiences, Some(end));
-    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, ends_at, revoked_at: None });
+    let (service, digest, audiences) = (&row.service, &row.digest, &row.audiences);
+    let before = rows::ServiceRow { id, service, digest, audiences, ends_at: None, revoked_at: None };
+    if !notary.vouches(&before, &row.mac).await? {
+        return Ok(None);
+    }
+    let vouching = notary.vouch(&rows::ServiceRow { ends_at: Some(end), ..before });
     sqlx::query!("UPDATE internal_credentials SET ends_at = $2, mac = $3 WHERE id = $1", id, end, &vouching.mac)
         .execute(tx.connection()?)
         .await?;

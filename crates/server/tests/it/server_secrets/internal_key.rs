@@ -52,3 +52,16 @@ async fn an_end_that_is_put_off_in_the_database_opens_nothing() {
     sqlx::query("UPDATE internal_credentials SET ends_at = NULL").execute(&app.database.owner).await.unwrap();
     assert_eq!((status(&app, &old).await, status(&app, &new).await), (401, 200));
 }
+
+#[tokio::test]
+async fn what_was_written_into_the_row_gets_no_successor() {
+    let app = TestApp::start().await;
+    let (id, old) = app.service("billing", &["billing"]).await;
+    let widen = "UPDATE internal_credentials SET audiences = '{billing,payroll}'";
+    sqlx::query(widen).execute(&app.database.owner).await.unwrap();
+    let said = refused(&mut rotate(&app.database, &["internal-key", &id.to_string()])).await;
+    assert!(said.contains("is not what was made here"), "{said}");
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM internal_credentials").fetch_one(&app.database.owner).await.unwrap();
+    assert_eq!((count, status(&app, &old).await), (1, 401), "nobody vouches for it now either");
+}
