@@ -17,4 +17,4 @@ pub mod page;
 mod sql;
 
 pub use http::{EventQuery, page as events};
-pub use model::{AuditEvent, AuditEventDetail, RecordEvent, RecordedEvent};
+pub use model::{AuditEvent, AuditEventDetail, BODY_BYTES, RecordEvent, RecordEvents, RecordedEvent, RecordedEvents};

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - No row without a transaction, no transaction without an authority: [`Db::workspace_tx`] wants an
 //!   [`Authority`], [`Db::account_tx`] an [`AccountAuthority`], [`Db::system_tx`] a named
-//!   [`OperationalPath`]. The pools are private to this module.
+//!   [`OperationalPath`], [`Db::recording_tx`] both: an authority and a path. The pools are private to this module.
 //! - Each kind of transaction sets its own settings and empties the others', in the same round trip
 //!   as `BEGIN`, and only for the transaction (`SET LOCAL`).
 //! - A writing transaction ends by [`WorkspaceTx::commit`] with a [`Recorded`], which staging a ledger
@@ -22,6 +22,7 @@ mod lease;
 mod listen;
 mod migrations;
 mod pools;
+mod recording_tx;
 mod system_tx;
 mod tx;
 mod workspace_tx;
@@ -34,6 +35,7 @@ pub use lease::LEASE_SECONDS;
 pub use listen::Listener;
 pub use migrations::{MIGRATOR, SchemaState, newest_migration, schema_state};
 pub use pools::Db;
+pub use recording_tx::RecordingTx;
 pub use system_tx::{OperationalPath, SystemTx, reference_markdown};
 pub use tx::Xid;
 pub use workspace_tx::WorkspaceTx;

@@ -32,7 +32,7 @@ pub use extract::{ChosenEnvironment, PathId, Query, bearer};
 pub use gate::Gate;
 pub use idempotency::{Idempotency, Reply};
 pub use internal_caller::{INTERNAL_KEY_HEADER, InternalCaller};
-pub use json::{Form, Json, Mutation, NoBody, Nothing};
+pub use json::{Form, Json, Mutation, NoBody, Nothing, Unread};
 pub use openapi::document as openapi_document;
 pub use operation::{Access, Operation, Routes};
 pub use problem::{Code, FieldError, Problem, reference_markdown};

@@ -1,12 +1,13 @@
 //! What happened, and the proof of it: one log for each environment of a workspace, and one for the cell.
 //!
 //! An entry is *staged* in the transaction of the change (`stage`), then *sequenced* (`sequence`): it gets its number,
-//! the hash of the entry before it and commitments to what it tells. A log's root is *signed* (`sign`) once the journal
+//! the hash of the entry before it and commitments to what it tells. What a customer's program tells is sequenced in the
+//! transaction of the request itself (`record`), which waits for its turn in a queue (`ingest`). A log's root is *signed* (`sign`) once the journal
 //! in the anchor store has it, and entries are *proved* (`prove`) against what was signed. `check` reads everything and
 //! believes nothing. The formats are those of `bailiwick_proof` (decision 10).
 //!
 //! # Invariants
-//! - [`stage`] and [`stage_in_cell`] alone make a [`crate::db::Recorded`], and a writing transaction commits by it: a
+//! - [`stage`], [`stage_in_cell`] and [`record`] alone make a [`crate::db::Recorded`], and a writing transaction commits by it: a
 //!   change and its entry are there together or not at all.
 //! - Actor, request, trace and time come from the transaction, so an entry cannot be attributed to somebody else by
 //!   mistake.
@@ -21,10 +22,12 @@ mod cell;
 mod check;
 mod establish;
 mod follow;
+mod ingest;
 mod keys;
 mod openings;
 mod place;
 mod prove;
+mod record;
 mod rows;
 mod sequence;
 mod sign;
@@ -36,8 +39,10 @@ pub use cell::{Ledger, LedgerError, Parts};
 pub use check::{Damage, LogReport, Report, inspect};
 pub use establish::{CellFacts, establish};
 pub use follow::{Followed, Follower, Told, staged as staged_rows};
+pub use ingest::{Full, Ingest, Place, Turn};
 pub use keys::{logs, published as published_keys, rotate as rotate_key};
 pub use openings::{OpenedOpenings, SealedOpenings};
 pub use prove::{Mismatch, ProveError, Stored, consistency, leaves, missing_near, receipt, tail_is_missing};
+pub use record::{CatchUpError, Numbered, Outcome, ToldEvent, record};
 pub use sign::Signed;
 pub use stage::{Entry, stage, stage_by_system, stage_in_cell, stage_in_cell_told, stage_told};

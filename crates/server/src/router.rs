@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::api_keys::verify::{Verdict, Verdicts, VerifyKey, VerifyKeys};
 use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey, RotateApiKey, UpdateApiKey};
-use crate::audit::{AuditEvent, AuditEventDetail, RecordEvent, RecordedEvent};
+use crate::audit::{AuditEvent, AuditEventDetail, RecordEvents, RecordedEvents};
 use crate::authz::Permission as P;
 use crate::http::Access::{AnyKey, Anyone, ForwardedRequest, InternalCredential, Permission, SignedIn};
 use crate::http::health::{self, Health};
@@ -101,9 +101,9 @@ fn api() -> Routes<AppState> {
             .answers_nothing(204), api_keys::http::revoke)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events", "listAuditEvents", Permission(P::ReadAudit), "List events, the newest first")
             .answers::<Page<AuditEvent>>(200).query(EVENT_FILTERS), audit::http::list)
-        .operation(Operation::post("/v1/workspaces/{workspace}/audit/events", "recordAuditEvent", Permission(P::RecordEvent), "Record an event of one's own")
-            .takes::<RecordEvent>().answers::<RecordedEvent>(201)
-            .problems(&[Code::ActionReserved, Code::EventTooLarge, Code::LedgerFrozen]), audit::http::record)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/events", "recordAuditEvents", Permission(P::RecordEvent), "Record events of one's own, 1 to 1,000 of them: all or none")
+            .takes::<RecordEvents>().with_room_for(audit::BODY_BYTES).answers::<RecordedEvents>(201)
+            .problems(&[Code::ActionReserved, Code::EventTooLarge, Code::IngestQueueFull, Code::LedgerFrozen]), audit::http::record)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}", "getAuditEvent", Permission(P::ReadAudit), "Get an event, with its bytes and openings")
             .answers::<AuditEventDetail>(200).problems(&[Code::LedgerMismatch]), audit::http::get)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}/receipt", "getAuditReceipt", Permission(P::ReadAudit), "Get an event's receipt, a C2SP tlog-proof")

@@ -1,5 +1,7 @@
 //! `/v1/workspaces/{workspace}/audit/…` and the public keys of its logs.
 
+use std::time::Duration;
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -10,21 +12,15 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent, RecordedEvent};
-use super::ops::{self, ReadError, RecordError};
+use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvents};
+use super::ops::{self, EventFault, ReadError, RecordError};
 use crate::authz::{Granted, may};
-use crate::db::{Authority as _, Db};
-use crate::http::{Begun, Changes, Code, Json, ListQuery, Mutation, Page, PathId, Problem, Query, Reply};
+use crate::db::Db;
+use crate::http::{Changes, Code, FieldError, Json, ListQuery, Mutation, Page, PathId, Problem, Query, Reply, Unread};
 use crate::ledger::{self, Ledger, LedgerError, Mismatch, ProveError};
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 5;
-
-/// What a committed event is kept as: its number is found again by its id.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    id: EventId,
-}
 
 /// `?limit=&cursor=&action=&actor=&target=&from=&to=`
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -61,27 +57,30 @@ pub struct ConsistencyQuery {
     to: Option<u64>,
 }
 
-/// Records an event of the caller's own; answers when it has its number.
+/// Records events of the caller's own; answers when they have their numbers.
 ///
 /// # Errors
-/// `action_reserved`, `event_too_large`, `invalid_body`, and those of every change.
+/// `action_reserved`, `event_too_large`, `invalid_body`, `ingest_queue_full`, and those of every change.
 pub async fn record(
     granted: Granted<may::RecordEvent>,
     State(changes): State<Changes>,
     State(ledger): State<Ledger>,
-    request: Mutation<RecordEvent>,
+    body: Unread<RecordEvents>,
 ) -> Result<Reply, Problem> {
-    let reply = match changes.begin(&granted, request.idempotency).await? {
-        Begun::Replay(reply) => reply,
-        Begun::Fresh(mut change) => {
-            let (id, recorded) = ops::record(&mut change.tx, &changes.entropy, &request.body).await?;
-            let location = format!("/v1/workspaces/{}/audit/events/{id}", granted.workspace());
-            change.commit(recorded, Reply::created(location, &Kept { id })?).await?
-        }
-    };
-    let Kept { id } = reply.read()?;
-    let seq = ops::seq_of(&granted, &changes.db, &ledger, id).await?;
-    reply.with_body(&RecordedEvent { id, seq })
+    let place =
+        ledger.ingest().enter(ops::log_of(&granted), body.most_bytes()).map_err(|full| busy(full.retry_after))?;
+    let Mutation { body, idempotency } = body.read().await?;
+    let told = ops::told(body.events)?;
+    let _turn = place.turn().await;
+    match ops::record(&granted, &changes, &ledger, &idempotency, &told).await {
+        Err(RecordError::Backlog) => Err(busy(place.retry_after())),
+        recorded => Ok(recorded?),
+    }
+}
+
+/// Nothing was recorded, and this is when to come again.
+fn busy(retry_after: Duration) -> Problem {
+    Problem::new(Code::IngestQueueFull).header(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()))
 }
 
 /// Events, the newest first.
@@ -225,13 +224,26 @@ fn text(body: String, disposition: Option<HeaderValue>) -> Response {
 impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         match error {
-            RecordError::Reserved => Self::new(Code::ActionReserved),
-            RecordError::TooLarge => Self::new(Code::EventTooLarge)
-                .detail(format!("meta has at most {MAX_META_BYTES} bytes; keep the rest elsewhere and name it here.")),
-            RecordError::Meta(why) => Self::field("/meta", "not_canonical", format!("meta: {why}")),
-            RecordError::Db(error) => error.into(),
+            RecordError::Event { at, fault } => refused(at, &fault),
+            RecordError::Backlog => busy(Duration::from_secs(1)),
+            RecordError::Ledger(error) => error.into(),
+            RecordError::Change(problem) => problem,
         }
     }
+}
+
+/// The problem of one event, with where it stands.
+fn refused(at: usize, fault: &EventFault) -> Problem {
+    let (code, member, word, detail) = match fault {
+        EventFault::Reserved => (Code::ActionReserved, "action", "reserved", Code::ActionReserved.advice().to_owned()),
+        EventFault::TooLarge => {
+            let detail = format!("meta has at most {MAX_META_BYTES} bytes; keep the rest elsewhere and name it here.");
+            (Code::EventTooLarge, "meta", "too_large", detail)
+        }
+        EventFault::Meta(why) => (Code::InvalidBody, "meta", "not_canonical", format!("meta: {why}")),
+    };
+    let pointer = format!("/events/{at}/{member}");
+    Problem::new(code).detail(detail.clone()).naming(vec![FieldError { pointer, code: word, detail }])
 }
 
 impl From<ReadError> for Problem {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use bailiwick_proof::commitment::{Field, Opening};
-use bailiwick_proof::entry::{ActionName, Entry};
+use bailiwick_proof::entry::{ActionName, Entry, TraceId};
 use bailiwick_proof::id::{EventId, ProjectId};
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{Hash, leaf_hash};
@@ -20,6 +20,32 @@ use crate::ledger::Stored;
 const MAX_SUBJECT_BYTES: usize = 256;
 /// The most bytes of an event's meta, in canonical form.
 pub const MAX_META_BYTES: usize = 16 * 1024;
+
+/// The most events of one request.
+const MAX_EVENTS: usize = 1_000;
+/// The most bytes of a request that records: some 2 KiB for each of the most events.
+pub const BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// Events of a customer's own, in the order in which they get their numbers.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordEvents {
+    /// 1 to 1,000 events: all of them are recorded, or none. The body has at most 2 MiB.
+    #[schema(min_items = 1, max_items = 1000)]
+    #[serde(deserialize_with = "events")]
+    pub events: Vec<RecordEvent>,
+}
+
+fn events<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RecordEvent>, D::Error> {
+    let events = Vec::deserialize(deserializer)?;
+    if (1..=MAX_EVENTS).contains(&events.len()) {
+        return Ok(events);
+    }
+    Err(serde::de::Error::custom(format!(
+        "1 to {MAX_EVENTS} events are recorded at once, and these are {}",
+        events.len()
+    )))
+}
 
 /// An event of a customer's own.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -38,6 +64,15 @@ pub struct RecordEvent {
     /// What else is worth knowing: a JSON object of at most 16 KiB, without fractions.
     #[schema(value_type = Option<Object>)]
     pub meta: Option<Map<String, Value>>,
+    /// The trace that it belongs to (W3C Trace Context), 32 hex digits; that of the request if nothing is said.
+    #[schema(value_type = Option<String>, example = "0af7651916cd43dd8448eb211c80319c")]
+    #[serde(default, deserialize_with = "trace")]
+    pub trace: Option<TraceId>,
+}
+
+fn trace<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TraceId>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse()).transpose().map_err(serde::de::Error::custom)
 }
 
 fn action<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ActionName, D::Error> {
@@ -61,6 +96,12 @@ impl Subject {
     }
 }
 
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.0
+    }
+}
+
 impl FromStr for Subject {
     type Err = InvalidSubject;
 
@@ -76,7 +117,14 @@ impl<'de> Deserialize<'de> for Subject {
     }
 }
 
-/// The answer to a recorded event.
+/// The answer to recorded events.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RecordedEvents {
+    /// One for each, in their order.
+    pub events: Vec<RecordedEvent>,
+}
+
+/// What a recorded event is known by.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RecordedEvent {
     /// The event's id.

@@ -9,17 +9,46 @@ use bailiwick_proof::receipt::Receipt;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent, Row};
+use super::model::{
+    AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent, RecordedEvent, RecordedEvents, Row,
+};
 use super::sql::{self, SealedRow, Wanted};
 use crate::authz::{Granted, may};
-use crate::db::{Authority, Db, DbError, Recorded, WorkspaceTx};
-use crate::entropy::Entropy;
-use crate::ledger::{self, Entry, Ledger, LedgerError, Mismatch, ProveError, Signed};
+use crate::db::{Authority, Db, DbError, WorkspaceTx};
+use crate::http::{Begun, Changes, Idempotency, Problem, Reply};
+use crate::ledger::{
+    self, CatchUpError, Entry, Ledger, LedgerError, Mismatch, Numbered, Outcome, ProveError, Signed, ToldEvent,
+};
 use crate::vault::{OPENING_ACTOR, OPENING_TARGET};
 
-/// Why an event was not recorded.
+/// So often at most a request numbers first what was staged in its log meanwhile.
+const TRIES: usize = 8;
+
+/// Why events were not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
+    /// One of them cannot be an event.
+    #[error("event {at}: {fault}")]
+    Event {
+        /// Which, from 0.
+        at: usize,
+        /// Why.
+        fault: EventFault,
+    },
+    /// More is staged in the log than a request waits for.
+    #[error("more is staged in the log than a request waits for")]
+    Backlog,
+    /// See [`LedgerError`].
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The request was answered before, or cannot be committed.
+    #[error("the change was not begun or not committed")]
+    Change(Problem),
+}
+
+/// Why something cannot be an event.
+#[derive(Debug, thiserror::Error)]
+pub enum EventFault {
     /// The action begins with a word of ours.
     #[error("the action begins with a word of ours")]
     Reserved,
@@ -29,9 +58,6 @@ pub enum RecordError {
     /// Meta has no canonical form.
     #[error("meta has no canonical form: {0}")]
     Meta(canonical::NotCanonical),
-    /// The database failed.
-    #[error(transparent)]
-    Db(#[from] DbError),
 }
 
 /// Why something is not shown or proved.
@@ -76,43 +102,65 @@ pub struct Looked {
     pub after: Option<EventId>,
 }
 
-/// Stages a customer's own event.
+/// The events, worded for the ledger.
+///
+/// # Errors
+/// [`RecordError::Event`] for the first that cannot be one.
+pub fn told(events: Vec<RecordEvent>) -> Result<Vec<ToldEvent>, RecordError> {
+    let told = events.into_iter().enumerate();
+    told.map(|(at, event)| worded(event).map_err(|fault| RecordError::Event { at, fault })).collect()
+}
+
+fn worded(event: RecordEvent) -> Result<ToldEvent, EventFault> {
+    let RecordEvent { action, actor, target, meta, trace } = event;
+    if ledger::is_reserved(action.as_str()) {
+        return Err(EventFault::Reserved);
+    }
+    let meta = Value::Object(meta.unwrap_or_default());
+    if canonical::to_string(&meta).map_err(EventFault::Meta)?.len() > MAX_META_BYTES {
+        return Err(EventFault::TooLarge);
+    }
+    let target = target.map(String::from).unwrap_or_default();
+    let entry = Entry::told(action.to_string(), actor.into(), target, meta).map_err(EventFault::Meta)?;
+    Ok(ToldEvent { entry, trace })
+}
+
+/// Numbers events in a transaction of the request's own, and keeps the answer; or finds the one that was given before.
 ///
 /// # Errors
 /// See [`RecordError`].
 pub async fn record(
-    tx: &mut WorkspaceTx,
-    entropy: &Entropy,
-    told: &RecordEvent,
-) -> Result<(EventId, Recorded), RecordError> {
-    if ledger::is_reserved(told.action.as_str()) {
-        return Err(RecordError::Reserved);
+    granted: &Granted<may::RecordEvent>,
+    changes: &Changes,
+    ledger: &Ledger,
+    idempotency: &Idempotency,
+    told: &[ToldEvent],
+) -> Result<Reply, RecordError> {
+    for _ in 0..TRIES {
+        let begun = changes.begin_recording(granted, idempotency.clone()).await.map_err(RecordError::Change)?;
+        let mut change = match begun {
+            Begun::Replay(reply) => return Ok(reply),
+            Begun::Fresh(change) => change,
+        };
+        match ledger::record(ledger, &mut change.tx, told).await? {
+            Outcome::Numbered(numbered, recorded) => {
+                let reply = answer(granted, numbered).map_err(RecordError::Change)?;
+                return change.commit(recorded, reply).await.map_err(RecordError::Change);
+            }
+            Outcome::Behind => change.tx.finish_reading().await.map_err(LedgerError::from)?,
+        }
+        ledger.catch_up(log_of(granted)).await.map_err(|error| match error {
+            CatchUpError::TooMuch => RecordError::Backlog,
+            CatchUpError::Ledger(error) => error.into(),
+        })?;
     }
-    let meta = Value::Object(told.meta.clone().unwrap_or_default());
-    if canonical::to_string(&meta).map_err(RecordError::Meta)?.len() > MAX_META_BYTES {
-        return Err(RecordError::TooLarge);
-    }
-    let target = told.target.as_ref().map(|target| target.as_str().to_owned()).unwrap_or_default();
-    let entry = Entry::told(told.action.to_string(), told.actor.as_str().to_owned(), target, meta)
-        .map_err(RecordError::Meta)?;
-    Ok(ledger::stage_told(tx, entropy, entry))
+    Err(RecordError::Backlog)
 }
 
-/// The number that a committed event got; numbers it now if it has none yet.
-///
-/// # Errors
-/// [`ReadError::NotFound`] when the numbering was refused, see [`LedgerError`].
-pub async fn seq_of(
-    granted: &Granted<may::RecordEvent>,
-    db: &Db,
-    ledger: &Ledger,
-    event: EventId,
-) -> Result<u64, ReadError> {
-    ledger.settle(log_of(granted)).await?;
-    let mut tx = db.workspace_tx(granted).await?;
-    let row = sql::get(&mut tx, event).await?;
-    tx.finish_reading().await?;
-    row.map(|row| row.row.stored.seq).ok_or(ReadError::NotFound)
+fn answer(granted: &Granted<may::RecordEvent>, numbered: Vec<Numbered>) -> Result<Reply, Problem> {
+    let events = numbered.into_iter().map(|Numbered { event, seq }| RecordedEvent { id: event, seq }).collect();
+    let location = format!("/v1/workspaces/{}/audit/events", granted.workspace());
+    Reply::created(location, &RecordedEvents { events })
 }
 
 /// A page of events, the newest first: one more than `limit`, to tell whether there are more.

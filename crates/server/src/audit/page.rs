@@ -117,7 +117,7 @@ pub async fn index(
         list,
         call: format!(
             "curl -H \"Authorization: Bearer $BAILIWICK_KEY\" -H \"Content-Type: application/json\" -d \
-             '{{\"action\":\"invoice.paid\",\"actor\":\"customer-42\",\"target\":\"invoice-7\"}}' \
+             '{{\"events\":[{{\"action\":\"invoice.paid\",\"actor\":\"customer-42\",\"target\":\"invoice-7\"}}]}}' \
              {}/v1/workspaces/{}/audit/events",
             visit.origin(),
             granted.workspace()

@@ -71,13 +71,13 @@ pub struct Lease {
     pub fence: i64,
 }
 
-/// The proof that a ledger entry was staged in this transaction; `ledger::stage` alone makes it.
+/// The proof that a ledger entry was staged in this transaction, or numbered; the ledger alone makes it.
 #[must_use = "a change is committed with its entry"]
 #[derive(Debug)]
 pub struct Recorded(());
 
 impl Recorded {
-    /// For `ledger::stage` alone (`cargo xtask tidy` holds everybody else off).
+    /// For the ledger alone (`cargo xtask tidy` holds everybody else off).
     pub(crate) fn staged() -> Self {
         Self(())
     }

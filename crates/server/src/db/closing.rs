@@ -146,6 +146,29 @@ async fn insert_entry(connection: &mut PgConnection, place: &Place<'_>, entry: &
     Ok(())
 }
 
+/// Keeps the answer of a request whose entries have their numbers already.
+pub(super) async fn insert_answer(
+    connection: &mut PgConnection,
+    place: &Place<'_>,
+    answer: &KeptAnswer,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO idempotency_records
+             (workspace_id, environment, principal_id, key_digest, request_digest, reply_sealed, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        place.workspace.uuid(),
+        place.environment.as_str(),
+        answer.principal,
+        answer.key.as_slice(),
+        answer.request.as_slice(),
+        answer.sealed,
+        place.context.received_at
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 async fn insert_founders_answer(
     connection: &mut PgConnection,
     place: &Place<'_>,

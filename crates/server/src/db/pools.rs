@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::authority::{AccountAuthority, Authority};
 use super::tx::Pool;
-use super::{AccountTx, DbError, Listener, OperationalPath, SystemTx, WorkspaceTx};
+use super::{AccountTx, DbError, Listener, OperationalPath, RecordingTx, SystemTx, WorkspaceTx};
 use crate::config::Pooler;
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,6 +88,25 @@ impl Db {
             _ => &self.system,
         };
         SystemTx::open(pool, path, self.recorded.clone()).await
+    }
+
+    /// A request's transaction that numbers what it records.
+    ///
+    /// # Errors
+    /// As [`Self::workspace_tx`].
+    pub async fn recording_tx(&self, authority: &impl Authority) -> Result<RecordingTx, DbError> {
+        RecordingTx::open(&self.system, authority, self.recorded.clone()).await
+    }
+
+    /// Has the ledger look at what is staged, as a commit does.
+    pub fn wake_the_ledger(&self) {
+        self.recorded.notify_one();
+    }
+
+    /// How many connections each of the two large pools has at most.
+    #[must_use]
+    pub fn pool_size(&self) -> u32 {
+        self.system.connections.options().get_max_connections()
     }
 
     /// Resolves when a change was committed with an entry since the last call. One waits at a time: the ledger.

@@ -40,6 +40,8 @@ pub enum OperationalPath {
     EstablishCell,
     /// Staged entries are numbered, linked and committed to.
     SequenceLedger,
+    /// What a customer's program records is numbered in the request's own transaction.
+    RecordEvents,
     /// Heads become checkpoints.
     SignLedger,
     /// A workspace's ledger keys are shown to whoever asks.
@@ -82,7 +84,7 @@ pub enum OperationalPath {
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -94,6 +96,7 @@ impl OperationalPath {
         Self::CheckReadiness,
         Self::EstablishCell,
         Self::SequenceLedger,
+        Self::RecordEvents,
         Self::SignLedger,
         Self::PublishLedgerKeys,
         Self::RotateLedgerKey,
@@ -130,6 +133,7 @@ impl OperationalPath {
             Self::CheckReadiness => "check_readiness",
             Self::EstablishCell => "establish_cell",
             Self::SequenceLedger => "sequence_ledger",
+            Self::RecordEvents => "record_events",
             Self::SignLedger => "sign_ledger",
             Self::PublishLedgerKeys => "publish_ledger_keys",
             Self::RotateLedgerKey => "rotate_ledger_key",
@@ -173,6 +177,10 @@ impl OperationalPath {
                 "fixes the cell's id and the name of its logs when it is made, and reads them afterwards"
             }
             Self::SequenceLedger => "takes staged entries in order, gives each its place and link, and moves the head",
+            Self::RecordEvents => {
+                "numbers the events of a customer's own in the request's transaction, after what is staged in their log; \
+                 within the one workspace and environment that the request was granted"
+            }
             Self::SignLedger => "signs the roots of logs that have grown, after the journal has them",
             Self::PublishLedgerKeys => "shows the public keys of one workspace's logs",
             Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
@@ -203,6 +211,12 @@ impl OperationalPath {
                 "gives the server's own secrets successors, and destroys those that have ended"
             }
         }
+    }
+
+    /// Whether it serves a request within the workspace and environment of its authority, and reaches nothing without.
+    #[must_use]
+    pub const fn is_within_a_workspace(self) -> bool {
+        matches!(self, Self::RecordEvents)
     }
 
     /// The tables that its policies let it reach, with the commands; a test compares this with the catalog.
@@ -250,6 +264,15 @@ impl OperationalPath {
                 ("ledger_hashes", &["INSERT"]),
                 ("ledger_heads", &["INSERT", "SELECT", "UPDATE"]),
                 ("ledger_keys", &["INSERT", "SELECT"]),
+                ("ledger_openings", &["INSERT"]),
+                ("ledger_staged", &["DELETE", "SELECT"]),
+                ("vault_subjects", &["INSERT", "SELECT"]),
+            ],
+            Self::RecordEvents => &[
+                ("idempotency_records", &["INSERT", "SELECT"]),
+                ("ledger_entries", &["INSERT"]),
+                ("ledger_hashes", &["INSERT"]),
+                ("ledger_heads", &["SELECT", "UPDATE"]),
                 ("ledger_openings", &["INSERT"]),
                 ("ledger_staged", &["DELETE", "SELECT"]),
                 ("vault_subjects", &["INSERT", "SELECT"]),
@@ -360,8 +383,18 @@ pub struct SystemTx {
 
 impl SystemTx {
     pub(super) async fn open(pool: &Pool, path: OperationalPath, wakes: Arc<Notify>) -> Result<Self, DbError> {
+        Self::open_with(pool, path, wakes, Settings::default()).await
+    }
+
+    /// Within these settings besides the path's.
+    pub(super) async fn open_with(
+        pool: &Pool,
+        path: OperationalPath,
+        wakes: Arc<Notify>,
+        settings: Settings,
+    ) -> Result<Self, DbError> {
         metrics::counter!("bailiwick_operational_path_total", "path" => path.as_str()).increment(1);
-        let settings = Settings { operational_path: path.as_str(), ..Settings::default() };
+        let settings = Settings { operational_path: path.as_str(), ..settings };
         Ok(Self { tx: Tx::open(pool, &settings).await?, path, wakes, after_commit: AfterCommit::default() })
     }
 
@@ -399,6 +432,13 @@ impl SystemTx {
     pub async fn commit(self, _recorded: Recorded) -> Result<(), DbError> {
         self.tx.commit().await?;
         self.wakes.notify_one();
+        self.after_commit.tell();
+        Ok(())
+    }
+
+    /// Commits right after a statement that succeeded, with entries that have their numbers: nobody is to be woken.
+    pub(super) async fn commit_numbered(self) -> Result<(), DbError> {
+        self.tx.commit_after_statement().await?;
         self.after_commit.tell();
         Ok(())
     }

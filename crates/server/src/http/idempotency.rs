@@ -16,14 +16,16 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::json::request_digest;
 use super::problem::{Code, Problem};
 use crate::authn::TokenDigest;
-use crate::db::{DbError, KeptAnswer, WorkspaceTx};
+use crate::db::{Authority, DbError, KeptAnswer};
 use crate::vault::{self, Owner, RowId, Vault};
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -62,10 +64,34 @@ pub(super) struct Slot {
 }
 
 struct Place {
-    principal: Uuid,
+    asker: Asker,
     key: [u8; 32],
     request: [u8; 32],
     vault: Vault,
+}
+
+/// Whose keys are kept apart from everybody else's.
+pub(super) struct Asker {
+    workspace: WorkspaceId,
+    environment: Environment,
+    founder: Option<UserId>,
+    principal: Uuid,
+}
+
+impl Asker {
+    pub(super) fn of(authority: &impl Authority) -> Self {
+        Self {
+            workspace: authority.workspace(),
+            environment: authority.environment(),
+            founder: authority.founder(),
+            principal: authority.principal_id(),
+        }
+    }
+
+    /// Whose key seals an answer. A founder's is not yet the workspace's.
+    pub(super) fn owner(&self) -> Owner {
+        if self.founder.is_some() { Owner::Cell } else { Owner::Workspace(self.workspace) }
+    }
 }
 
 impl Idempotency {
@@ -104,17 +130,22 @@ impl Idempotency {
     /// # Errors
     /// `idempotency_in_flight` while another request holds the key for longer than a second,
     /// `idempotency_key_reused` when the key came with another request.
-    pub(super) async fn find(self, tx: &mut WorkspaceTx, principal: Uuid, vault: &Vault) -> Result<Found, Problem> {
+    pub(super) async fn find(
+        self,
+        connection: &mut PgConnection,
+        asker: Asker,
+        vault: &Vault,
+    ) -> Result<Found, Problem> {
         let Some(key) = self.key else { return Ok(Found::Nothing(Slot { kept_at: None })) };
-        lock(tx, principal, &key).await?;
-        let place = Place { principal, key, request: self.request, vault: vault.clone() };
-        match find(tx, principal, &key).await? {
+        lock(connection, &asker, &key).await?;
+        let place = Place { asker, key, request: self.request, vault: vault.clone() };
+        match find(connection, &place.asker, &key).await? {
             None => Ok(Found::Nothing(Slot { kept_at: Some(place) })),
             Some((request, _)) if request != self.request => Err(Problem::new(Code::IdempotencyKeyReused)),
             Some((_, sealed)) => {
-                let (owner, column, row) = place.stands(tx);
+                let (column, row) = place.stands();
                 let at = vault::Place { column, row: row.as_bytes(), subject: None };
-                let text = vault.unseal(owner, &at, &sealed).await?;
+                let text = vault.unseal(place.asker.owner(), &at, &sealed).await?;
                 let mut reply: Reply =
                     serde_json::from_slice(&text).map_err(|error| Problem::internal("kept reply", &error))?;
                 reply.replayed = true;
@@ -124,20 +155,15 @@ impl Idempotency {
     }
 }
 
-/// Whose key seals an answer.
-pub(super) fn owner(founder: Option<UserId>, workspace: WorkspaceId) -> Owner {
-    if founder.is_some() { Owner::Cell } else { Owner::Workspace(workspace) }
-}
-
 impl Place {
-    /// Where the answer stands, to be sealed to it. A founder's answer is not yet the workspace's.
-    fn stands(&self, tx: &WorkspaceTx) -> (Owner, &'static vault::Column, RowId) {
-        let owner = owner(tx.founder(), tx.workspace());
-        if tx.founder().is_some() {
-            return (owner, &vault::FOUNDERS_REPLAY, RowId::new().uuid(self.principal).bytes(&self.key));
+    /// Where the answer stands, to be sealed to it.
+    fn stands(&self) -> (&'static vault::Column, RowId) {
+        let Asker { workspace, environment, founder, principal } = &self.asker;
+        if founder.is_some() {
+            return (&vault::FOUNDERS_REPLAY, RowId::new().uuid(*principal).bytes(&self.key));
         }
-        let row = RowId::new().uuid(tx.workspace().uuid()).text(tx.environment().as_str());
-        (owner, &vault::REPLAY, row.uuid(self.principal).bytes(&self.key))
+        let row = RowId::new().uuid(workspace.uuid()).text(environment.as_str());
+        (&vault::REPLAY, row.uuid(*principal).bytes(&self.key))
     }
 }
 
@@ -146,14 +172,14 @@ impl Slot {
     ///
     /// # Errors
     /// A problem when it cannot be sealed.
-    pub(super) async fn keep(self, tx: &WorkspaceTx, reply: &Reply) -> Result<Option<KeptAnswer>, Problem> {
+    pub(super) async fn keep(self, reply: &Reply) -> Result<Option<KeptAnswer>, Problem> {
         let Some(place) = self.kept_at else { return Ok(None) };
         let text = serde_json::to_vec(reply).map_err(|error| Problem::internal("reply", &error))?;
-        let (owner, column, row) = place.stands(tx);
+        let (column, row) = place.stands();
         let at = vault::Place { column, row: row.as_bytes(), subject: None };
-        let sealed = place.vault.seal(owner, &at, &zeroize::Zeroizing::new(text)).await?;
-        let Place { principal, key, request, .. } = place;
-        Ok(Some(KeptAnswer { principal, key, request, sealed }))
+        let sealed = place.vault.seal(place.asker.owner(), &at, &zeroize::Zeroizing::new(text)).await?;
+        let Place { asker, key, request, .. } = place;
+        Ok(Some(KeptAnswer { principal: asker.principal, key, request, sealed }))
     }
 }
 
@@ -180,15 +206,6 @@ impl Reply {
     #[must_use]
     pub fn no_content() -> Self {
         Self { status: 204, location: None, body: String::new(), replayed: false }
-    }
-
-    /// The same answer with another body: what was kept, completed by what is looked up each time.
-    ///
-    /// # Errors
-    /// As [`Self::created`].
-    pub fn with_body<T: Serialize>(mut self, body: &T) -> Result<Self, Problem> {
-        self.body = serde_json::to_string(body).map_err(|error| Problem::internal("reply", &error))?;
-        Ok(self)
     }
 
     /// The body, for the console, which shows it as a page.
@@ -223,13 +240,13 @@ impl IntoResponse for Reply {
 }
 
 /// Waits a little for whoever holds the key; never in the database, where it would hold up a shutdown.
-async fn lock(tx: &mut WorkspaceTx, principal: Uuid, key: &[u8; 32]) -> Result<(), Problem> {
-    let scope = if tx.founder().is_some() { Uuid::nil() } else { tx.workspace().uuid() };
-    let digest = TokenDigest::of(&[scope.as_bytes().as_slice(), principal.as_bytes(), key].concat());
+async fn lock(connection: &mut PgConnection, asker: &Asker, key: &[u8; 32]) -> Result<(), Problem> {
+    let scope = if asker.founder.is_some() { Uuid::nil() } else { asker.workspace.uuid() };
+    let digest = TokenDigest::of(&[scope.as_bytes().as_slice(), asker.principal.as_bytes(), key].concat());
     let lock = digest.bytes().first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes));
     for tried in 0..TRIES {
         let taken = sqlx::query_scalar!("SELECT pg_try_advisory_xact_lock($1) AS \"taken!\"", lock)
-            .fetch_one(tx.connection()?)
+            .fetch_one(&mut *connection)
             .await
             .map_err(DbError::from)?;
         if taken {
@@ -242,27 +259,30 @@ async fn lock(tx: &mut WorkspaceTx, principal: Uuid, key: &[u8; 32]) -> Result<(
     Err(Problem::new(Code::IdempotencyInFlight).header(header::RETRY_AFTER, HeaderValue::from_static("1")))
 }
 
-async fn find(tx: &mut WorkspaceTx, principal: Uuid, key: &[u8; 32]) -> Result<Option<([u8; 32], Vec<u8>)>, DbError> {
-    let (workspace, environment, founder) = (tx.workspace().uuid(), tx.environment().as_str(), tx.founder());
-    let found = if founder.is_some() {
+async fn find(
+    connection: &mut PgConnection,
+    asker: &Asker,
+    key: &[u8; 32],
+) -> Result<Option<([u8; 32], Vec<u8>)>, DbError> {
+    let found = if asker.founder.is_some() {
         sqlx::query!(
             "SELECT request_digest, reply_sealed FROM account_idempotency_records WHERE user_id = $1 AND key_digest = $2",
-            principal,
+            asker.principal,
             key.as_slice()
         )
-        .fetch_optional(tx.connection()?)
+        .fetch_optional(connection)
         .await?
         .map(|row| (row.request_digest, row.reply_sealed))
     } else {
         sqlx::query!(
             "SELECT request_digest, reply_sealed FROM idempotency_records
              WHERE workspace_id = $1 AND environment = $2 AND principal_id = $3 AND key_digest = $4",
-            workspace,
-            environment,
-            principal,
+            asker.workspace.uuid(),
+            asker.environment.as_str(),
+            asker.principal,
             key.as_slice()
         )
-        .fetch_optional(tx.connection()?)
+        .fetch_optional(connection)
         .await?
         .map(|row| (row.request_digest, row.reply_sealed))
     };

@@ -1,13 +1,15 @@
 //! Bodies, read strictly and within bounds of size and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,6 +82,45 @@ where
         let target = format!("{} {}", parts.method, parts.uri.path());
         let idempotency = Idempotency::from_headers(&parts.headers, &target, &bytes)?;
         Ok(Self { body: T::read(&parts.headers, &bytes)?, idempotency })
+    }
+}
+
+/// The body of a change that nobody has read yet: for a handler that first decides whether it wants to.
+pub struct Unread<T> {
+    most_bytes: usize,
+    reading: BoxFuture<'static, Result<Mutation<T>, Problem>>,
+}
+
+impl<T> Unread<T> {
+    /// How many bytes it has at most: as many as it declares, or as the route reads.
+    #[must_use]
+    pub const fn most_bytes(&self) -> usize {
+        self.most_bytes
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As every body's.
+    pub async fn read(self) -> Result<Mutation<T>, Problem> {
+        self.reading.await
+    }
+}
+
+impl<S, T> FromRequest<S> for Unread<T>
+where
+    S: Clone + Send + Sync + 'static,
+    Edge: FromRef<S>,
+    T: MutationBody + 'static,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let state = state.clone();
+        let room = request.extensions().get::<Arc<Route>>().map_or(MAX_BODY_BYTES, |route| route.most_body_bytes);
+        let declared = request.body().size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+        let most_bytes = declared.unwrap_or(room).min(room);
+        Ok(Self { most_bytes, reading: Box::pin(async move { Mutation::from_request(request, &state).await }) })
     }
 }
 
@@ -193,7 +234,9 @@ where
     let bytes = match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
         Err(_) => Err(Problem::new(Code::RequestTimeout)),
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(Code::BodyTooLarge)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Problem::new(Code::BodyTooLarge).detail(format!("Send at most {} KiB.", most_bytes / 1024)))
+        }
         Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest).detail("The body broke off.")),
     }?;
     standing::still_holds(&mut parts, state).await?;

@@ -70,9 +70,14 @@ impl Problem {
     /// Several wrong fields.
     #[must_use]
     pub fn fields(errors: Vec<FieldError>) -> Self {
-        let mut problem = Self::new(Code::InvalidBody);
-        problem.0.errors = errors;
-        problem
+        Self::new(Code::InvalidBody).naming(errors)
+    }
+
+    /// With the fields that are the reason.
+    #[must_use]
+    pub fn naming(mut self, errors: Vec<FieldError>) -> Self {
+        self.0.errors = errors;
+        self
     }
 
     /// With an extension member (RFC 9457, section 3.2).

@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 use super::establish::CellFacts;
+use super::ingest::Ingest;
 use super::openings::{self, OpenedOpenings, SealedOpenings};
 use super::sequence::{self, Left, Wait, sequence, sequence_together};
 use super::sign::{self, LastTry, Signed};
@@ -174,6 +175,7 @@ struct Inner {
     signing: tokio::sync::Mutex<LastTry>,
     /// Of those in this process who wait for the same log's head, one waits with a connection in its hands.
     turns: [tokio::sync::Mutex<()>; TURNS],
+    ingest: Ingest,
 }
 
 impl Ledger {
@@ -192,6 +194,7 @@ impl Ledger {
         Journal::begin(&anchor, facts.id).await?;
         let journal = Journal::open(anchor, facts.id).await?;
         let inner = Inner {
+            ingest: Ingest::new(db.pool_size()),
             db,
             vault,
             clock,
@@ -241,6 +244,12 @@ impl Ledger {
             sequence(self, log, Wait::ForIt).await?;
         }
         Ok(())
+    }
+
+    /// Where requests that record wait for their turn.
+    #[must_use]
+    pub fn ingest(&self) -> &Ingest {
+        &self.0.ingest
     }
 
     /// The newest checkpoint of a log, signed now if the newest does not cover what is numbered.

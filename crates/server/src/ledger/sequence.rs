@@ -28,10 +28,10 @@ use crate::db::{OperationalPath, SystemTx, Unrecorded};
 use crate::entropy::Entropy;
 use crate::vault::{Owner, VaultError};
 
-pub(super) use sql::{has_head, has_staged, logs_with_staged};
+pub(super) use sql::{count_staged, has_head, has_staged, lock_head, logs_with_staged, staged};
 
 /// So many entries at most in one transaction.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 /// So many logs at most in one transaction.
 pub(super) const LOGS_AT_ONCE: usize = 64;
 
@@ -39,33 +39,33 @@ pub(super) const LOGS_AT_ONCE: usize = 64;
 const MAX_SUBJECT_BYTES: usize = 1_000;
 
 /// The head of a log, locked.
-struct Head {
-    generation: u32,
+pub(super) struct Head {
+    pub(super) generation: u32,
     last_leaf: Hash,
-    frontier: Frontier,
+    pub(super) frontier: Frontier,
 }
 
-/// A staged row, as it stands in the table.
-struct Staged {
+/// What an entry is made of: a staged row, or what a request brings along.
+pub(super) struct Staged {
     /// `None` in the cell's own log.
-    workspace_id: Option<Uuid>,
-    environment: String,
-    /// Where the row stands in its table, for as long as this transaction holds it.
-    place: String,
-    id: i64,
-    event_id: Uuid,
-    project_id: Option<Uuid>,
-    action: String,
-    actor: String,
-    target: String,
-    recorded_by: String,
-    meta: serde_json::Value,
-    trace_id: String,
-    request_id: Uuid,
-    external_request_id: Option<String>,
-    client_ip: Option<String>,
-    staged_at: OffsetDateTime,
-    rows: Option<Vec<u8>>,
+    pub(super) workspace_id: Option<Uuid>,
+    pub(super) environment: String,
+    /// Where the row stands in its table, for as long as this transaction holds it; `None` if it stands in none.
+    pub(super) place: Option<String>,
+    pub(super) id: i64,
+    pub(super) event_id: Uuid,
+    pub(super) project_id: Option<Uuid>,
+    pub(super) action: String,
+    pub(super) actor: String,
+    pub(super) target: String,
+    pub(super) recorded_by: String,
+    pub(super) meta: serde_json::Value,
+    pub(super) trace_id: String,
+    pub(super) request_id: Uuid,
+    pub(super) external_request_id: Option<String>,
+    pub(super) client_ip: Option<String>,
+    pub(super) staged_at: OffsetDateTime,
+    pub(super) rows: Option<Vec<u8>>,
 }
 
 impl Staged {
@@ -83,11 +83,11 @@ struct Moved {
 }
 
 /// What is written for one entry.
-struct Linked {
+pub(super) struct Linked {
     log: Log,
     generation: u32,
-    seq: u64,
-    event_id: Uuid,
+    pub(super) seq: u64,
+    pub(super) event_id: Uuid,
     project_id: Option<Uuid>,
     action: String,
     recorded_at: OffsetDateTime,
@@ -188,8 +188,22 @@ async fn append(
         tx.finish_reading().await?;
         return Ok(0);
     }
-    let places: Vec<String> = staged.iter().map(|row| row.place.clone()).collect();
+    let written = write(ledger, &mut tx, heads, staged).await?;
+    tx.commit_unrecorded(Unrecorded::Sequenced).await?;
+    Ok(count(written.len()))
+}
+
+/// Writes the rows' entries behind the locked heads, log by log in the order of the rows, and takes away those that were
+/// staged.
+pub(super) async fn write(
+    ledger: &Ledger,
+    tx: &mut SystemTx,
+    heads: Vec<(Log, Head)>,
+    staged: Vec<Staged>,
+) -> Result<Vec<Linked>, LedgerError> {
+    let places: Vec<String> = staged.iter().filter_map(|row| row.place.clone()).collect();
     let mut rows: HashMap<Log, Vec<Staged>> = HashMap::new();
+    let brought = staged.len();
     for row in staged {
         if let Some(log) = row.log() {
             rows.entry(log).or_default().push(row);
@@ -202,22 +216,27 @@ async fn append(
         link(log, &mut head, own, ledger.entropy(), &mut linked, &mut runs)?;
         moved.push(Moved { log, head, before });
     }
-    seal_openings(ledger, &mut tx, &mut linked).await?;
+    seal_openings(ledger, tx, &mut linked).await?;
     bind_rows(ledger, &mut linked).await?;
-    sql::insert_entries(&mut tx, &linked).await?;
-    sql::insert_openings(&mut tx, &linked).await?;
-    sql::insert_hashes(&mut tx, &runs).await?;
-    let cell = moved.iter().any(|moved| moved.log == Log::Cell);
-    let taken = if cell { sql::take_from_cell(&mut tx, &places).await? } else { sql::take(&mut tx, &places).await? };
-    let heads = sql::move_heads(&mut tx, &moved).await?;
-    if heads != count(moved.len()) || taken != count(places.len()) || taken != count(linked.len()) {
+    sql::insert_entries(tx, &linked).await?;
+    sql::insert_openings(tx, &linked).await?;
+    sql::insert_hashes(tx, &runs).await?;
+    let taken = match moved.first() {
+        _ if places.is_empty() => 0,
+        Some(Moved { log: Log::Cell, .. }) => sql::take_from_cell(tx, &places).await?,
+        _ => sql::take(tx, &places).await?,
+    };
+    let heads = sql::move_heads(tx, &moved).await?;
+    if heads != count(moved.len()) || taken != count(places.len()) || linked.len() != brought {
         let first = moved.first().map(|moved| ledger.origin(moved.log, moved.head.generation)).transpose()?;
         return Err(LedgerError::LostHead { origin: first.map(|origin| origin.to_string()).unwrap_or_default() });
     }
-    tx.commit_unrecorded(Unrecorded::Sequenced).await?;
-    metrics::counter!("bailiwick_ledger_entries_total").increment(taken);
-    moved.iter().for_each(|moved| ledger.moved(moved.log));
-    Ok(taken)
+    let (ledger, entries) = (ledger.clone(), count(linked.len()));
+    tx.after_commit(move || {
+        metrics::counter!("bailiwick_ledger_entries_total").increment(entries);
+        moved.iter().for_each(|moved| ledger.moved(moved.log));
+    });
+    Ok(linked)
 }
 
 /// Seals what the commitments are commitments to, owner by owner in the order of their ids, so that no two who number at
@@ -372,6 +391,8 @@ struct Sound {
 fn sound(row: Staged) -> Result<Sound, LedgerError> {
     let (staged_id, fault) = match parts(&row) {
         Ok((action, trace, meta)) => return Ok(Sound { row, action, trace, meta }),
+        // A request's own is refused with the request.
+        Err(what) if row.place.is_none() => return Err(LedgerError::MalformedRow { staged_id: row.id, what }),
         Err(fault) => (row.id, fault),
     };
     tracing::error!(event = "ledger_row_refused", staged_id, fault);

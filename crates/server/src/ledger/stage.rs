@@ -17,15 +17,16 @@ use crate::entropy::Entropy;
 pub(super) const SYSTEM: &str = "system";
 
 /// One entry, as a feature words it.
+#[derive(Clone)]
 pub struct Entry {
-    action: String,
+    pub(super) action: String,
     /// Whose doing it was, where that is not the principal: a customer's own word for a subject of theirs.
-    actor: Option<String>,
-    target: String,
-    project: Option<ProjectId>,
-    meta: Value,
+    pub(super) actor: Option<String>,
+    pub(super) target: String,
+    pub(super) project: Option<ProjectId>,
+    pub(super) meta: Value,
     /// Of the rows that grant something and changed with it.
-    rows: Option<Vec<u8>>,
+    pub(super) rows: Option<Vec<u8>>,
 }
 
 impl Entry {

@@ -1,5 +1,6 @@
 //! The audit log over the API: what is told, listed, proved, and refused.
 
+mod batches;
 mod keys;
 mod one_entry;
 mod reads;
@@ -13,6 +14,7 @@ use bailiwick_proof::receipt::Receipt;
 use serde_json::{Value, json};
 
 use crate::harness::app::{Answer, Person, TestApp};
+use crate::harness::recorder::{events, recorded};
 
 /// A workspace and its founder.
 struct Acme {
@@ -37,7 +39,12 @@ impl Acme {
         call.header("bailiwick-environment", "test").send().await
     }
 
-    async fn record(&self, body: &Value) -> Answer {
+    /// Records one event.
+    async fn record(&self, event: &Value) -> Answer {
+        self.record_all(&events([event.clone()])).await
+    }
+
+    async fn record_all(&self, body: &Value) -> Answer {
         self.app.post(&self.path("audit/events"), body).bearer(&self.person.access_token).send().await
     }
 
@@ -68,12 +75,12 @@ async fn what_a_customer_tells_is_numbered_listed_and_shown() {
     let told = json!({"action": "invoice.paid", "actor": "customer-42", "target": "invoice-7", "meta": {"cents": 1200, "é": [true, null]}});
     let first = acme.record(&told).await;
     assert_eq!(first.status, 201, "{}", first.text);
-    assert_eq!(first.json()["seq"], 1, "after the founding of the workspace");
-    assert!(first.headers["location"].to_str().unwrap().ends_with(&first.text_of("id")));
-    let second = acme.record(&told).await.json();
-    assert_eq!(second["seq"], 2);
+    let first = recorded(&first);
+    assert_eq!(first.seq, 1, "after the founding of the workspace");
+    let second = recorded(&acme.record(&told).await);
+    assert_eq!(second.seq, 2);
 
-    let event = acme.get(&format!("audit/events/{}", first.text_of("id"))).await.json();
+    let event = acme.get(&format!("audit/events/{}", first.id)).await.json();
     for (member, expected) in [
         ("action", json!("invoice.paid")),
         ("actor", json!("customer-42")),
@@ -86,7 +93,7 @@ async fn what_a_customer_tells_is_numbered_listed_and_shown() {
         assert_eq!(event[member], expected, "{member}");
     }
     assert!(event["recorded_by"].as_str().unwrap().starts_with("usr_"), "who told it stands beside what they said");
-    let again = acme.get(&format!("audit/events/{}", second["id"].as_str().unwrap())).await.json();
+    let again = acme.get(&format!("audit/events/{}", second.id)).await.json();
     assert_ne!(event["leaf_hash"], again["leaf_hash"], "two identical bodies give different leaves");
     assert_ne!(event["openings"]["actor"]["r"], again["openings"]["actor"]["r"]);
 
@@ -128,7 +135,7 @@ async fn lists_are_filtered_and_paged_from_the_newest() {
 async fn a_receipt_opens_what_was_asked_for_and_verifies_with_the_published_key() {
     let acme = Acme::found().await;
     let told = acme.record(&json!({"action": "invoice.paid", "actor": "customer-42", "target": "invoice-7"})).await;
-    let path = format!("audit/events/{}/receipt", told.text_of("id"));
+    let path = format!("audit/events/{}/receipt", recorded(&told).id);
     let keys = acme.keys().await;
     assert_eq!(keys.len(), 2, "one for live and one for test");
     for (query, opened) in [
@@ -193,14 +200,17 @@ async fn a_confined_key_tells_and_reads_its_project_s_trail_alone() {
     let body = json!({"name": "k", "scopes": ["management"], "project_id": project});
     let key = acme.app.api_key(&acme.person, &acme.workspace, &body).await;
     let key = key["key"].as_str().unwrap();
-    let told = acme.app.post(&acme.path("audit/events"), &json!({"action": "door.opened", "actor": "ada"})).bearer(key);
+    let told = acme
+        .app
+        .post(&acme.path("audit/events"), &events([json!({"action": "door.opened", "actor": "ada"})]))
+        .bearer(key);
     let told = told.send().await;
-    assert_eq!((told.status.as_u16(), told.json()["seq"].as_u64()), (201, Some(3)));
+    assert_eq!((told.status.as_u16(), told.json()["events"][0]["seq"].as_u64()), (201, Some(3)));
     let listed = acme.app.get(&acme.path("audit/events")).bearer(key).send().await.json();
     let listed: Vec<&str> =
         listed["data"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
     assert_eq!(listed, ["door.opened", "api_key.created", "project.created"], "and not the workspace's founding");
-    let receipt = acme.app.get(&acme.path(&format!("audit/events/{}/receipt", told.text_of("id")))).bearer(key);
+    let receipt = acme.app.get(&acme.path(&format!("audit/events/{}/receipt", recorded(&told).id))).bearer(key);
     let receipt: Receipt = receipt.send().await.text.parse().unwrap();
     receipt.verify(&acme.keys().await).unwrap();
 }
@@ -209,8 +219,9 @@ async fn a_confined_key_tells_and_reads_its_project_s_trail_alone() {
 async fn the_same_key_gives_the_same_number() {
     let acme = Acme::found().await;
     let body = json!({"action": "door.opened", "actor": "ada"});
-    let send = async |body: &Value| {
-        let call = acme.app.post(&acme.path("audit/events"), body).bearer(&acme.person.access_token);
+    let send = async |event: &Value| {
+        let call =
+            acme.app.post(&acme.path("audit/events"), &events([event.clone()])).bearer(&acme.person.access_token);
         call.header("idempotency-key", "one").send().await
     };
     let first = send(&body).await;

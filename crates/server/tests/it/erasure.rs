@@ -13,19 +13,20 @@ use serde_json::{Value, json};
 use crate::harness::app::TestApp;
 use crate::harness::ledger::report;
 use crate::harness::process::{DevHome, bailiwickd, output};
-use crate::harness::recorder::Recorder;
+use crate::harness::recorder::{Recorder, events, recorded};
 
 async fn eraser(app: &TestApp) -> Eraser {
     Eraser { db: app.db.clone(), vault: app.vault().await, clock: Clock::system(), entropy: Entropy::system() }
 }
 
 async fn told(app: &TestApp, recorder: &Recorder, actor: &str, target: &str) -> String {
-    let body =
+    let event =
         json!({"action": "door.opened", "actor": actor, "target": target, "meta": {"note": format!("{actor} came")}});
+    let body = events([event]);
     let path = format!("/v1/workspaces/{}/audit/events", recorder.workspace);
     let answer = app.post(&path, &body).bearer(recorder.key()).send().await;
     assert_eq!(answer.status, 201, "{}", answer.text);
-    answer.text_of("id")
+    recorded(&answer).id
 }
 
 async fn shown(app: &TestApp, recorder: &Recorder, event: &str) -> Value {

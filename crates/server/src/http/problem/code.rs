@@ -93,6 +93,8 @@ pub enum Code {
     ActionReserved,
     /// The idempotency key came with another request before.
     IdempotencyKeyReused,
+    /// More waits to be recorded than there is room for.
+    IngestQueueFull,
     /// A fault of ours.
     Internal,
     /// Nothing can be signed, because the anchor store is away.
@@ -107,7 +109,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -152,6 +154,7 @@ impl Code {
         Self::BatchTooLarge,
         Self::ActionReserved,
         Self::IdempotencyKeyReused,
+        Self::IngestQueueFull,
         Self::Internal,
         Self::AnchorUnavailable,
         Self::LedgerFrozen,
@@ -335,7 +338,12 @@ impl Code {
                 "Found another one: what this one held cannot be read again by anybody.",
             ),
             Self::EventTooLarge => ("event_too_large", 413, "The event is too large", "Send `meta` of at most 16 KiB."),
-            Self::BodyTooLarge => ("body_too_large", 413, "The body is too large", "Send at most 64 KiB."),
+            Self::BodyTooLarge => (
+                "body_too_large",
+                413,
+                "The body is too large",
+                "Send less: most bodies have at most 64 KiB, and the reference names those that may have more.",
+            ),
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", 415, "Unsupported media type", "Send `Content-Type: application/json`.")
             }
@@ -360,6 +368,12 @@ impl Code {
                 422,
                 "The idempotency key came with another request",
                 "Use a new `Idempotency-Key` for a new request.",
+            ),
+            Self::IngestQueueFull => (
+                "ingest_queue_full",
+                429,
+                "Too much waits to be recorded",
+                "Nothing was recorded. Send the same request again after the time that `Retry-After` names.",
             ),
             Self::Internal => (
                 "internal",

@@ -43,6 +43,21 @@ pub(in crate::ledger) async fn has_staged(tx: &mut SystemTx, log: Log) -> Result
     Ok(found)
 }
 
+/// How many rows are staged in a workspace's log; no more than `most` are counted.
+pub(in crate::ledger) async fn count_staged(tx: &mut SystemTx, log: Log, most: usize) -> Result<usize, DbError> {
+    let (workspace, environment) = columns(log);
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+             SELECT FROM ledger_staged WHERE workspace_id = $1 AND environment = $2 LIMIT $3) AS counted"#,
+        workspace,
+        environment,
+        i64::try_from(most).unwrap_or(i64::MAX)
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
 /// Whether the log has come to be.
 pub(in crate::ledger) async fn has_head(tx: &mut SystemTx, log: Log) -> Result<bool, DbError> {
     let (workspace, environment) = columns(log);
@@ -57,7 +72,7 @@ pub(in crate::ledger) async fn has_head(tx: &mut SystemTx, log: Log) -> Result<b
 }
 
 /// Locks the head: `None` when there is none, or when somebody else holds it and nobody wants to wait.
-pub(super) async fn lock_head(tx: &mut SystemTx, log: Log, wait: Wait) -> Result<Option<Head>, LedgerError> {
+pub(in crate::ledger) async fn lock_head(tx: &mut SystemTx, log: Log, wait: Wait) -> Result<Option<Head>, LedgerError> {
     let (workspace, environment) = columns(log);
     // Two statements, for the words of a lock are no parameters.
     let row = match wait {
@@ -133,11 +148,11 @@ pub(super) async fn insert_head(tx: &mut SystemTx, log: Log, generation: u32) ->
 }
 
 /// What is staged in these logs of workspaces, at most so many rows of each: log by log, in the order of staging.
-pub(super) async fn staged(tx: &mut SystemTx, logs: &[Log], each: usize) -> Result<Vec<Staged>, DbError> {
+pub(in crate::ledger) async fn staged(tx: &mut SystemTx, logs: &[Log], each: usize) -> Result<Vec<Staged>, DbError> {
     let (workspaces, environments) = place::arrays(logs.iter().copied());
     let rows = sqlx::query_as!(
         Staged,
-        r#"SELECT s.workspace_id AS "workspace_id?", s.environment, s.ctid::text AS "place!", s.id, s.event_id, s.project_id,
+        r#"SELECT s.workspace_id AS "workspace_id?", s.environment, s.ctid::text AS "place?", s.id, s.event_id, s.project_id,
              s.action, s.actor, s.target, s.recorded_by, s.meta, s.trace_id, s.request_id, s.external_request_id,
              s.client_ip, CASE WHEN s.staged_at BETWEEN '0001-01-02' AND '9999-12-30'
                  THEN s.staged_at ELSE 'epoch' END AS "staged_at!", s.rows
@@ -160,7 +175,7 @@ pub(super) async fn staged(tx: &mut SystemTx, logs: &[Log], each: usize) -> Resu
 pub(super) async fn staged_in_cell(tx: &mut SystemTx, limit: usize) -> Result<Vec<Staged>, DbError> {
     let rows = sqlx::query_as!(
         Staged,
-        r#"SELECT NULL::uuid AS workspace_id, 'live' AS "environment!", ctid::text AS "place!", id, event_id,
+        r#"SELECT NULL::uuid AS workspace_id, 'live' AS "environment!", ctid::text AS "place?", id, event_id,
              NULL::uuid AS project_id, action, actor, target, recorded_by, meta, trace_id, request_id,
              external_request_id, client_ip, CASE WHEN staged_at BETWEEN '0001-01-02' AND '9999-12-30'
                  THEN staged_at ELSE 'epoch' END AS "staged_at!", rows

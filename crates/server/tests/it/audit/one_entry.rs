@@ -137,8 +137,8 @@ impl World {
                     }
                 }
             }
-            "recordAuditEvent" => {
-                let body = json!({"action": "door.opened", "actor": "ada"});
+            "recordAuditEvents" => {
+                let body = json!({"events": [{"action": "door.opened", "actor": "ada"}]});
                 (self.post(&self.path("audit/events"), &body).await, &["door.opened"])
             }
             "verifyApiKey" => {
@@ -195,8 +195,8 @@ impl World {
                 let path = self.path("secrets/sec_01h455vb4pex5vsknk084sn02q");
                 self.app.delete(&path).bearer(&self.person.access_token).send().await
             }
-            "recordAuditEvent" => {
-                let body = json!({"action": "api_key.created", "actor": "ada"});
+            "recordAuditEvents" => {
+                let body = json!({"events": [{"action": "api_key.created", "actor": "ada"}]});
                 self.post(&self.path("audit/events"), &body).await
             }
             "verifyApiKey" => self.app.private(Method::POST, "/internal/v1/keys/verify").json(&json!({})).send().await,

@@ -28,9 +28,9 @@ async fn sign_in(app: &TestApp, tab: &Tab, email: &str) {
 
 pub(super) async fn record(app: &TestApp, ada: &Person, workspace: &str, event: &Value) -> Value {
     let path = format!("/v1/workspaces/{workspace}/audit/events");
-    let made = app.post(&path, event).bearer(&ada.access_token).send().await;
+    let made = app.post(&path, &json!({"events": [event]})).bearer(&ada.access_token).send().await;
     assert_eq!(made.status, 201, "{}", made.text);
-    made.json()
+    made.json()["events"][0].clone()
 }
 
 /// Changes a row as nobody but the database's owner could.

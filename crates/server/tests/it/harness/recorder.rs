@@ -82,7 +82,7 @@ impl Recorder {
 
     /// Records an event about `target`, whose name is the idempotency key too.
     pub async fn record(&self, target: &str) -> Recorded {
-        recorded(&self.change("/audit/events", &event(target), target).await)
+        recorded(&self.change("/audit/events", &events([event(target)]), target).await)
     }
 
     /// POST below the workspace under an idempotency key, again while the server says `unavailable`; answers the 201.
@@ -100,7 +100,18 @@ impl Recorder {
 
     /// As [`Self::record`]: `None` without an answer.
     pub async fn try_record(&self, target: &str) -> Option<Answer> {
-        self.try_send(self.call("/audit/events", Some(&event(target))).header("idempotency-key", target)).await
+        self.try_send(self.call("/audit/events", Some(&events([event(target)]))).header("idempotency-key", target))
+            .await
+    }
+
+    /// Records events about `<name>-0`, `<name>-1` and so on, so many, in one request whose idempotency key is the name.
+    pub async fn batch(&self, name: &str, count: usize) -> Vec<Recorded> {
+        all_recorded(&self.change("/audit/events", &batch(name, count), name).await)
+    }
+
+    /// As [`Self::batch`]: `None` without an answer.
+    pub async fn try_batch(&self, name: &str, count: usize) -> Option<Answer> {
+        self.try_send(self.call("/audit/events", Some(&batch(name, count))).header("idempotency-key", name)).await
     }
 
     /// GET below the workspace.
@@ -189,9 +200,28 @@ pub fn event(target: &str) -> Value {
     json!({"action": "invoice.paid", "actor": "customer-42", "target": target, "meta": {"cents": 1999}})
 }
 
-/// The id and the number that a 201 tells.
+/// The body of a request that records these.
+pub fn events(events: impl IntoIterator<Item = Value>) -> Value {
+    json!({"events": events.into_iter().collect::<Vec<Value>>()})
+}
+
+/// The body that [`Recorder::batch`] sends.
+pub fn batch(name: &str, count: usize) -> Value {
+    events((0..count).map(|n| event(&format!("{name}-{n}"))))
+}
+
+/// The id and the number that a 201 tells of its one event.
 pub fn recorded(answer: &Answer) -> Recorded {
-    Recorded { id: answer.text_of("id"), seq: answer.json()["seq"].as_u64().unwrap() }
+    let [one] = all_recorded(answer).try_into().unwrap();
+    one
+}
+
+/// The ids and the numbers that a 201 tells, in their order.
+pub fn all_recorded(answer: &Answer) -> Vec<Recorded> {
+    let answer = answer.json();
+    let told = answer["events"].as_array().unwrap().iter();
+    told.map(|event| Recorded { id: event["id"].as_str().unwrap().to_owned(), seq: event["seq"].as_u64().unwrap() })
+        .collect()
 }
 
 fn new_key() -> Value {

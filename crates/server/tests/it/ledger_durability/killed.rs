@@ -11,6 +11,7 @@ use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_server::entropy::Entropy;
 use futures_util::future::join_all;
 use nix::sys::signal::{Signal, kill};
+use serde_json::json;
 use sqlx::PgPool;
 
 use crate::harness::ledger::{
@@ -18,10 +19,12 @@ use crate::harness::ledger::{
     watch_commits,
 };
 use crate::harness::process::{DevHome, DevServer, gone, until};
-use crate::harness::recorder::{Recorded, Recorder, recorded};
+use crate::harness::recorder::{Recorded, Recorder, all_recorded};
 
 /// The random moments.
 const ROUNDS: usize = 10;
+/// Events in a request that is killed.
+const BATCH: usize = 3;
 /// So many writers keep the server busy.
 const WRITERS: usize = 8;
 
@@ -30,7 +33,7 @@ struct Story<'a> {
     home: &'a DevHome,
     recorder: Recorder,
     acknowledged: BTreeMap<String, Recorded>,
-    /// Events that were sent and not answered.
+    /// Requests that were sent and not answered.
     lost: Vec<String>,
     checkpoint: SignedCheckpoint,
     next: usize,
@@ -69,9 +72,12 @@ impl<'a> Story<'a> {
         let server = self.home.start().await;
         let (pool, workspace) = (self.owner(), self.recorder.uuid());
         has_all_once(&pool, workspace, &self.acknowledged).await;
-        for target in std::mem::take(&mut self.lost) {
-            let recorded = self.recorder.record(&target).await;
-            self.acknowledged.insert(target, recorded);
+        for name in std::mem::take(&mut self.lost) {
+            let recorded = self.recorder.batch(&name, BATCH).await;
+            let numbers: Vec<u64> = recorded.iter().map(|event| event.seq).collect();
+            assert!(numbers.is_sorted_by(|one, next| one + 1 == *next), "together: {numbers:?}");
+            let named = recorded.into_iter().enumerate().map(|(n, event)| (format!("{name}-{n}"), event));
+            self.acknowledged.extend(named);
         }
         self.acknowledge().await;
         has_all_once(&pool, workspace, &self.acknowledged).await;
@@ -80,12 +86,12 @@ impl<'a> Story<'a> {
         server
     }
 
-    /// Ends the server while it waits with an event that it has not answered.
+    /// Ends the server while it waits with events that it has not answered.
     async fn kill_amid(&mut self, server: DevServer<'_>, stopped: impl AsyncFnOnce()) {
         let target = self.target();
         let sent = tokio::spawn({
             let (recorder, target) = (self.recorder.clone(), target.clone());
-            async move { recorder.try_record(&target).await }
+            async move { recorder.try_batch(&target, BATCH).await }
         });
         stopped().await;
         server.kill_9().await;
@@ -106,7 +112,6 @@ async fn at_every_step_of_sequencing() {
     let home = DevHome::temporary();
     let mut story = Story::begin(&home).await;
     let steps = [
-        ("ledger_staged", "SHARE"),
         ("ledger_heads", "EXCLUSIVE"),
         ("ledger_entries", "SHARE"),
         ("ledger_openings", "SHARE"),
@@ -122,10 +127,11 @@ async fn at_every_step_of_sequencing() {
         pool.close().await;
     }
 
-    // Staged rows are taken away after the entries were written: the head is let go when the row is committed.
+    // A change is staged before, and taken away after the entries were written.
     let server = story.restart().await;
     let pool = story.owner();
     let head = hold(&pool, "ledger_heads", "EXCLUSIVE").await;
+    story.recorder.change("/projects", &json!({"name": "staged"}), "staged").await;
     let staged = async {
         waited_for(&pool, "ledger_heads").await;
         let staged = hold(&pool, "ledger_staged", "SHARE").await;
@@ -146,7 +152,7 @@ async fn at_every_step_of_sequencing() {
     let held = hold_commits(&pool).await;
     story.kill_amid(server, async || commit_waits(&pool).await).await;
     held.rollback().await.unwrap();
-    until(async || rows(&pool, story.recorder.uuid()).await.len() == before + 1).await;
+    until(async || rows(&pool, story.recorder.uuid()).await.len() == before + BATCH).await;
     pool.close().await;
     story.end().await;
 }
@@ -264,10 +270,13 @@ async fn at_random_moments_under_load() {
                 let (mut acknowledged, mut n) = (Vec::new(), 0);
                 loop {
                     n += 1;
-                    let target = format!("r-{round}-{writer}-{n}");
-                    match recorder.try_record(&target).await {
-                        Some(answer) if answer.status == 201 => acknowledged.push((target, recorded(&answer))),
-                        _ => return (acknowledged, target),
+                    let name = format!("r-{round}-{writer}-{n}");
+                    match recorder.try_batch(&name, BATCH).await {
+                        Some(answer) if answer.status == 201 => {
+                            let recorded = all_recorded(&answer).into_iter().enumerate();
+                            acknowledged.extend(recorded.map(|(n, event)| (format!("{name}-{n}"), event)));
+                        }
+                        _ => return (acknowledged, name),
                     }
                     if answered.fetch_add(1, Ordering::Relaxed) + 1 == after {
                         kill(pid, Signal::SIGKILL).unwrap();

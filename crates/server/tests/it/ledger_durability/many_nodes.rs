@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::harness::app::TestApp;
 use crate::harness::ledger::{has_all_once, report, report_on, rows};
 use crate::harness::node::Node;
-use crate::harness::recorder::{Recorded, Recorder, event, recorded};
+use crate::harness::recorder::{Recorded, Recorder, event, events, recorded};
 
 const WRITERS: usize = 64;
 /// Events and keys that each writer makes.
@@ -129,8 +129,13 @@ async fn the_first_event_of_a_log_gets_its_number_at_once() {
             let slug = format!("acme-{n}");
             let founded = app.post("/v1/workspaces", &json!({"name": slug, "slug": slug})).bearer(token).send().await;
             let path = format!("/v1/workspaces/{}/audit/events", founded.text_of("id"));
-            let told = app.post(&path, &event("first")).bearer(token).send().await;
-            assert_eq!((told.status.as_u16(), told.json()["seq"].as_u64()), (201, Some(1)), "{}", told.text);
+            let told = app.post(&path, &events([event("first")])).bearer(token).send().await;
+            assert_eq!(
+                (told.status.as_u16(), told.json()["events"][0]["seq"].as_u64()),
+                (201, Some(1)),
+                "{}",
+                told.text
+            );
         }
     });
     stream::iter(founding).buffer_unordered(LANES).collect::<Vec<()>>().await;

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::harness::app::{Answer, TestApp};
-use crate::harness::ledger::{hold, report, rows, waited_for, waiting_for};
+use crate::harness::ledger::{commit_waits, hold, hold_commits, report, rows, waited_for, waiting_for, watch_commits};
 use crate::harness::openings::target_index;
 use crate::harness::process::until;
-use crate::harness::recorder::{Recorder, event, recorded};
+use crate::harness::recorder::{Recorder, event, events};
 
 async fn about(app: &TestApp, recorder: &Recorder, target: &str) -> usize {
     let index = target_index(app, recorder.uuid(), target).await;
@@ -25,7 +25,7 @@ async fn an_idempotency_key_gives_one_event_and_one_number() {
     assert_eq!(about(&app, &recorder, "n-1").await, 1);
 
     let other = app
-        .post(&format!("/v1/workspaces/{}/audit/events", recorder.workspace), &event("another body"))
+        .post(&format!("/v1/workspaces/{}/audit/events", recorder.workspace), &events([event("another body")]))
         .bearer(recorder.key())
         .header("idempotency-key", "n-1")
         .send()
@@ -34,20 +34,25 @@ async fn an_idempotency_key_gives_one_event_and_one_number() {
     assert_eq!(about(&app, &recorder, "another body").await, 0);
 }
 
+/// On one node the second waits for its turn and gets the first one's answer; another node knows of the key alone.
 #[tokio::test]
 async fn a_request_in_flight_is_a_conflict_and_its_event_is_recorded_once() {
     let app = TestApp::start().await;
     let recorder = Recorder::of(&app).await;
-    let held = hold(&app.database.owner, "ledger_staged", "SHARE").await;
-    let first = tokio::spawn({
+    let other_node = app.another_node().await;
+    let held = hold(&app.database.owner, "ledger_entries", "SHARE").await;
+    let send = || {
         let recorder = recorder.clone();
-        async move { recorder.record("n-1").await }
-    });
-    waited_for(&app.database.owner, "ledger_staged").await;
-    let second = recorder.try_record("n-1").await.unwrap();
+        tokio::spawn(async move { recorder.record("n-1").await })
+    };
+    let first = send();
+    waited_for(&app.database.owner, "ledger_entries").await;
+    let same_node = send();
+    let second = recorder.at(&other_node.url).try_record("n-1").await.unwrap();
     assert_eq!(second.problem(), (409, "idempotency_in_flight".into()));
     held.rollback().await.unwrap();
     let first = first.await.unwrap();
+    assert_eq!(same_node.await.unwrap(), first);
     assert_eq!(recorder.record("n-1").await, first);
     assert_eq!(about(&app, &recorder, "n-1").await, 1);
 }
@@ -56,67 +61,93 @@ async fn a_request_in_flight_is_a_conflict_and_its_event_is_recorded_once() {
 async fn a_lost_answer_is_given_again() {
     let app = TestApp::start().await;
     let recorder = Recorder::of(&app).await;
-    let held = hold(&app.database.owner, "ledger_heads", "EXCLUSIVE").await;
+    app.numbered().await;
+    watch_commits(&app.database.owner, "ledger_heads").await;
+    let held = hold_commits(&app.database.owner).await;
     let first = tokio::spawn({
         let recorder = recorder.clone();
         async move { recorder.try_record("n-1").await }
     });
-    waited_for(&app.database.owner, "ledger_heads").await;
-    until(async || staged(&app, "n-1").await == 1).await;
+    commit_waits(&app.database.owner).await;
     first.abort();
-    assert!(first.await.unwrap_err().is_cancelled(), "the caller is gone, the event is committed");
+    assert!(first.await.unwrap_err().is_cancelled(), "the caller is gone, the commit is under way");
     held.rollback().await.unwrap();
     let again = recorder.record("n-1").await;
     assert_eq!(recorder.record("n-1").await, again);
-    assert_eq!((about(&app, &recorder, "n-1").await, staged(&app, "n-1").await), (1, 0));
+    assert_eq!(about(&app, &recorder, "n-1").await, 1);
 }
 
-async fn staged(app: &TestApp, target: &str) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM ledger_staged WHERE target = $1")
-        .bind(target)
-        .fetch_one(&app.database.owner)
-        .await
-        .unwrap()
+/// A statement that waits, and the lock by which it is held up.
+const STATEMENTS: [(&str, &str); 5] = [
+    ("ledger_entries", "SHARE"),
+    ("ledger_openings", "SHARE"),
+    ("ledger_hashes", "SHARE"),
+    ("ledger_heads", "SHARE"),
+    ("ledger_heads", "EXCLUSIVE"),
+];
+
+/// Cuts the connection that waits for a table.
+async fn cut(app: &TestApp, table: &str) {
+    waited_for(&app.database.owner, table).await;
+    let backend = waiting_for(&app.database.owner, table).await.unwrap();
+    let superuser = app.database.superuser();
+    let cut: bool =
+        sqlx::query_scalar("SELECT pg_terminate_backend($1)").bind(backend).fetch_one(&superuser).await.unwrap();
+    assert!(cut);
+    until(async || waiting_for(&app.database.owner, table).await != Some(backend)).await;
 }
 
-/// At each statement of a sequencer its connection is cut: another sequencer does all of it, once.
+/// At each statement of a sequencer its connection is cut: another one does all of it, once.
 #[tokio::test]
 async fn a_sequencer_that_is_cut_off_commits_nothing() {
     let app = TestApp::start().await;
     let recorder = Recorder::of(&app).await;
-    let superuser = app.database.superuser();
-    let statements = [
-        ("ledger_entries", "SHARE"),
-        ("ledger_openings", "SHARE"),
-        ("ledger_hashes", "SHARE"),
-        ("ledger_heads", "SHARE"),
-        ("ledger_heads", "EXCLUSIVE"),
-    ];
-    for (n, (table, mode)) in statements.into_iter().enumerate() {
+    let statements = STATEMENTS.into_iter().filter(|statement| *statement != ("ledger_heads", "SHARE"));
+    for (n, (table, mode)) in statements.chain([("ledger_staged", "SHARE")]).enumerate() {
         app.numbered().await;
-        let (target, before) = (format!("n-{n}"), rows(&app.database.owner, recorder.uuid()).await.len());
-        let held = hold(&app.database.owner, table, mode).await;
-        let sent = tokio::spawn({
-            let (recorder, target) = (recorder.clone(), target.clone());
-            async move { recorder.try_record(&target).await }
-        });
-        waited_for(&app.database.owner, table).await;
-        let backend = waiting_for(&app.database.owner, table).await.unwrap();
-        let cut: bool =
-            sqlx::query_scalar("SELECT pg_terminate_backend($1)").bind(backend).fetch_one(&superuser).await.unwrap();
-        assert!(cut);
-        until(async || waiting_for(&app.database.owner, table).await != Some(backend)).await;
+        let before = rows(&app.database.owner, recorder.uuid()).await.len();
+        // Staged while nobody can number it.
+        let head = hold(&app.database.owner, "ledger_heads", "EXCLUSIVE").await;
+        recorder.change("/projects", &json!({"name": format!("n-{n}")}), &format!("n-{n}")).await;
+        waited_for(&app.database.owner, "ledger_heads").await;
+        let held = if table == "ledger_heads" {
+            head
+        } else {
+            let held = hold(&app.database.owner, table, mode).await;
+            head.rollback().await.unwrap();
+            held
+        };
+        cut(&app, table).await;
         assert_eq!(rows(&app.database.owner, recorder.uuid()).await.len(), before, "nothing was committed");
         held.rollback().await.unwrap();
+        app.numbered().await;
+        assert_eq!(rows(&app.database.owner, recorder.uuid()).await.len(), before + 1);
+    }
+    let report = report(&app).await;
+    assert!(report.is_good(), "{report:?}");
+}
+
+/// At each statement of a request that records its connection is cut: nothing is there, and the next try does it once.
+#[tokio::test]
+async fn a_request_that_is_cut_off_commits_nothing() {
+    let app = TestApp::start().await;
+    let recorder = Recorder::of(&app).await;
+    for (n, (table, mode)) in STATEMENTS.into_iter().enumerate() {
+        app.numbered().await;
+        let (name, before) = (format!("n-{n}"), rows(&app.database.owner, recorder.uuid()).await.len());
+        let held = hold(&app.database.owner, table, mode).await;
+        let sent = tokio::spawn({
+            let (recorder, name) = (recorder.clone(), name.clone());
+            async move { recorder.try_batch(&name, 3).await }
+        });
+        cut(&app, table).await;
         let answer = sent.await.unwrap().unwrap();
-        let again = recorder.record(&target).await;
-        if answer.status == 201 {
-            assert_eq!(recorded(&answer), again);
-        } else {
-            assert!(answer.status.is_server_error(), "{}", answer.text);
-        }
-        assert_eq!(usize::try_from(again.seq).unwrap(), before);
-        assert_eq!(about(&app, &recorder, &target).await, 1);
+        assert!(answer.status.is_server_error(), "{}", answer.text);
+        assert_eq!(rows(&app.database.owner, recorder.uuid()).await.len(), before, "nothing was committed");
+        held.rollback().await.unwrap();
+        let again = recorder.batch(&name, 3).await;
+        assert_eq!(usize::try_from(again[0].seq).unwrap(), before);
+        assert_eq!(about(&app, &recorder, &format!("{name}-2")).await, 1);
     }
     let report = report(&app).await;
     assert!(report.is_good(), "{report:?}");
@@ -138,7 +169,7 @@ async fn a_failed_change_leaves_no_entry_and_a_committed_one_leaves_one() {
     let made = [
         post("/projects", json!({"name": "one"})).await,
         post("/api-keys", key).await,
-        post("/audit/events", event("n-1")).await,
+        post("/audit/events", events([event("n-1")])).await,
     ];
     assert!(made.iter().all(|answer| status(answer) == 201), "{made:?}");
     assert_eq!(entries().await, before + made.len(), "one for each");
@@ -158,11 +189,11 @@ async fn a_failed_change_leaves_no_entry_and_a_committed_one_leaves_one() {
         ("/projects", json!({"name": "one"}), 409),
         ("/projects", json!({"name": ""}), 422),
         ("/api-keys", json!({"name": "k", "scopes": []}), 422),
-        ("/audit/events", big, 413),
-        ("/audit/events", ours, 422),
-        ("/audit/events", address, 422),
-        ("/audit/events", unknown, 422),
-        ("/audit/events", fraction, 422),
+        ("/audit/events", events([big]), 413),
+        ("/audit/events", events([ours]), 422),
+        ("/audit/events", events([address]), 422),
+        ("/audit/events", events([unknown]), 422),
+        ("/audit/events", events([fraction]), 422),
     ];
     for (path, body, expected) in refused {
         let answer = post(path, body.clone()).await;

@@ -7,7 +7,7 @@ use bailiwick_proof::note::VerifierKey;
 use bailiwick_proof::receipt::Receipt;
 
 use crate::harness::app::TestApp;
-use crate::harness::recorder::{Recorder, event, recorded};
+use crate::harness::recorder::{Recorder, event, events, recorded};
 
 async fn receipt(recorder: &Recorder, target: &str) -> Receipt {
     let event = recorder.record(target).await;
@@ -20,7 +20,7 @@ async fn two_identical_bodies_give_different_leaves() {
     let recorder = Recorder::of(&app).await;
     let mut told = Vec::new();
     for _ in 0..2 {
-        let answer = recorder.try_post("/audit/events", &event("same")).await.unwrap();
+        let answer = recorder.try_post("/audit/events", &events([event("same")])).await.unwrap();
         let recorded = recorded(&answer);
         told.push(recorder.get(&format!("/audit/events/{}", recorded.id)).await.json());
     }
@@ -89,13 +89,13 @@ async fn the_other_environment_is_another_log() {
     let path = format!("/v1/workspaces/{workspace}/audit");
     let mut checkpoints = Vec::new();
     for environment in ["live", "test"] {
-        let call = app.post(&format!("{path}/events"), &event("same")).bearer(&person.access_token);
+        let call = app.post(&format!("{path}/events"), &events([event("same")])).bearer(&person.access_token);
         let made = call.header("bailiwick-environment", environment).send().await;
         assert_eq!(made.status, 201, "{}", made.text);
         let call = app.get(&format!("{path}/checkpoint")).bearer(&person.access_token);
         let told = call.header("bailiwick-environment", environment).send().await;
         checkpoints.push(told.text.parse::<SignedCheckpoint>().unwrap());
-        let id = made.text_of("id");
+        let id = recorded(&made).id;
         for (asked, expected) in [("live", environment == "live"), ("test", environment == "test")] {
             let call = app.get(&format!("{path}/events/{id}/receipt")).bearer(&person.access_token);
             let answer = call.header("bailiwick-environment", asked).send().await;

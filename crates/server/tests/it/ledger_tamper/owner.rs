@@ -27,7 +27,7 @@ impl Acme {
     }
 
     async fn record(&self) -> crate::harness::app::Answer {
-        let body = json!({"action": "door.opened", "actor": "ada", "target": "door-1"});
+        let body = json!({"events": [{"action": "door.opened", "actor": "ada", "target": "door-1"}]});
         self.app.post(&self.path("audit/events"), &body).bearer(&self.person.access_token).send().await
     }
 
@@ -138,7 +138,7 @@ async fn a_moment_beyond_time_stops_nobody() {
              (1, '200000-01-01'), (1000000, now())) AS poison (n, at)",
     )
     .await;
-    assert_eq!(acme.record().await.json()["seq"], 11);
+    assert_eq!(acme.record().await.json()["events"][0]["seq"], 11);
     assert_eq!(acme.verdict().await, "good");
     acme.sql("UPDATE ledger_entries SET recorded_at = 'infinity' WHERE OWN AND seq = 2; UPDATE ledger_keys SET retired_at = 'infinity' WHERE OWN")
         .await;

@@ -37,12 +37,16 @@ const WITHOUT_PROJECT: [(&str, &str); 5] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 31] = [
+const READABLE_SECRETS: [(&str, &str); 32] = [
     ("bailiwick_runtime ledger_openings.ip_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.meta_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.target_sealed", "as above"),
     ("bailiwick_system idempotency_records.reply_sealed", "seals anew under a newer key"),
     ("bailiwick_system idempotency_records.key_digest", "finds the row to be sealed anew"),
+    (
+        "bailiwick_system idempotency_records.request_digest",
+        "tells another request under the same key, within its workspace",
+    ),
     ("bailiwick_system account_idempotency_records.reply_sealed", "seals anew under a newer key"),
     ("bailiwick_system account_idempotency_records.key_digest", "finds the row to be sealed anew"),
     ("bailiwick_system ledger_openings.actor_sealed", "seals anew, and verifies"),

@@ -184,7 +184,7 @@ fn paths(policy: &Policy) -> Result<BTreeSet<&'static str>, String> {
     let mut named = Vec::new();
     for (expression, wanted) in [(&policy.lets_see, sees), (&policy.lets_write, writes)] {
         match (expression, wanted) {
-            (Some(expression), true) => named.push(named_paths(expression)?),
+            (Some(expression), true) => named.push(named_within_walls(policy, expression)?),
             (None, false) => {}
             _ => return Err("lacks USING or WITH CHECK".to_owned()),
         }
@@ -194,6 +194,23 @@ fn paths(policy: &Policy) -> Result<BTreeSet<&'static str>, String> {
         [sees, writes] if sees == writes => Ok(sees.clone()),
         _ => Err("sees and writes by different paths".to_owned()),
     }
+}
+
+/// The paths, if those that serve a request stand within its walls and the others stand alone.
+fn named_within_walls(policy: &Policy, expression: &str) -> Result<BTreeSet<&'static str>, String> {
+    let conditions = conditions(expression);
+    let (named, walls): (Vec<&str>, Vec<&str>) = conditions.into_iter().partition(|condition| condition.contains(PATH));
+    let [named] = named.as_slice() else { return Err("does not compare app.operational_path".to_owned()) };
+    let named = named_paths(named)?;
+    let is_within =
+        |path: &&str| OperationalPath::ALL.iter().any(|known| known.as_str() == *path && known.is_within_a_workspace());
+    let wanted: &[&str] = match (named.iter().any(is_within), named.iter().all(is_within), policy.has_environment) {
+        (false, ..) => &[],
+        (true, false, _) => return Err("names paths within a workspace and others".to_owned()),
+        (true, true, false) => &[WORKSPACE],
+        (true, true, true) => &[WORKSPACE, ENVIRONMENT],
+    };
+    if walls == wanted { Ok(named) } else { Err("does not stand within the walls of its path".to_owned()) }
 }
 
 fn named_paths(expression: &str) -> Result<BTreeSet<&'static str>, String> {

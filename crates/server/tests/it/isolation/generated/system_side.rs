@@ -3,7 +3,7 @@
 use bailiwick_server::db::OperationalPath;
 
 use super::Ground;
-use super::rows::{ADA, Place, Which, insert, row};
+use super::rows::{ADA, BOB, Place, Which, insert, row};
 use super::session::{End, Session, Settings};
 use super::table::Table;
 
@@ -28,6 +28,12 @@ pub async fn breaches(ground: &Ground<'_>) -> Vec<String> {
                     breaches.push(format!("{}: {name}: {command}: {outcome}", table.name));
                 }
             }
+            for statement in path.into_iter().flat_map(|path| beyond(path, table)) {
+                let outcome = session.attempt(&settings, &statement, End::Commit).await;
+                if !["0", "42501"].contains(&outcome.as_str()) {
+                    breaches.push(format!("{}: {name}: {statement}: {outcome}", table.name));
+                }
+            }
         }
     }
     if ground.dump().await != before {
@@ -44,9 +50,43 @@ fn settings() -> Vec<(String, Settings, Option<OperationalPath>)> {
         ("an unknown path".to_owned(), on("everything"), None),
         ("a tenant's settings".to_owned(), Settings::tenant(ADA, "live", None), None),
     ];
-    let path = |path: OperationalPath| (format!("path {}", path.as_str()), on(path.as_str()), Some(path));
-    settings.extend(OperationalPath::ALL.map(path));
+    for path in OperationalPath::ALL {
+        let alone = on(path.as_str());
+        if path.is_within_a_workspace() {
+            let name = format!("path {} without a workspace", path.as_str());
+            settings.push((name, alone.clone(), None));
+            let within = Settings { path: alone.path, ..Settings::tenant(ADA, "live", None) };
+            settings.push((format!("path {}", path.as_str()), within, Some(path)));
+        } else {
+            settings.push((format!("path {}", path.as_str()), alone, Some(path)));
+        }
+    }
     settings
+}
+
+/// What a path within a workspace must not do to the rows of others, whatever it may do to its own.
+fn beyond(path: OperationalPath, table: &Table) -> Vec<String> {
+    if !path.is_within_a_workspace() || !table.is_tenant {
+        return Vec::new();
+    }
+    let name = &table.name;
+    let elsewhere = if table.has_environment {
+        format!("workspace_id <> '{ADA}' OR environment <> 'live'")
+    } else {
+        format!("workspace_id <> '{ADA}'")
+    };
+    let other = if table.has_environment {
+        Place { workspace: ADA, environment: "test", project: None }
+    } else {
+        Place { workspace: BOB, environment: "live", project: None }
+    };
+    vec![
+        format!("SELECT FROM {name} WHERE {elsewhere}"),
+        format!("UPDATE {name} SET {} WHERE {elsewhere}", table.stamp),
+        format!("DELETE FROM {name} WHERE {elsewhere}"),
+        insert(name, &row(&table.root, other, Which::Fresh)),
+        insert(name, &row(&table.root, Place { workspace: BOB, environment: "live", project: None }, Which::Fresh)),
+    ]
 }
 
 /// Without a WHERE and with constants alone, so that no other policy than the command's own takes part.

@@ -55,7 +55,7 @@ pub const CASES: [(&str, Reach); 40] = [
     ("updateApiKey", Reach::Key),
     ("rotateApiKey", Reach::Key),
     ("listAuditEvents", Reach::Workspace),
-    ("recordAuditEvent", Reach::Workspace),
+    ("recordAuditEvents", Reach::Workspace),
     ("getAuditEvent", Reach::Event),
     ("getAuditReceipt", Reach::Event),
     ("getAuditCheckpoint", Reach::Workspace),
@@ -78,7 +78,7 @@ pub const CASES: [(&str, Reach); 40] = [
 fn body(operation: &str) -> Option<Value> {
     match operation {
         "createProject" => Some(json!({"name": "new"})),
-        "recordAuditEvent" => Some(json!({"action": "test.done", "actor": "somebody"})),
+        "recordAuditEvents" => Some(json!({"events": [{"action": "test.done", "actor": "somebody"}]})),
         "createApiKey" => Some(json!({"name": "new", "scopes": ["management"]})),
         "updateApiKey" => Some(json!({"name": "changed"})),
         "rotateApiKey" | "revealSecret" => Some(json!({})),
