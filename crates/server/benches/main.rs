@@ -20,11 +20,12 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 15] = [
+const ALL: [Named; 16] = [
     (change_with_entry::NAME, change_with_entry::run),
     (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
     (verify_over_http::NAME, verify_over_http::run),
     (verify_in_process::THOUSAND, verify_in_process::thousand),
+    (verify_in_process::HUNDRED_THOUSAND, verify_in_process::hundred_thousand),
     (verify_in_process::MILLION, verify_in_process::million),
     (seal_and_open::SMALL, seal_and_open::small),
     (seal_and_open::MIDDLE, seal_and_open::middle),

@@ -21,7 +21,7 @@ use crate::housekeeping::RotateKeys;
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
 use crate::reconciliation::Reconciler;
-use crate::secrets::RotateSecrets;
+use crate::secrets::{ForgetVersions, RotateSecrets};
 use crate::server_rotation::DestroyEnded;
 use crate::state::AppState;
 pub use crate::state::{BuildError, Parts};
@@ -146,6 +146,7 @@ fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
         .with(state.schema_watch.clone())
         .with(DestroyEnded(state.rotation()))
         .with(state.mailer.clone())
+        .with(ForgetVersions::new(state.vault.clone()))
         .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })
 }

@@ -59,7 +59,7 @@ impl Eraser {
     pub async fn subject(&self, workspace: WorkspaceId, name: &str) -> Result<u64, EraseError> {
         let owner = Owner::Workspace(workspace);
         let number = self.vault.subject(owner, name).await?.ok_or(EraseError::NoSuchSubject)?;
-        self.vault.puncture(owner, number).await?;
+        self.vault.puncture(owner, &[number]).await?;
         let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
         let fields = self.vault.clear_subject(&mut tx, owner, number).await?;
         if fields == 0 {

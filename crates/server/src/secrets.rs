@@ -6,10 +6,12 @@
 //! - Before the first byte of a value is sent, an entry that says who read which version is committed.
 //! - Whoever reads a value has a permission of its own, and as a person a sign-in that is minutes old.
 //! - A version that was revoked, and a secret that was deleted, have no value any more: the sealed bytes are gone. What is
-//!   still asked of a revoked version is refused, recorded and counted.
+//!   still asked of a revoked version is refused, recorded and counted. A job punctures its key, so that a copy of the row,
+//!   put back or in a backup, does not open either.
 //! - Older versions are revoked by a rotation alone, after somebody has said that the new one is deployed.
 //! - Versions count up; no number is given twice.
 
+mod forget;
 pub mod http;
 mod kind;
 mod model;
@@ -20,6 +22,7 @@ pub mod rotation;
 mod sql;
 mod value;
 
+pub use forget::ForgetVersions;
 pub use http::BODY_BYTES;
 pub use kind::Kind;
 pub use model::{

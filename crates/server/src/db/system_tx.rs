@@ -328,7 +328,9 @@ impl OperationalPath {
                 ("jobs_dead", &["DELETE", "SELECT"]),
                 ("jobs_ready", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
             ],
-            Self::OpenVault => &[("vault_deks", &["INSERT", "SELECT", "UPDATE"])],
+            Self::OpenVault => {
+                &[("vault_deks", &["INSERT", "SELECT", "UPDATE"]), ("vault_subjects", &["INSERT", "SELECT"])]
+            }
             Self::RotateVault => &[
                 ("account_idempotency_records", &["SELECT", "UPDATE"]),
                 ("cell_ledger_staged", &["INSERT"]),

@@ -11,7 +11,7 @@ use super::wake::{Lane, SharedWake};
 use crate::db::{DbError, SystemTx, WorkspaceTx};
 use crate::entropy::Entropy;
 use crate::http::Problem;
-use crate::vault::{JOB_PAYLOAD, Owner, Place, RowId, Vault, VaultError};
+use crate::vault::{JOB_PAYLOAD, Owner, Place, Plaintext, RowId, Vault, VaultError};
 
 /// How a payload without content reads: it is not stored.
 const NO_CONTENT: &[u8] = b"null";
@@ -158,15 +158,10 @@ impl Queue {
     }
 
     /// What was enqueued.
-    pub(super) async fn open(
-        &self,
-        workspace: Uuid,
-        id: Uuid,
-        sealed: Option<&[u8]>,
-    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub(super) async fn open(&self, workspace: Uuid, id: Uuid, sealed: Option<&[u8]>) -> Result<Plaintext, VaultError> {
         match sealed {
             Some(sealed) => self.vault.unseal(Owner::of(workspace), &place(&row(workspace, id)), sealed).await,
-            None => Ok(Zeroizing::new(NO_CONTENT.to_vec())),
+            None => Ok(Plaintext::from(NO_CONTENT.to_vec())),
         }
     }
 

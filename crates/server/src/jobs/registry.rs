@@ -5,14 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use zeroize::Zeroizing;
 
 use super::claimed::{Claimed, Done};
 use super::kind::{Failure, Job, Place as _, Policy};
 use super::sql::Row;
 use crate::context::RequestContext;
+use crate::vault::Plaintext;
 
-type Run = dyn Fn(Row, Zeroizing<Vec<u8>>, RequestContext) -> BoxFuture<'static, Result<Done, Failure>> + Send + Sync;
+type Run = dyn Fn(Row, Plaintext, RequestContext) -> BoxFuture<'static, Result<Done, Failure>> + Send + Sync;
 
 /// The kinds of a process.
 #[derive(Default)]
@@ -29,7 +29,7 @@ impl Registry {
     #[must_use]
     pub fn with<J: Job>(mut self, job: J) -> Self {
         let job = Arc::new(job);
-        let run = move |row: Row, content: Zeroizing<Vec<u8>>, context: RequestContext| {
+        let run = move |row: Row, content: Plaintext, context: RequestContext| {
             let job = job.clone();
             let run: BoxFuture<'static, _> = Box::pin(async move {
                 if row.workspace_id.is_nil() != J::Place::IS_CELL {
@@ -67,7 +67,7 @@ impl Kind {
     pub(super) fn run(
         &self,
         row: Row,
-        content: Zeroizing<Vec<u8>>,
+        content: Plaintext,
         context: RequestContext,
     ) -> BoxFuture<'static, Result<Done, Failure>> {
         (self.run)(row, content, context)

@@ -84,7 +84,7 @@ async fn open(ledger: &Ledger, log: Log, row: &Row) -> Result<SigningKey, Ledger
     let generation = u32::try_from(row.generation).map_err(|_| LedgerError::MalformedKey)?;
     let name = ledger.origin(log, generation)?.to_string();
     let seed = ledger.vault().unseal(Owner::Cell, &seal_place(&seal_row(log, &row.kid)), &row.seed_sealed).await?;
-    let seed = seed.as_slice().try_into().map_err(|_| LedgerError::MalformedKey)?;
+    let seed = (*seed).try_into().map_err(|_| LedgerError::MalformedKey)?;
     let key = SigningKey::from_seed(&name, seed).map_err(|_| LedgerError::MalformedKey)?;
     if key.verifier().public().as_slice() == row.public_key { Ok(key) } else { Err(LedgerError::MalformedKey) }
 }

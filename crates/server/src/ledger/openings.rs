@@ -99,7 +99,7 @@ impl Subjects {
         if !new.is_empty() {
             // The workspace's other log may be giving out numbers at this moment, on another node; and what is known may
             // just have been sealed anew under a key of which this process has not heard. Nobody gets a second number.
-            sql::lock_numbers(tx, owner.uuid()).await?;
+            vault::lock_numbers(tx, owner.uuid()).await?;
             let mut keys = vault.keys(owner).await?;
             loop {
                 find(tx, &keys, owner, &new, &mut known).await?;
@@ -112,17 +112,10 @@ impl Subjects {
             }
         }
         if !new.is_empty() {
-            let first = sql::next_number(tx, owner.uuid()).await?;
-            let mut rows = Vec::with_capacity(new.len());
-            for (number, name) in (first..).zip(new) {
-                let row = RowId::new().uuid(owner.uuid()).text(&number.to_string());
-                let at = Place { column: &vault::SUBJECT_NAME, row: row.as_bytes(), subject: Some(number) };
-                let sealed = sealer.seal(&at, name.as_bytes())?;
-                let index = sealer.keys().blind_index(&vault::SUBJECT_NAME, name.as_bytes())?;
-                rows.push((number, sealed, index.to_vec()));
-                known.insert(name.to_owned(), number);
-            }
-            sql::insert(tx, owner.uuid(), &rows).await?;
+            let numbers = vault::free_numbers(tx, owner, sealer.keys(), new.len()).await?;
+            let given: Vec<(u32, &str)> = numbers.into_iter().zip(new).collect();
+            vault::give_numbers(tx, owner, sealer, &given).await?;
+            known.extend(given.into_iter().map(|(number, name)| (name.to_owned(), number)));
         }
         Ok(Self(known))
     }

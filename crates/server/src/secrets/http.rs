@@ -17,6 +17,7 @@ use crate::db::{Authority as _, Db};
 use crate::http::{
     Begun, Changes, Code, Idempotency, Json, ListQuery, Mutation, Nothing, Page, PathId, Problem, Query, Reply,
 };
+use crate::jobs::Queue;
 use crate::ledger::{Action, Ledger};
 
 /// Tells this list's cursors from others'.
@@ -252,10 +253,11 @@ fn reading(event: AuditEvent) -> SecretAccess {
 pub async fn delete(
     granted: Granted<may::DeleteSecret>,
     State(changes): State<Changes>,
+    State(queue): State<Queue>,
     PathId(secret): PathId<SecretId>,
     request: Mutation<Nothing>,
 ) -> Result<Reply, Problem> {
-    remove(&granted, &changes, secret, request.idempotency).await
+    remove(&granted, &changes, &queue, secret, request.idempotency).await
 }
 
 /// Deletes a secret once; for the API and the console.
@@ -265,6 +267,7 @@ pub async fn delete(
 pub async fn remove(
     granted: &Granted<may::DeleteSecret>,
     changes: &Changes,
+    queue: &Queue,
     secret: SecretId,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
@@ -272,7 +275,7 @@ pub async fn remove(
         Begun::Replay(reply) => return Ok(reply),
         Begun::Fresh(change) => change,
     };
-    let deleted = ops::delete(&mut change.tx, &changes.entropy, secret).await?;
+    let deleted = ops::delete(&mut change.tx, (queue, &changes.entropy), secret).await?;
     let recorded = deleted.ok_or_else(|| Problem::new(Code::NotFound))?;
     change.commit(recorded, Reply::no_content()).await
 }

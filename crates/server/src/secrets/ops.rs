@@ -6,6 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::forget::ForgetVersions;
 use super::kind::Kind;
 use super::model::{CreateSecret, Secret, SecretDetail};
 use super::sql;
@@ -13,6 +14,7 @@ use super::value::SecretValue;
 use crate::authz::Principal;
 use crate::db::{DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
+use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
 use crate::vault::{Owner, Place, RowId, SECRET, Vault, VaultError};
 
@@ -62,8 +64,8 @@ pub(super) fn row(workspace: WorkspaceId, secret: SecretId, version: u32) -> Row
 }
 
 /// The place that goes with [`row`].
-pub(super) fn place(row: &RowId) -> Place<'_> {
-    Place { column: &SECRET, row: row.as_bytes(), subject: None }
+pub(super) fn place(row: &RowId, subject: Option<u32>) -> Place<'_> {
+    Place { column: &SECRET, row: row.as_bytes(), subject }
 }
 
 /// What stands before the value and is sealed with it: behind which walls inside the workspace the secret stands, so that
@@ -78,13 +80,23 @@ pub(super) fn walls(secret: &Secret) -> [u8; WALLS] {
 }
 
 /// Seals the newest version of a secret for where it is going to stand.
-async fn seal(tx: &WorkspaceTx, vault: &Vault, secret: &Secret, value: &SecretValue) -> Result<Vec<u8>, ChangeError> {
+async fn seal(
+    tx: &WorkspaceTx,
+    vault: &Vault,
+    entropy: &Entropy,
+    secret: &Secret,
+    value: &SecretValue,
+) -> Result<sql::Sealed, ChangeError> {
     if !secret.kind.admits(value.expose()) {
         return Err(ChangeError::Shape(secret.kind));
     }
     let row = row(tx.workspace(), secret.id, secret.newest_version);
     let bound = Zeroizing::new([&walls(secret), value.expose().as_bytes()].concat());
-    Ok(vault.seal(Owner::Workspace(tx.workspace()), &place(&row), &bound).await?)
+    let owner = Owner::Workspace(tx.workspace());
+    // A number is given once: what a transaction that came to nothing has had is not asked for again.
+    let name = format!("secret/{}/{}", secret.id, Uuid::from_bytes(entropy.bytes()));
+    let subject = Some(vault.new_subject(owner, &name).await?);
+    Ok(sql::Sealed { value: vault.seal(owner, &place(&row, subject), &bound).await?, subject })
 }
 
 /// Takes a secret in.
@@ -109,7 +121,7 @@ pub(super) async fn create(
         created_by: by.actor(),
         created_at: now,
     };
-    let sealed = seal(tx, vault, &secret, &new.value).await?;
+    let sealed = seal(tx, vault, entropy, &secret, &new.value).await?;
     sql::insert(tx, &secret, &sealed, by).await?;
     let entry = Entry::about(Action::SecretCreated, secret.id)
         .with(json!({"kind": secret.kind.as_str(), "version": 1}))
@@ -130,7 +142,9 @@ pub(super) async fn add_version(
     secret: SecretId,
     value: &SecretValue,
 ) -> Result<Option<(SecretDetail, Recorded)>, ChangeError> {
-    let Some(secret) = store_version(tx, by, vault, secret, value, MOST_LIVING).await? else { return Ok(None) };
+    let Some(secret) = store_version(tx, by, (vault, entropy), secret, value, MOST_LIVING).await? else {
+        return Ok(None);
+    };
     let entry = Entry::about(Action::SecretVersionAdded, secret.id)
         .with(json!({"version": secret.newest_version}))
         .within(secret.project_id);
@@ -143,7 +157,7 @@ pub(super) async fn add_version(
 pub(super) async fn store_version(
     tx: &mut WorkspaceTx,
     by: &Principal,
-    vault: &Vault,
+    (vault, entropy): (&Vault, &Entropy),
     secret: SecretId,
     value: &SecretValue,
     most_living: i64,
@@ -153,7 +167,7 @@ pub(super) async fn store_version(
         return Err(ChangeError::TooManyVersions);
     }
     secret.newest_version += 1;
-    let sealed = seal(tx, vault, &secret, value).await?;
+    let sealed = seal(tx, vault, entropy, &secret, value).await?;
     sql::count_up(tx, secret.id, secret.newest_version).await?;
     sql::insert_version(tx, &secret, &sealed, by).await?;
     Ok(Some(secret))
@@ -169,16 +183,21 @@ pub(super) async fn detail(tx: &mut WorkspaceTx, secret: SecretId) -> Result<Opt
     Ok(Some(SecretDetail { secret, versions }))
 }
 
-/// Deletes a secret: what was sealed is gone, and its name is free. `None` if there is none with this id.
+/// Deletes a secret: what was sealed is gone, its name is free, and a job makes copies of its versions unreadable. `None`
+/// if there is none with this id.
 ///
 /// # Errors
-/// [`DbError`].
+/// [`EnqueueError`].
 pub(super) async fn delete(
     tx: &mut WorkspaceTx,
-    entropy: &Entropy,
+    (queue, entropy): (&Queue, &Entropy),
     secret: SecretId,
-) -> Result<Option<Recorded>, DbError> {
+) -> Result<Option<Recorded>, EnqueueError> {
     let Some(secret) = sql::lock(tx, secret).await? else { return Ok(None) };
+    let subjects = sql::subjects(tx, secret.id).await?;
+    if !subjects.is_empty() {
+        queue.enqueue::<ForgetVersions>(tx, &subjects).await?;
+    }
     sql::delete(tx, secret.id).await?;
     let entry = Entry::about(Action::SecretDeleted, secret.id)
         .with(json!({"kind": secret.kind.as_str(), "newest_version": secret.newest_version}))

@@ -1,6 +1,6 @@
 //! The reading of a value: opened, recorded, committed, and only then sent.
 
-use bailiwick_proof::id::SecretId;
+use bailiwick_proof::id::{SecretId, WorkspaceId};
 use serde_json::json;
 use time::Duration;
 use zeroize::Zeroizing;
@@ -13,7 +13,7 @@ use crate::authz::{Granted, may};
 use crate::db::{Authority as _, DbError, WorkspaceTx};
 use crate::http::Changes;
 use crate::ledger::{self, Action, Entry};
-use crate::vault::{Owner, VaultError};
+use crate::vault::{Alert, Owner, VaultError};
 
 /// How long a value is going to be kept if nothing is said.
 const USUAL_LEASE_SECONDS: u32 = 300;
@@ -72,14 +72,23 @@ pub(super) async fn reveal(
     let mut tx = changes.db.workspace_tx(granted).await?;
     let secret = sql::get(&mut tx, secret).await?.ok_or(RevealError::NotFound)?;
     let version = how.version.unwrap_or(secret.newest_version);
-    let Some(sealed) = sql::sealed_value(&mut tx, secret.id, version).await?.ok_or(RevealError::NotFound)? else {
+    let Some(sql::Sealed { value: sealed, subject }) =
+        sql::sealed_value(&mut tx, secret.id, version).await?.ok_or(RevealError::NotFound)?
+    else {
         return refuse(tx, changes, &secret, version).await;
     };
     let row = row(tx.workspace(), secret.id, version);
-    let opened = changes.vault.unseal(Owner::Workspace(granted.workspace()), &place(&row), &sealed).await?;
+    let (owner, place) = (Owner::Workspace(granted.workspace()), place(&row, subject));
+    let opened = match changes.vault.unseal_of_now(owner, &place, &sealed).await {
+        Err(VaultError::Erased) => {
+            changes.vault.alerts().raise(put_back(&secret, granted.workspace(), version));
+            return refuse(tx, changes, &secret, version).await;
+        }
+        opened => opened?,
+    };
     let Some(value) = opened.strip_prefix(&walls(&secret)).and_then(readable) else {
         let error = VaultError::Malformed("no value of a secret that stands here");
-        changes.vault.report(Owner::Workspace(granted.workspace()), &place(&row), &error);
+        changes.vault.report(owner, &place, &error);
         return Err(RevealError::Damaged(error));
     };
     let expires_at = tx.context().received_at + Duration::seconds(lease_seconds.into());
@@ -90,6 +99,12 @@ pub(super) async fn reveal(
     tx.commit(recorded).await?;
     let Secret { id, name, kind, .. } = secret;
     Ok(RevealedSecret { id, name, kind, version, value, lease_id, expires_at })
+}
+
+/// Only what was revoked or deleted has a key that is gone: its row comes from a copy.
+fn put_back(secret: &Secret, workspace: WorkspaceId, version: u32) -> Alert {
+    let row = format!("{}/{version}", secret.id);
+    Alert { what: "secret_put_back", of: "secret_versions", workspace: workspace.uuid(), row }
 }
 
 /// What was sealed was a value: anything else is not what was stored.

@@ -241,7 +241,15 @@ async fn open(
     if watch_seconds > MOST_WATCH_SECONDS {
         return Err(RotationError::Watch);
     }
-    let stored = ops::store_version(tx, by, &changes.vault, secret, &new.value, ops::MOST_LIVING_IN_ROTATION).await?;
+    let stored = ops::store_version(
+        tx,
+        by,
+        (&changes.vault, &changes.entropy),
+        secret,
+        &new.value,
+        ops::MOST_LIVING_IN_ROTATION,
+    )
+    .await?;
     let secret = stored.ok_or(RotationError::NotFound)?;
     // The secret is locked: nobody else opens one meanwhile.
     if let Some(open) = sql::open_of(tx, secret.id).await? {

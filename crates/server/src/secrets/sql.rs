@@ -58,11 +58,17 @@ fn stored(version: u32) -> i32 {
     i32::try_from(version).unwrap_or_default()
 }
 
+/// A sealed value, and the number by which it can be made unreadable.
+pub(super) struct Sealed {
+    pub(super) value: Vec<u8>,
+    pub(super) subject: Option<u32>,
+}
+
 /// The secret and its first version.
 pub(super) async fn insert(
     tx: &mut WorkspaceTx,
     secret: &Secret,
-    value_sealed: &[u8],
+    sealed: &Sealed,
     by: &Principal,
 ) -> Result<(), DbError> {
     let (workspace, (by_user, by_key)) = (tx.workspace().uuid(), columns_of(by));
@@ -83,30 +89,31 @@ pub(super) async fn insert(
     )
     .execute(tx.connection()?)
     .await?;
-    insert_version(tx, secret, value_sealed, by).await
+    insert_version(tx, secret, sealed, by).await
 }
 
 /// The newest version of a secret.
 pub(super) async fn insert_version(
     tx: &mut WorkspaceTx,
     secret: &Secret,
-    value_sealed: &[u8],
+    sealed: &Sealed,
     by: &Principal,
 ) -> Result<(), DbError> {
     let (workspace, now, (by_user, by_key)) = (tx.workspace().uuid(), tx.context().received_at, columns_of(by));
     sqlx::query!(
         "INSERT INTO secret_versions (workspace_id, environment, project_id, secret_id, version, value_sealed,
-             created_by_user, created_by_key, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             created_by_user, created_by_key, created_at, subject)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         workspace,
         secret.environment.as_str(),
         secret.project_id.map(Id::uuid),
         secret.id.uuid(),
         stored(secret.newest_version),
-        value_sealed,
+        sealed.value,
         by_user,
         by_key,
-        now
+        now,
+        sealed.subject.map(i64::from)
     )
     .execute(tx.connection()?)
     .await?;
@@ -242,17 +249,38 @@ pub(super) async fn sealed_value(
     tx: &mut WorkspaceTx,
     secret: SecretId,
     version: u32,
-) -> Result<Option<Option<Vec<u8>>>, DbError> {
+) -> Result<Option<Option<Sealed>>, DbError> {
     let workspace = tx.workspace().uuid();
-    let found = sqlx::query_scalar!(
-        "SELECT value_sealed FROM secret_versions WHERE workspace_id = $1 AND secret_id = $2 AND version = $3 FOR SHARE",
+    let found = sqlx::query!(
+        "SELECT value_sealed, subject FROM secret_versions
+         WHERE workspace_id = $1 AND secret_id = $2 AND version = $3 FOR SHARE",
         workspace,
         secret.uuid(),
         stored(version)
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    Ok(found)
+    let sealed = |value, subject: Option<i64>| Sealed { value, subject: subject.and_then(number) };
+    Ok(found.map(|row| row.value_sealed.map(|value| sealed(value, row.subject))))
+}
+
+/// By which numbers its versions can be made unreadable.
+pub(super) async fn subjects(tx: &mut WorkspaceTx, secret: SecretId) -> Result<Vec<u32>, DbError> {
+    let workspace = tx.workspace().uuid();
+    let subjects = sqlx::query_scalar!(
+        r#"SELECT subject AS "subject!" FROM secret_versions
+           WHERE workspace_id = $1 AND secret_id = $2 AND subject IS NOT NULL ORDER BY 1"#,
+        workspace,
+        secret.uuid()
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(subjects.into_iter().filter_map(number).collect())
+}
+
+/// The table holds no other.
+pub(super) fn number(stored: i64) -> Option<u32> {
+    u32::try_from(stored).ok()
 }
 
 /// Somebody asked for a version that was revoked.

@@ -17,6 +17,13 @@ pub struct Column {
     pub stand: Option<Stand>,
 }
 
+impl Column {
+    /// Its place in [`COLUMNS`].
+    pub(super) fn registered(&'static self) -> Option<usize> {
+        COLUMNS.iter().position(|column| std::ptr::eq(*column, self))
+    }
+}
+
 /// Where a sealed column stands.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stand {
@@ -178,15 +185,17 @@ pub static SUBJECT_NAME: Column = Column {
         index: Some(Index { column: "name_index", of: whole }),
     }),
 };
-/// A version of a secret that a customer entrusted to us.
+/// A version of a secret that a customer entrusted to us: a subject of its own, so that its revocation is for good.
 pub static SECRET: Column = Column {
     label: "secret/v2",
-    stand: stands(
-        "secret_versions",
-        "value_sealed",
-        OwnedBy::Workspace,
-        &[("workspace_id", "uuid"), ("secret_id", "uuid"), ("version", "integer")],
-    ),
+    stand: Some(Stand {
+        table: "secret_versions",
+        column: "value_sealed",
+        owner: OwnedBy::Workspace,
+        key: &[("workspace_id", "uuid"), ("secret_id", "uuid"), ("version", "integer")],
+        subject: Some("subject"),
+        index: None,
+    }),
 };
 /// A version of a secret of the server's own.
 pub static SERVER_SECRET: Column = Column {

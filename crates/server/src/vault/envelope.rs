@@ -12,6 +12,7 @@
 //! of them share a nonce stays below 2^-40, NIST SP 800-38D, 8.3). Flag 1: a subject's key went into the key. Which KEK
 //! wraps the data key does not stand here, so that another KEK, or a move to another region, touches no envelope.
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::error::VaultError;
@@ -26,6 +27,9 @@ const MAGIC: [u8; 2] = *b"BW";
 const VERSION: u8 = 1;
 const AES_256_GCM: u8 = 1;
 const FOR_SUBJECT: u8 = 1;
+
+/// Longer than those of most places, so that they stand on the stack.
+type AssociatedData = SmallVec<[u8; 192]>;
 
 /// What stands before the nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +64,8 @@ impl Header {
     }
 
     /// What a seal under this header, at this place, is bound to.
-    pub(super) fn associated_data(self, owner: Uuid, label: &str, row: &[u8]) -> Vec<u8> {
-        let mut data = Vec::with_capacity(HEADER + 12 + 16 + label.len() + row.len());
+    pub(super) fn associated_data(self, owner: Uuid, label: &str, row: &[u8]) -> AssociatedData {
+        let mut data = AssociatedData::new();
         data.extend_from_slice(&self.to_bytes());
         for part in [owner.as_bytes().as_slice(), label.as_bytes(), row] {
             data.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());

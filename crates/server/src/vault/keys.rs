@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use aws_lc_rs::hmac;
 use bailiwick_proof::puncturable::PuncturableKey;
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::column::Column;
+use super::column::{COLUMNS, Column};
 use super::envelope::{Envelope, Header, TAG};
 use super::error::VaultError;
+use super::plaintext::Plaintext;
 use crate::entropy::Entropy;
 
 const SEAL: &[u8] = b"bailiwick/seal/v1\0";
@@ -33,15 +36,32 @@ pub struct Place<'a> {
     pub subject: Option<u32>,
 }
 
-/// By what a key is derived: a label, and perhaps a subject.
-type Derivation = (&'static str, Option<u32>);
-
 /// A version of an owner's data key: HKDF's input, and what was derived from it so far.
 pub(super) struct Dek {
     version: u32,
     bytes: Zeroizing<[u8; 32]>,
     extracted: Prk,
-    derived: RwLock<HashMap<Derivation, Arc<LessSafeKey>>>,
+    /// Of whole columns, each at its place in the registry: found without a lock.
+    of_columns: [OnceLock<LessSafeKey>; COLUMNS.len()],
+    /// Of a subject in a column.
+    of_subjects: RwLock<HashMap<(&'static str, u32), Arc<LessSafeKey>, RandomState>>,
+}
+
+/// A derived key.
+enum Derived<'a> {
+    OfColumn(&'a LessSafeKey),
+    OfSubject(Arc<LessSafeKey>),
+}
+
+impl Deref for Derived<'_> {
+    type Target = LessSafeKey;
+
+    fn deref(&self) -> &LessSafeKey {
+        match self {
+            Self::OfColumn(key) => key,
+            Self::OfSubject(key) => key,
+        }
+    }
 }
 
 /// All versions of an owner's data key, the newest of which seals.
@@ -57,28 +77,45 @@ pub struct Keys {
 impl Dek {
     pub(super) fn new(version: u32, bytes: Zeroizing<[u8; 32]>) -> Self {
         let extracted = Salt::new(HKDF_SHA256, &[]).extract(bytes.as_slice());
-        Self { version, bytes, extracted, derived: RwLock::default() }
+        let of_columns = std::array::from_fn(|_| OnceLock::new());
+        Self { version, bytes, extracted, of_columns, of_subjects: RwLock::default() }
     }
 
-    /// The key of a label, or of a label and a subject.
-    fn sealing(&self, place: &Place<'_>, subjects: Option<&PuncturableKey>) -> Result<Arc<LessSafeKey>, VaultError> {
-        let name = (place.column.label, place.subject);
-        if let Some(key) = self.derived.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
-            return Ok(Arc::clone(key));
+    /// The key of a column, or of a subject in it.
+    fn sealing(&self, place: &Place<'_>, subjects: Option<&PuncturableKey>) -> Result<Derived<'_>, VaultError> {
+        match place.subject {
+            None => self.of_column(place.column).map(Derived::OfColumn),
+            Some(subject) => self.of_subject(place.column.label, subject, subjects.ok_or(VaultError::AnchorMissing)?),
         }
-        let key = match place.subject {
-            None => expand(&self.extracted, place.column.label)?,
-            Some(subject) => {
-                let subjects = subjects.ok_or(VaultError::AnchorMissing)?;
-                let subject = subjects.derive(subject).ok_or(VaultError::Erased)?;
-                expand(&Salt::new(HKDF_SHA256, subject.reveal()).extract(self.bytes.as_slice()), place.column.label)?
-            }
-        };
-        let mut derived = self.derived.write().unwrap_or_else(PoisonError::into_inner);
+    }
+
+    fn of_column(&self, column: &'static Column) -> Result<&LessSafeKey, VaultError> {
+        let at = column.registered().and_then(|at| self.of_columns.get(at));
+        let kept = at.ok_or(VaultError::Malformed("in a column that is not registered"))?;
+        if let Some(key) = kept.get() {
+            return Ok(key);
+        }
+        let key = expand(&self.extracted, column.label)?;
+        Ok(kept.get_or_init(|| key))
+    }
+
+    fn of_subject(
+        &self,
+        label: &'static str,
+        number: u32,
+        subjects: &PuncturableKey,
+    ) -> Result<Derived<'_>, VaultError> {
+        let name = (label, number);
+        if let Some(key) = self.of_subjects.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            return Ok(Derived::OfSubject(Arc::clone(key)));
+        }
+        let subject = subjects.derive(number).ok_or(VaultError::Erased)?;
+        let key = expand(&Salt::new(HKDF_SHA256, subject.reveal()).extract(self.bytes.as_slice()), label)?;
+        let mut derived = self.of_subjects.write().unwrap_or_else(PoisonError::into_inner);
         if derived.len() >= SUBJECTS_REMEMBERED {
-            derived.retain(|(_, subject), _| subject.is_none());
+            derived.clear();
         }
-        Ok(Arc::clone(derived.entry(name).or_insert_with(|| Arc::new(key))))
+        Ok(Derived::OfSubject(Arc::clone(derived.entry(name).or_insert_with(|| Arc::new(key)))))
     }
 
     /// The key of an HMAC for this use of a label.
@@ -146,8 +183,8 @@ impl Keys {
         let key = dek.sealing(place, self.subjects.as_ref())?;
         let header = Header { dek: self.dek, version: dek.version, for_subject: place.subject.is_some() };
         let nonce = self.entropy.bytes();
-        let data = header.associated_data(self.owner, place.column.label, place.row);
         let head = header.to_bytes();
+        let data = header.associated_data(self.owner, place.column.label, place.row);
         let mut sealed = Vec::with_capacity(head.len() + nonce.len() + plaintext.len() + TAG);
         sealed.extend_from_slice(&head);
         sealed.extend_from_slice(&nonce);
@@ -166,7 +203,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`VaultError::Malformed`], [`VaultError::UnknownKey`], [`VaultError::DoesNotOpen`], [`VaultError::Erased`].
-    pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Plaintext, VaultError> {
         let Envelope { header, nonce, rest } = Envelope::parse(sealed)?;
         let dek =
             self.versions.get(&header.version).filter(|_| header.dek == self.dek).ok_or(VaultError::UnknownKey)?;
@@ -175,13 +212,10 @@ impl Keys {
         }
         let key = dek.sealing(place, self.subjects.as_ref())?;
         let data = header.associated_data(self.owner, place.column.label, place.row);
-        let mut text = Zeroizing::new(rest.to_vec());
-        let length = key
-            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(data), &mut text)
-            .map_err(|_| VaultError::DoesNotOpen)?
-            .len();
-        text.truncate(length);
-        Ok(text)
+        Plaintext::open_in(rest.to_vec(), |text| {
+            let opened = key.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(data), text);
+            opened.map(|text| text.len()).map_err(|_| VaultError::DoesNotOpen)
+        })
     }
 
     /// How a value is looked up in a column: under the newest key, or under each that there is, the newest first.

@@ -2,22 +2,23 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use bailiwick_proof::id::WorkspaceId;
+use foldhash::fast::RandomState;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::alerts::{Alert, Alerts};
-use super::anchored::{Anchored, Found, Shelf};
+use super::anchored::Shelf;
 use super::envelope::Envelope;
 use super::error::VaultError;
-use super::kek::{self, Keks};
-use super::keys::{Dek, Keys, Place};
+use super::kek::Keks;
+use super::keys::{Keys, Place};
 use super::mac::RowKeys;
+use super::plaintext::Plaintext;
 use super::slot::{Remembered, Slot};
-use super::sql::{self, DekRow};
+use super::sql;
 use crate::anchor::AnchorStore;
 use crate::clock::Clock;
 use crate::db::{Db, OperationalPath, Unrecorded};
@@ -85,13 +86,13 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     parts: Parts,
     shelf: Shelf,
-    owners: Mutex<HashMap<Uuid, Arc<Slot>>>,
+    owners: RwLock<HashMap<Uuid, Arc<Slot>, RandomState>>,
     alerts: Alerts,
 }
 
 /// Keys with uses that are reserved for whoever holds this.
 pub struct Sealer {
-    keys: Arc<Keys>,
+    from: Arc<Remembered>,
     left: u32,
 }
 
@@ -102,13 +103,13 @@ impl Sealer {
     /// [`VaultError::Erased`]; [`VaultError::Malformed`] beyond what was reserved, or beyond GCM.
     pub fn seal(&mut self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
         self.left = self.left.checked_sub(1).ok_or(VaultError::Malformed("sealed more often than was reserved"))?;
-        self.keys.seal(place, plaintext)
+        self.from.keys.seal(place, plaintext)
     }
 
     /// The keys, to open or look up with.
     #[must_use]
     pub fn keys(&self) -> &Keys {
-        &self.keys
+        &self.from.keys
     }
 }
 
@@ -119,7 +120,7 @@ impl Vault {
     /// See [`VaultError`]; among others [`VaultError::KekMissing`] for another KEK than the cell's.
     pub async fn open(parts: Parts) -> Result<Self, VaultError> {
         let shelf = Shelf::new(parts.anchor.clone(), parts.cell);
-        let vault = Self(Arc::new(Inner { parts, shelf, owners: Mutex::default(), alerts: Alerts::default() }));
+        let vault = Self(Arc::new(Inner { parts, shelf, owners: RwLock::default(), alerts: Alerts::default() }));
         vault.keys(Owner::Cell).await?;
         Ok(vault)
     }
@@ -143,24 +144,36 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn seal(&self, owner: Owner, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        self.sealer(owner, 1).await?.seal(place, plaintext)
+        match self.at_hand(owner) {
+            Some(current) if current.take(1) => current.keys.seal(place, plaintext),
+            _ => Box::pin(self.sealer(owner, 1)).await?.seal(place, plaintext),
+        }
     }
 
     /// Opens what was sealed at the same place; what does not open is raised as an alert.
     ///
     /// # Errors
     /// See [`VaultError`].
-    pub async fn unseal(
-        &self,
-        owner: Owner,
-        place: &Place<'_>,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let opened = match self.keys(owner).await?.open(place, sealed) {
-            Err(VaultError::UnknownKey) => self.keys_with(owner, sealed).await?.open(place, sealed),
+    pub async fn unseal(&self, owner: Owner, place: &Place<'_>, sealed: &[u8]) -> Result<Plaintext, VaultError> {
+        let current = match self.at_hand(owner) {
+            Some(current) => current,
+            None => Box::pin(self.current(owner, &self.slot(owner))).await?,
+        };
+        let opened = match current.keys.open(place, sealed) {
+            Err(VaultError::UnknownKey) => Box::pin(self.keys_with(owner, sealed)).await?.open(place, sealed),
             opened => opened,
         };
         opened.inspect_err(|error| self.report(owner, place, error))
+    }
+
+    /// As [`Self::unseal`], by keys as they were a moment ago: what was erased since is not opened from memory. While the key
+    /// service is away memory serves.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn unseal_of_now(&self, owner: Owner, place: &Place<'_>, sealed: &[u8]) -> Result<Plaintext, VaultError> {
+        let keys = self.latest_keys(owner).await?;
+        keys.open(place, sealed).inspect_err(|error| self.report(owner, place, error))
     }
 
     /// Raises an alert for what was tampered with. Whatever else went wrong is no finding.
@@ -180,7 +193,7 @@ impl Vault {
         loop {
             let current = self.current(owner, &slot).await?;
             if current.take(uses) {
-                return Ok(Sealer { keys: current.keys, left: uses });
+                return Ok(Sealer { from: current, left: uses });
             }
             let _one_at_a_time = self.turn(&slot).await?;
             if !current.has(uses) {
@@ -194,10 +207,16 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn keys(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
-        Ok(self.current(owner, &self.slot(owner)).await?.keys)
+        Ok(Arc::clone(&self.current(owner, &self.slot(owner)).await?.keys))
     }
 
-    async fn current(&self, owner: Owner, slot: &Arc<Slot>) -> Result<Remembered, VaultError> {
+    /// What serves without anybody being asked. Most that is sealed and opened comes by here, and pays for each lock.
+    fn at_hand(&self, owner: Owner) -> Option<Arc<Remembered>> {
+        let owners = self.0.owners.read().unwrap_or_else(PoisonError::into_inner);
+        owners.get(&owner.uuid())?.remembered(self.0.parts.lifetime / 2)
+    }
+
+    async fn current(&self, owner: Owner, slot: &Arc<Slot>) -> Result<Arc<Remembered>, VaultError> {
         let lifetime = self.0.parts.lifetime;
         if let Some(fresh) = slot.remembered(lifetime / 2) {
             return Ok(fresh);
@@ -218,12 +237,12 @@ impl Vault {
         let version = Envelope::parse(sealed)?.header.version;
         let slot = self.slot(owner);
         let _one_at_a_time = self.turn(&slot).await?;
-        if let Some(Remembered { keys, .. }) = slot.remembered(self.0.parts.lifetime)
-            && (keys.knows(version) || !slot.may_look(LOOK))
+        if let Some(remembered) = slot.remembered(self.0.parts.lifetime)
+            && (remembered.keys.knows(version) || !slot.may_look(LOOK))
         {
-            return Ok(keys);
+            return Ok(Arc::clone(&remembered.keys));
         }
-        Ok(self.fetch(owner, &slot).await?.keys)
+        Ok(Arc::clone(&self.fetch(owner, &slot).await?.keys))
     }
 
     /// An owner's keys as they were a moment ago, for whoever has to know of what another process has just erased.
@@ -234,8 +253,16 @@ impl Vault {
         let slot = self.slot(owner);
         let _one_at_a_time = self.turn(&slot).await?;
         match slot.remembered(MOMENT) {
-            Some(Remembered { keys, .. }) => Ok(keys),
-            None => Ok(self.fetch(owner, &slot).await?.keys),
+            Some(remembered) => Ok(Arc::clone(&remembered.keys)),
+            None => Ok(Arc::clone(&self.fetch(owner, &slot).await?.keys)),
+        }
+    }
+
+    /// As [`Self::keys_of_now`]; while the key service is away those that are remembered.
+    pub(super) async fn latest_keys(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
+        match self.keys_of_now(owner).await {
+            Err(error) if error.passes() => self.keys(owner).await,
+            keys => keys,
         }
     }
 
@@ -286,14 +313,14 @@ impl Vault {
 
     /// Forgets what is remembered of an owner, so that it is fetched anew.
     pub(super) fn forget(&self, owner: Owner) {
-        self.owners().remove(&owner.uuid());
+        self.owners_to_change().remove(&owner.uuid());
     }
 
     /// Fetches an owner's keys anew, whatever is remembered.
     pub(super) async fn fetch_anew(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
         let slot = self.slot(owner);
         let _one_at_a_time = self.turn(&slot).await?;
-        Ok(self.fetch(owner, &slot).await?.keys)
+        Ok(Arc::clone(&self.fetch(owner, &slot).await?.keys))
     }
 
     /// Fetches in the background what will be over before long; the keys that are remembered serve meanwhile.
@@ -306,135 +333,6 @@ impl Vault {
                 tracing::warn!(event = "vault.keys_not_refreshed", owner = %owner.uuid(), cause = %error);
             }
         });
-    }
-
-    /// Fetches and remembers; the caller holds the slot.
-    async fn fetch(&self, owner: Owner, slot: &Slot) -> Result<Remembered, VaultError> {
-        let fetched = match owner {
-            Owner::Cell => self.fetch_cell().await,
-            Owner::Workspace(_) => self.fetch_workspace(owner.uuid()).await,
-        };
-        if matches!(fetched, Err(VaultError::Shredded)) {
-            slot.forget();
-        }
-        Ok(slot.remember(fetched?))
-    }
-
-    async fn fetch_cell(&self) -> Result<Keys, VaultError> {
-        let Parts { entropy, .. } = &self.0.parts;
-        let nil = Uuid::nil();
-        let mut rows = self.rows(nil).await?;
-        if rows.is_empty() {
-            if self.0.shelf.exists(nil).await? {
-                return Err(VaultError::KeysMissing);
-            }
-            self.make_version(nil, entropy.uuid_v7(self.0.parts.clock.now()), 1, None).await?;
-            rows = self.rows(nil).await?;
-        }
-        let deks = self.unwrap_all(&rows, None).await?;
-        let dek = rows.first().map(|row| row.dek).ok_or(VaultError::UnknownKey)?;
-        // The cell's own object is sealed by the keys that are being fetched.
-        let bare = Keys::new(nil, dek, deks, None, entropy.clone());
-        // Made together with the key, which has sealed nothing before.
-        let is_new = rows.iter().all(|row| row.uses == 0);
-        let anchored = match self.0.shelf.find(nil, &bare).await? {
-            Found::Here(anchored, _) => anchored,
-            Found::Nothing if is_new => self.0.shelf.find_or_make(nil, &bare, entropy).await?,
-            Found::Nothing => return Err(VaultError::AnchorMissing),
-            Found::Shredded => return Err(VaultError::Shredded),
-        };
-        Ok(bare.with_subjects(anchored.subjects))
-    }
-
-    async fn fetch_workspace(&self, owner: Uuid) -> Result<Keys, VaultError> {
-        let Parts { entropy, clock, .. } = &self.0.parts;
-        let mut rows = self.rows(owner).await?;
-        let anchored = match self.anchored(owner).await? {
-            Found::Here(anchored, _) => anchored,
-            Found::Shredded => return Err(VaultError::Shredded),
-            Found::Nothing if rows.is_empty() => {
-                let cell = Box::pin(self.keys(Owner::Cell)).await?;
-                self.0.shelf.find_or_make(owner, &cell, entropy).await?
-            }
-            Found::Nothing => return Err(VaultError::AnchorMissing),
-        };
-        if rows.is_empty() {
-            self.make_version(owner, entropy.uuid_v7(clock.now()), 1, Some(&anchored)).await?;
-            rows = self.rows(owner).await?;
-        }
-        let deks = self.unwrap_all(&rows, Some(&anchored)).await?;
-        let dek = rows.first().map(|row| row.dek).ok_or(VaultError::UnknownKey)?;
-        Ok(Keys::new(owner, dek, deks, Some(anchored.subjects), entropy.clone()))
-    }
-
-    /// What the anchor store has of a workspace's keys, perhaps sealed by a key of the cell's that another process has just
-    /// made.
-    pub(super) async fn anchored(&self, owner: Uuid) -> Result<Found, VaultError> {
-        let cell = Box::pin(self.keys(Owner::Cell)).await?;
-        match self.0.shelf.find(owner, &cell).await {
-            Err(VaultError::UnknownKey) => {
-                let cell = Box::pin(self.fetch_anew(Owner::Cell)).await?;
-                self.0.shelf.find(owner, &cell).await
-            }
-            found => found,
-        }
-    }
-
-    pub(super) async fn rows(&self, owner: Uuid) -> Result<Vec<DekRow>, VaultError> {
-        let mut tx = self.0.parts.db.system_tx(OperationalPath::OpenVault).await?;
-        let rows = sql::versions(&mut tx, owner).await?;
-        tx.finish_reading().await?;
-        Ok(rows)
-    }
-
-    /// Makes a version of an owner's key; of several processes that do, one does. A caller reads again what stands there.
-    pub(super) async fn make_version(
-        &self,
-        owner: Uuid,
-        dek: Uuid,
-        version: u32,
-        anchored: Option<&Anchored>,
-    ) -> Result<bool, VaultError> {
-        let Parts { db, keks, entropy, clock, .. } = &self.0.parts;
-        let (about, key) = (self.about(owner, dek, version), Zeroizing::new(entropy.bytes::<32>()));
-        let inner = match anchored {
-            Some(anchored) => anchored.bind(entropy, &about, key.as_slice())?,
-            None => Zeroizing::new(key.to_vec()),
-        };
-        let wrapped = keks.chosen().wrap(&about, &inner).await?;
-        let row = DekRow { owner, version, dek, wrapped, uses: 0, created_at: clock.now() };
-        let mut tx = db.system_tx(OperationalPath::OpenVault).await?;
-        let made = sql::insert(&mut tx, &row).await?;
-        tx.commit_unrecorded(Unrecorded::Keyed).await?;
-        Ok(made)
-    }
-
-    async fn unwrap_all(&self, rows: &[DekRow], anchored: Option<&Anchored>) -> Result<Vec<Dek>, VaultError> {
-        let mut deks = Vec::with_capacity(rows.len());
-        for row in rows {
-            let about = self.about(row.owner, row.dek, row.version);
-            let unwrapped = self.0.parts.keks.unwrap(&about, &row.wrapped).await;
-            let key = match (unwrapped, anchored) {
-                (Ok(inner), Some(anchored)) => anchored.release(&about, &inner),
-                (unwrapped, _) => unwrapped,
-            };
-            let key = key.inspect_err(|error| self.report_wrap(row, error))?;
-            let bytes: [u8; 32] = key.as_slice().try_into().map_err(|_| VaultError::WrapRefused)?;
-            deks.push(Dek::new(row.version, Zeroizing::new(bytes)));
-        }
-        Ok(deks)
-    }
-
-    fn report_wrap(&self, row: &DekRow, error: &VaultError) {
-        if error.is_tampering() {
-            let (of, row_id) = ("vault_deks", format!("{}/{}", row.dek, row.version));
-            self.0.alerts.raise(Alert { what: error.word(), of, workspace: row.owner, row: row_id });
-        }
-    }
-
-    /// What a data key of this cell is, as its wrap is bound to it.
-    pub(super) fn about(&self, owner: Uuid, dek: Uuid, version: u32) -> Vec<u8> {
-        kek::about(self.0.parts.cell, owner, dek, version)
     }
 
     /// Counts uses in the database ahead of their being made; a version that is used up gets a successor.
@@ -461,7 +359,11 @@ impl Vault {
     }
 
     fn slot(&self, owner: Owner) -> Arc<Slot> {
-        let mut owners = self.owners();
+        let known = self.0.owners.read().unwrap_or_else(PoisonError::into_inner).get(&owner.uuid()).cloned();
+        if let Some(slot) = known {
+            return slot;
+        }
+        let mut owners = self.owners_to_change();
         if owners.len() >= OWNERS {
             let lifetime = self.0.parts.lifetime;
             // Nobody holds it, and it is over: its reserved uses are lost, which is what they are reserved for.
@@ -470,8 +372,8 @@ impl Vault {
         Arc::clone(owners.entry(owner.uuid()).or_default())
     }
 
-    fn owners(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Slot>>> {
-        self.0.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    fn owners_to_change(&self) -> RwLockWriteGuard<'_, HashMap<Uuid, Arc<Slot>, RandomState>> {
+        self.0.owners.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

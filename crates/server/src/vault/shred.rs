@@ -4,13 +4,13 @@
 //! the database meanwhile does not open any more.
 
 use super::anchored::Found;
-use super::column::{COLUMNS, RowId, SUBJECT_NAME};
+use super::column::{COLUMNS, RowId, SECRET, SUBJECT_NAME};
 use super::error::VaultError;
 use super::keys::Place;
 use super::ring::{Owner, Vault};
 use super::{reseal, sql};
 use crate::anchor::AnchorError;
-use crate::db::{OperationalPath, SystemTx};
+use crate::db::{OperationalPath, SystemTx, Unrecorded};
 
 impl Vault {
     /// The number under which a subject is known, if it is.
@@ -29,7 +29,7 @@ impl Vault {
         let row = RowId::new().uuid(owner.uuid()).text(&number.to_string());
         let place = Place { column: &SUBJECT_NAME, row: row.as_bytes(), subject: Some(number) };
         match self.unseal(owner, &place, &sealed).await {
-            Ok(opened) if opened.as_slice() == name.as_bytes() => return Ok(Some(number)),
+            Ok(opened) if *opened == *name.as_bytes() => return Ok(Some(number)),
             // Somebody was interrupted after the key was gone.
             Err(VaultError::Erased) => return Ok(Some(number)),
             Ok(_) => {}
@@ -40,18 +40,19 @@ impl Vault {
         Err(error)
     }
 
-    /// Punctures a subject's key: from here on nothing that it sealed opens, here or in any backup.
+    /// Punctures subjects' keys: from here on nothing that they sealed opens, here or in any backup.
     ///
     /// # Errors
     /// See [`VaultError`].
-    pub async fn puncture(&self, owner: Owner, subject: u32) -> Result<(), VaultError> {
+    pub async fn puncture(&self, owner: Owner, subjects: &[u32]) -> Result<(), VaultError> {
         loop {
             let (mut anchored, seen) = match self.anchored(owner.uuid()).await? {
                 Found::Here(anchored, seen) => (anchored, seen),
                 Found::Shredded => return Ok(()),
                 Found::Nothing => return Err(VaultError::AnchorMissing),
             };
-            if !anchored.subjects.puncture(subject) {
+            let punctured = subjects.iter().filter(|subject| anchored.subjects.puncture(**subject)).count();
+            if punctured == 0 {
                 break;
             }
             let cell = self.keys(Owner::Cell).await?;
@@ -65,14 +66,27 @@ impl Vault {
         self.fetch_anew(owner).await.map(|_| ())
     }
 
-    /// Takes what a punctured subject's key sealed out of the database too, in the caller's transaction, and answers from
-    /// how many fields.
+    /// Punctures the keys of subjects whose sealed values are gone from the database already, and forgets their names.
+    ///
+    /// # Errors
+    /// See [`VaultError`]. Again is no error.
+    pub async fn forget_subjects(&self, owner: Owner, subjects: &[u32]) -> Result<(), VaultError> {
+        self.puncture(owner, subjects).await?;
+        let mut tx = self.parts().db.system_tx(OperationalPath::Shred).await?;
+        for subject in subjects {
+            sql::erase_subject(&mut tx, owner.uuid(), *subject, self.parts().clock.now()).await?;
+        }
+        Ok(tx.commit_unrecorded(Unrecorded::Keyed).await?)
+    }
+
+    /// Takes what a punctured person's key sealed out of the database too, in the caller's transaction, and answers from
+    /// how many fields. Versions of secrets are subjects of their own, and nobody's.
     ///
     /// # Errors
     /// See [`VaultError`].
     pub async fn clear_subject(&self, tx: &mut SystemTx, owner: Owner, subject: u32) -> Result<u64, VaultError> {
         let mut cleared = 0;
-        let erasable = COLUMNS.into_iter().filter(|column| **column != SUBJECT_NAME);
+        let erasable = COLUMNS.into_iter().filter(|column| ![&SUBJECT_NAME, &SECRET].contains(column));
         for stand in erasable.filter_map(|column| column.stand.as_ref()) {
             cleared += reseal::clear(tx, stand, owner.uuid(), subject).await?;
         }

@@ -13,33 +13,33 @@ use super::keys::Keys;
 pub(super) struct Slot {
     /// Held by whoever fetches keys or reserves uses.
     pub(super) fetching: tokio::sync::Mutex<()>,
-    remembered: RwLock<Option<Remembered>>,
+    remembered: RwLock<Option<Arc<Remembered>>>,
     looked_at: Mutex<Option<Instant>>,
 }
 
 /// Keys, since when, and how often they may still seal.
-#[derive(Clone)]
 pub(super) struct Remembered {
     pub(super) keys: Arc<Keys>,
     at: Instant,
-    /// Uses of the newest version that are reserved and not made. They are that version's and go with it.
+    /// Uses of the newest version that are reserved and not made. They are that version's: whatever is fetched of it anew
+    /// goes on with them.
     left: Arc<AtomicI64>,
 }
 
 impl Slot {
     /// What has been remembered for less than this.
-    pub(super) fn remembered(&self, at_most: Duration) -> Option<Remembered> {
+    pub(super) fn remembered(&self, at_most: Duration) -> Option<Arc<Remembered>> {
         let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
         remembered.as_ref().filter(|remembered| remembered.at.elapsed() < at_most).cloned()
     }
 
     /// Remembers these from now on, and answers what is remembered.
-    pub(super) fn remember(&self, keys: Keys) -> Remembered {
+    pub(super) fn remember(&self, keys: Keys) -> Arc<Remembered> {
         let newest = |keys: &Keys| keys.version().ok();
         let mut slot = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         let same = slot.as_ref().filter(|before| newest(&before.keys) == newest(&keys));
         let left = same.map(|before| Arc::clone(&before.left)).unwrap_or_default();
-        slot.insert(Remembered { keys: Arc::new(keys), at: Instant::now(), left }).clone()
+        Arc::clone(slot.insert(Arc::new(Remembered { keys: Arc::new(keys), at: Instant::now(), left })))
     }
 
     /// Whether to look for a version that nobody here has heard of: once in a while, or bytes that were made up would have

@@ -1,6 +1,7 @@
 //! Secrets of customers: entrusted, read, given other values, rotated, deleted.
 
 mod at_rest;
+mod put_back;
 mod reveal;
 mod rotation;
 mod rotation_killed;

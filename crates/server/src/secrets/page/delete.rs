@@ -12,6 +12,7 @@ use crate::authz::{Granted, may};
 use crate::console::{Area, Desk, Field, Flash, Visit};
 use crate::db::Db;
 use crate::http::{Changes, Form, PathId, Problem};
+use crate::jobs::Queue;
 use crate::secrets::http;
 use crate::secrets::model::Secret;
 use crate::workspaces;
@@ -74,6 +75,7 @@ pub async fn delete(
     visit: Visit,
     State(db): State<Db>,
     State(changes): State<Changes>,
+    State(queue): State<Queue>,
     PathId(id): PathId<SecretId>,
     Form(input): Form<DeleteInput>,
 ) -> Result<Response, Problem> {
@@ -84,6 +86,6 @@ pub async fn delete(
         let form = DeleteForm::new(&desk, &visit, &secret, Field::typed(input.confirm).with_fault(fault));
         return visit.form_again(&DeletePage { form, desk });
     }
-    http::remove(&granted, &changes, id, visit.once(input.idempotency_key, &input)?).await?;
+    http::remove(&granted, &changes, &queue, id, visit.once(input.idempotency_key, &input)?).await?;
     Ok(visit.done(&desk.path("/secrets"), Flash::SecretDeleted))
 }

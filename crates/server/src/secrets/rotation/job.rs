@@ -5,6 +5,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::super::forget::ForgetVersions;
 use super::{SecretRotation, State, about, sql, watch_ends_at};
 use crate::authz::{Permission, PermissionSet, may};
 use crate::db::{Db, DbError, Recorded, WorkspaceTx};
@@ -33,7 +34,10 @@ impl RotateSecrets {
         mut tx: WorkspaceTx,
         mut rotation: SecretRotation,
     ) -> Result<Done, Failure> {
-        let revoked = sql::revoke_below(&mut tx, &rotation).await?;
+        let (revoked, subjects): (Vec<i32>, Vec<Option<u32>>) =
+            sql::revoke_below(&mut tx, &rotation).await?.into_iter().unzip();
+        let subjects: Vec<u32> = subjects.into_iter().flatten().collect();
+        self.queue.enqueue::<ForgetVersions>(&mut tx, &subjects).await.map_err(not_enqueued)?;
         rotation.revoked_at = Some(tx.context().received_at);
         sql::update(&mut tx, &rotation).await?;
         self.come_back(&mut tx, &rotation).await?;
@@ -48,11 +52,7 @@ impl RotateSecrets {
     async fn come_back(&self, tx: &mut WorkspaceTx, rotation: &SecretRotation) -> Result<(), Failure> {
         let at = watch_ends_at(rotation).unwrap_or(tx.context().received_at);
         let enqueued = self.queue.enqueue_all::<Self>(tx, &[rotation.id.uuid()], at).await;
-        enqueued.map(drop).map_err(|error| match error {
-            EnqueueError::Db(error) => error.into(),
-            EnqueueError::Vault(error) if error.passes() => Failure::waiting("vault_unavailable"),
-            EnqueueError::Vault(_) | EnqueueError::Payload => Failure::again("not_enqueued"),
-        })
+        enqueued.map(drop).map_err(not_enqueued)
     }
 
     /// The watch is over: the receipt.
@@ -94,6 +94,14 @@ pub(super) async fn end_watch(
     rotation.receipt_event_id = Some(event);
     sql::update(tx, rotation).await?;
     Ok(recorded)
+}
+
+fn not_enqueued(error: EnqueueError) -> Failure {
+    match error {
+        EnqueueError::Db(error) => error.into(),
+        EnqueueError::Vault(error) if error.passes() => Failure::waiting("vault_unavailable"),
+        EnqueueError::Vault(_) | EnqueueError::Payload => Failure::again("not_enqueued"),
+    }
 }
 
 fn millis(at: Option<OffsetDateTime>) -> Option<i64> {

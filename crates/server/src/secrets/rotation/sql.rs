@@ -4,6 +4,7 @@ use bailiwick_proof::id::{Id, ProjectId, SecretId, SecretRotationId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::super::sql::number;
 use super::SecretRotation;
 use crate::db::{DbError, WorkspaceTx};
 
@@ -155,12 +156,15 @@ pub(super) async fn update(tx: &mut WorkspaceTx, rotation: &SecretRotation) -> R
 }
 
 /// Takes the values of all versions below one away; answers which had one.
-pub(super) async fn revoke_below(tx: &mut WorkspaceTx, rotation: &SecretRotation) -> Result<Vec<i32>, DbError> {
+pub(super) async fn revoke_below(
+    tx: &mut WorkspaceTx,
+    rotation: &SecretRotation,
+) -> Result<Vec<(i32, Option<u32>)>, DbError> {
     let (workspace, now) = (tx.workspace().uuid(), tx.context().received_at);
-    let mut revoked = sqlx::query_scalar!(
+    let revoked = sqlx::query!(
         "UPDATE secret_versions SET value_sealed = NULL, revoked_at = $4
          WHERE workspace_id = $1 AND secret_id = $2 AND version < $3 AND revoked_at IS NULL
-         RETURNING version",
+         RETURNING version, subject",
         workspace,
         rotation.secret_id.uuid(),
         i32::try_from(rotation.new_version).unwrap_or_default(),
@@ -168,6 +172,7 @@ pub(super) async fn revoke_below(tx: &mut WorkspaceTx, rotation: &SecretRotation
     )
     .fetch_all(tx.connection()?)
     .await?;
+    let mut revoked: Vec<_> = revoked.into_iter().map(|row| (row.version, row.subject.and_then(number))).collect();
     revoked.sort_unstable();
     Ok(revoked)
 }

@@ -36,7 +36,7 @@ impl World {
         self.app.get(&path).bearer(&self.ada.access_token).send().await.json()
     }
 
-    async fn ready(&self, rotation: &str) -> Answer {
+    pub(super) async fn ready(&self, rotation: &str) -> Answer {
         let path = format!("/v1/workspaces/{}/secret-rotations/{rotation}/ready", self.workspace);
         self.app.call(Method::POST, &path).bearer(&self.ada.access_token).send().await
     }

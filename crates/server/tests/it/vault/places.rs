@@ -39,7 +39,7 @@ async fn elsewhere_it_does_not_open_and_is_reported() {
             let other_row = if what == "row" { RowId::new().text(what).text("ab").text("c") } else { row.clone() };
             let (here, there) = (at(sealed_at.0, &row, sealed_at.1), at(opened_at.0, &other_row, opened_at.1));
             let sealed = vault.seal(mine, &here, SECRET).await.unwrap();
-            assert_eq!(vault.unseal(mine, &here, &sealed).await.unwrap().as_slice(), SECRET);
+            assert_eq!(vault.unseal(mine, &here, &sealed).await.unwrap()[..], *SECRET);
             assert_eq!(alerts(&vault).await, []);
             let refused = vault.unseal(owner, &there, &sealed).await.unwrap_err();
             assert!(refused.is_tampering(), "{}, another {what}: {refused}", keeper.name());
@@ -134,7 +134,7 @@ async fn a_wrapped_key_that_was_altered_unwraps_nowhere() {
         put(&of_other).await;
         assert!(matches!(impatient.keys(owner).await.unwrap_err(), VaultError::WrapRefused));
         put(&wrapped).await;
-        assert_eq!(impatient.unseal(owner, &place, &sealed).await.unwrap().as_slice(), SECRET, "{}", keeper.name());
+        assert_eq!(impatient.unseal(owner, &place, &sealed).await.unwrap()[..], *SECRET, "{}", keeper.name());
     }
 }
 

@@ -55,7 +55,7 @@ async fn an_older_database_gives_nothing_back() {
     let cell = Cell::on(cluster.database.clone(), &Keeper::Local);
     let vault = cell.vault(LONG).await;
     vault.shred(workspace(1)).await.unwrap();
-    vault.puncture(workspace(2), ERASED).await.unwrap();
+    vault.puncture(workspace(2), &[ERASED]).await.unwrap();
     let gone = ["shredded", "shredded", "opens", "erased", "opens"];
     assert_eq!(opened(&cell, &vault).await, gone);
     cluster.stop_in_order().await;
@@ -68,6 +68,28 @@ async fn an_older_database_gives_nothing_back() {
     // Nor can the workspace be begun anew under its old name, which would give its rows another key.
     assert!(matches!(vault.keys(workspace(1)).await, Err(VaultError::Shredded)));
     assert_eq!(vault.shred(workspace(1)).await.map_err(|error| error.word()), Ok(()), "again");
-    vault.puncture(workspace(2), ERASED).await.unwrap();
+    vault.puncture(workspace(2), &[ERASED]).await.unwrap();
     assert_eq!(opened(&cell, &vault).await, gone);
+}
+
+#[tokio::test]
+async fn a_number_whose_key_is_gone_is_not_given_again() {
+    let cell = Cell::by(&Keeper::Local).await;
+    let vault = cell.vault(LONG).await;
+    let name = |number: u32| format!("secret/{number}");
+    let mut given = Vec::new();
+    for number in 0..4 {
+        given.push(vault.new_subject(workspace(1), &name(number)).await.unwrap());
+    }
+    assert_eq!(given, [0, 1, 2, 3]);
+    vault.forget_subjects(workspace(1), &[1, 2, 3]).await.unwrap();
+    // Yesterday's database knows the first of them alone.
+    let older = "DELETE FROM vault_subjects WHERE number > 0";
+    assert_eq!(sqlx::raw_sql(older).execute(&cell.database.owner).await.unwrap().rows_affected(), 3);
+    let number = vault.new_subject(workspace(1), &name(4)).await.unwrap();
+    assert_eq!(number, 4, "those in between can seal nothing any more");
+    let row = RowId::new().text("a");
+    let place = Place { column: &OPENING_ACTOR, row: row.as_bytes(), subject: Some(number) };
+    let sealed = vault.seal(workspace(1), &place, b"sealed").await.unwrap();
+    assert_eq!(vault.unseal(workspace(1), &place, &sealed).await.unwrap()[..], *b"sealed");
 }

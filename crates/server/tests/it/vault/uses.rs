@@ -66,7 +66,7 @@ async fn a_key_that_is_used_up_seals_no_more() {
     assert!(other.sealer(workspace(1), 65_536).await.is_ok());
     assert_eq!(version(&other.seal(workspace(1), &place, SECRET).await.unwrap()), 2);
     for sealed in [&first, &second] {
-        assert_eq!(one.unseal(workspace(1), &place, sealed).await.unwrap().as_slice(), SECRET);
+        assert_eq!(one.unseal(workspace(1), &place, sealed).await.unwrap()[..], *SECRET);
     }
 }
 
@@ -87,6 +87,6 @@ async fn after_ninety_days_a_key_gets_a_successor() {
     assert_eq!((version(&first), version(&second)), (1, 2));
     // A process that has not heard of the successor opens by it all the same.
     for sealed in [&first, &second] {
-        assert_eq!(vault.unseal(workspace(1), &place, sealed).await.unwrap().as_slice(), SECRET);
+        assert_eq!(vault.unseal(workspace(1), &place, sealed).await.unwrap()[..], *SECRET);
     }
 }

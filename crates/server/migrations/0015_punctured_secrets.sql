@@ -1,0 +1,17 @@
+-- A revoked version of a secret is made unreadable in every backup too: each version has a subject's number of its own,
+-- whose key the anchor store punctures.
+
+ALTER TABLE secret_versions ADD COLUMN subject bigint CHECK (subject BETWEEN 0 AND 4294967295);
+COMMENT ON COLUMN secret_versions.subject IS 'whose key also seals the value: punctured when the version is revoked or deleted';
+
+-- The walls -----------------------------------------------------------------------------------------
+
+GRANT SELECT (subject) ON secret_versions TO bailiwick_system;
+
+DROP POLICY path_select ON vault_subjects;
+CREATE POLICY path_select ON vault_subjects FOR SELECT TO bailiwick_system
+    USING ((SELECT current_setting('app.operational_path', true)) IN
+        ('open_vault', 'sequence_ledger', 'shred', 'rotate_vault'));
+DROP POLICY path_insert ON vault_subjects;
+CREATE POLICY path_insert ON vault_subjects FOR INSERT TO bailiwick_system
+    WITH CHECK ((SELECT current_setting('app.operational_path', true)) IN ('open_vault', 'sequence_ledger'));
