@@ -1,6 +1,7 @@
 //! The grammar: every command, option and help text, and nothing that acts on them.
 
 mod audit;
+mod erasures;
 mod keys;
 mod secrets;
 
@@ -14,7 +15,8 @@ use crate::once;
 use crate::profile::ProfileName;
 use crate::server_url::ServerUrl;
 
-pub(crate) use audit::{Audit, Checkpoint, KeySource, List, Receipt, Verify};
+pub(crate) use audit::{Audit, Checkpoint, Export, ExportFormat, KeySource, List, Receipt, Verify};
+pub(crate) use erasures::{CheckErasure, Erasures, RequestErasure};
 pub(crate) use keys::{CreateKey, KeyList, Keys, RotateKey, Scope, UpdateKey};
 pub(crate) use secrets::{
     DeleteSecret, GetSecret, Kind, Reason, RotateSecret, SecretList, SecretRef, Secrets, SetSecret, ValueSource,
@@ -119,6 +121,9 @@ pub(crate) enum Command {
     /// The audit log of a workspace
     #[command(subcommand)]
     Audit(Audit),
+    /// What was made unreadable of the audit log, for good
+    #[command(subcommand)]
+    Erasures(Erasures),
     /// Check a receipt, a checkpoint or a pair of checkpoints, offline
     #[command(after_help = audit::VERIFY_HELP)]
     Verify(Verify),

@@ -25,6 +25,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// An export of a large log takes its time.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 /// No answer of this API comes near; a server that never stops talking is cut off here.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Rows asked for at once.
@@ -122,6 +124,43 @@ impl Client {
         let answer = self.call(&Call { accept: TEXT, ..Call::get(url) }).await?;
         String::from_utf8(answer.body)
             .map_err(|err| Failure::local(format!("the answer from {} is no text", self.server), &err))
+    }
+
+    /// Asks for something that is too much for one answer, and hands it on as it comes. It is asked for once: what has been
+    /// handed on cannot be taken back.
+    ///
+    /// # Errors
+    /// As for [`Self::get`]; when the answer was cut off, or `take` failed.
+    pub(crate) async fn stream(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+        mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        let url = self.server.join(path.iter().copied());
+        let mut request = self.http.post(url).timeout(STREAM_TIMEOUT).bearer_auth(self.token.reveal()).json(body);
+        if let Some(environment) = self.environment {
+            request = request.header("bailiwick-environment", environment.as_str());
+        }
+        let lost = |err: reqwest::Error| {
+            Failure::local(format!("the answer from {} was cut off", self.server), &err.without_url())
+                .hint("what was written is a part alone: ask again")
+        };
+        let mut response = request
+            .send()
+            .await
+            .map_err(|err| Failure::local(format!("no answer from {}", self.server), &err.without_url()))?;
+        if !response.status().is_success() {
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = response.bytes().await.map_err(lost)?.to_vec();
+            return Err(Failure::from(Answer { status, headers, body }.problem()));
+        }
+        let mut taken = 0;
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            take(&chunk)?;
+            taken += u64::try_from(chunk.len()).unwrap_or_default();
+        }
+        Ok(taken)
     }
 
     /// The environment that was named for this run.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod completion;
+mod erasures;
 mod keys;
 mod login;
 mod members;
@@ -30,6 +31,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Secrets(command) => secrets::run(&global, command).await?,
         Command::Members(command) => members::run(&global, command).await?,
         Command::Audit(command) => audit::run(&global, command).await?,
+        Command::Erasures(command) => erasures::run(&global, command).await?,
         Command::Verify(wanted) => verify::run(&wanted)?,
         Command::Completion { shell } => completion::run(shell)?,
     };

@@ -32,6 +32,7 @@ enum Content {
     One { value: Value, id: &'static str },
     Many { values: Vec<Value>, listing: &'static Listing },
     Text { text: String, document: Value, id: &'static str },
+    Nothing,
 }
 
 impl Answer {
@@ -54,6 +55,11 @@ impl Answer {
     /// A text that is written as it is where a table would be, and is a member of `document` elsewhere.
     pub(crate) const fn text(text: String, document: Value, id: &'static str) -> Self {
         Self { content: Content::Text { text, document, id }, note: None, if_lost: None }
+    }
+
+    /// Nothing more than was written before.
+    pub(crate) const fn nothing() -> Self {
+        Self { content: Content::Nothing, note: None, if_lost: None }
     }
 
     /// Adds a sentence for standard error, or one on each line.
@@ -95,6 +101,9 @@ impl Answer {
 
 impl Content {
     fn render(&self, format: Format) -> Result<String, Failure> {
+        if matches!(self, Self::Nothing) {
+            return Ok(String::new());
+        }
         match format {
             Format::Json => Ok(json(&self.document())),
             Format::Yaml => yaml(&self.document()),
@@ -103,6 +112,7 @@ impl Content {
                 Self::One { value, .. } => table::record(value),
                 Self::Many { values, listing } => table::rows(values, listing.columns),
                 Self::Text { text, .. } => text.clone(),
+                Self::Nothing => String::new(),
             }),
         }
     }
@@ -111,6 +121,7 @@ impl Content {
         match self {
             Self::One { value, .. } | Self::Text { document: value, .. } => value.clone(),
             Self::Many { values, .. } => Value::Array(values.clone()),
+            Self::Nothing => Value::Null,
         }
     }
 
@@ -122,6 +133,7 @@ impl Content {
         match self {
             Self::One { value, id } | Self::Text { document: value, id, .. } => line(value, id),
             Self::Many { values, listing } => values.iter().map(|value| line(value, listing.id)).collect(),
+            Self::Nothing => String::new(),
         }
     }
 }

@@ -7,6 +7,12 @@
 //! value      = UTF-8; for meta the canonical JSON of an object; empty when there is none
 //! ```
 //!
+//! ```text
+//! erased subject = HMAC-SHA256(key = r, "erased-subject/v1" 0x00 name)
+//! ```
+//!
+//! The second is what the certificate of an erasure says of whom it is about.
+//!
 //! Whoever has the *opening*, r and the value, can show what was committed to, and nothing else. When r is
 //! destroyed the value is gone, also for somebody who guesses it right, while every proof still holds.
 
@@ -18,6 +24,7 @@ use aws_lc_rs::hmac;
 use crate::merkle::Hash;
 
 const DOMAIN: &[u8] = b"audit-field/v1";
+const ERASED_SUBJECT: &[u8] = b"erased-subject/v1";
 /// Random bytes of an opening.
 pub const R_BYTES: usize = 32;
 
@@ -124,6 +131,17 @@ impl Opening {
     }
 }
 
+/// What the certificate of an erasure says of the subject: whoever has the name and r can show whom it is about, and nobody
+/// else can tell, or guess.
+#[must_use]
+pub fn erased_subject(r: &[u8; R_BYTES], name: &str) -> Hash {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, r));
+    for part in [ERASED_SUBJECT, &[0], name.as_bytes()] {
+        context.update(part);
+    }
+    Hash::from_digest(context.sign().as_ref())
+}
+
 impl fmt::Debug for Opening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Opening([redacted])")
@@ -154,6 +172,14 @@ mod tests {
             opening.commitment(Field::Actor).to_hex(),
             "0bf175d0ba5fbd6d4a1489c5c03889719e01a5deb27f295b94b6b33e6a85baa4"
         );
+    }
+
+    /// Computed with Python's `hmac` and `hashlib`, frozen for ever.
+    #[test]
+    fn a_golden_erased_subject() {
+        let commitment = "783956bc9383a5a81d7626cb11e5d9d8e0e04480fbaa16e699e705e3936e0d01";
+        assert_eq!(erased_subject(&[7; 32], "jane").to_hex(), commitment);
+        assert_ne!(erased_subject(&[7; 32], "joan").to_hex(), commitment);
     }
 
     #[test]

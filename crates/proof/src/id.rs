@@ -62,6 +62,8 @@ pub enum Job {}
 pub enum Secret {}
 /// The coming and going of a secret's versions, step by step.
 pub enum SecretRotation {}
+/// The making unreadable of what a log says of somebody.
+pub enum Erasure {}
 
 impl Kind for Workspace {
     const PREFIX: &'static str = "ws";
@@ -108,6 +110,10 @@ impl Kind for SecretRotation {
     const PREFIX: &'static str = "rot";
     const NOUN: &'static str = "secret rotation";
 }
+impl Kind for Erasure {
+    const PREFIX: &'static str = "era";
+    const NOUN: &'static str = "erasure";
+}
 
 /// A workspace's id.
 pub type WorkspaceId = Id<Workspace>;
@@ -131,6 +137,8 @@ pub type JobId = Id<Job>;
 pub type SecretId = Id<Secret>;
 /// A secret rotation's id.
 pub type SecretRotationId = Id<SecretRotation>;
+/// An erasure's id.
+pub type ErasureId = Id<Erasure>;
 
 impl<K> Id<K> {
     /// Gives a stored or freshly made uuid its kind.

@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use crate::config::Config;
 use crate::db::Db;
+use crate::erasure::{EraseSubjects, RepeatErasures};
 use crate::housekeeping::RotateKeys;
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
@@ -144,6 +145,8 @@ fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
             clock: clock.clone(),
         })
         .with(state.schema_watch.clone())
+        .with(EraseSubjects(state.eraser.clone()))
+        .with(RepeatErasures(state.eraser.clone()))
         .with(DestroyEnded(state.rotation()))
         .with(state.mailer.clone())
         .with(ForgetVersions::new(state.vault.clone()))

@@ -10,11 +10,15 @@
 //! A principal that is confined to a project sees the events of that project. Checkpoints and proofs, which tell
 //! nothing but hashes, are of the whole log.
 
+mod export;
 pub mod http;
 pub mod model;
 pub mod ops;
 pub mod page;
 mod sql;
 
+pub use export::ExportEvents;
 pub use http::{EventQuery, page as events};
-pub use model::{AuditEvent, AuditEventDetail, BODY_BYTES, RecordEvent, RecordEvents, RecordedEvent, RecordedEvents};
+pub use model::{
+    AuditEvent, AuditEventDetail, BODY_BYTES, RecordEvent, RecordEvents, RecordedEvent, RecordedEvents, Subject,
+};

@@ -1,16 +1,41 @@
-//! Making unreadable for good: a person in a workspace's log, or a workspace as a whole.
+//! Making unreadable for good: what a workspace's logs say of somebody, or a workspace as a whole.
 //!
-//! The keys go first, in the anchor store, so that no backup of the database opens what they sealed; then what is left in
-//! the database, with an entry. Whoever is interrupted calls again.
+//! ```text
+//! asked for    a row, an entry, a job: in one transaction
+//! forgotten    the subject's name is gone; whoever comes by it again is somebody new
+//! punctured    the subject's key is gone from the anchor store: no backup of the database opens what it sealed
+//! cleared      what it sealed goes from the tables, page by page
+//! certified    the entry `subject.erased`, whose receipt is the certificate
+//! ```
+//!
+//! # Invariants
+//! - The row is there first and says how far it is. Whatever dies in between, the job or the operator's next call goes on.
+//! - Nothing keeps the subject's name: the row and the certificate hold a commitment to it, and what opens that is in the one
+//!   answer to whoever asked.
+//! - The database keeps the numbers of those who were erased. An older copy of the anchor store brings their keys back, and
+//!   with them what an older copy of the database has of them: [`Eraser::repeat`], each hour and before each erasure of an
+//!   operator's, punctures them again.
+//! - Only an owner who signed in a moment ago asks over the API. No key does: nothing takes it back.
+//!
+//! Not reached: copies of database and anchor store from before, for as long as they are kept, and what was handed out.
+
+pub mod http;
+mod model;
+pub mod page;
+mod request;
+mod run;
+mod sql;
 
 use bailiwick_proof::id::WorkspaceId;
 use serde_json::json;
 
+pub use self::model::{Erasure, ErasureAnswer, RequestErasure};
+pub use self::run::{EraseSubjects, RepeatErasures};
 use crate::clock::Clock;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath};
 use crate::entropy::Entropy;
-use crate::ledger::{self, Action, Entry};
+use crate::ledger::{self, Action, Entry, Ledger, LedgerError};
 use crate::vault::{Owner, Vault, VaultError};
 
 /// Who acts where nobody has signed in.
@@ -30,20 +55,35 @@ pub enum EraseError {
     /// No workspace of this id has ever had anything sealed.
     #[error("there is no such workspace")]
     NoSuchWorkspace,
+    /// What is staged cannot be numbered, so that nobody knows all that is said of the subject.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The keys could not be taken away.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The database failed after the keys were taken away: call again.
+    /// The database failed: call again.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
+/// What came of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Fields that were made unreadable, with those of erasures that had been interrupted.
+    pub fields: u64,
+    /// Subjects erased before whose keys were back: somebody put an older copy of the anchor store back.
+    pub repeated: u64,
+}
+
 /// What erases.
+#[derive(Clone)]
 pub struct Eraser {
     /// The database.
     pub db: Db,
     /// The keys.
     pub vault: Vault,
+    /// Numbers what is staged before it is looked through.
+    pub ledger: Ledger,
     /// Tells the time.
     pub clock: Clock,
     /// Gives randomness.
@@ -51,25 +91,25 @@ pub struct Eraser {
 }
 
 impl Eraser {
-    /// Makes what a workspace's logs say of a subject unreadable, and answers how many fields that were. The entries stay, and
-    /// every proof of them holds.
+    /// Makes what a workspace's logs say of a subject unreadable, for the operator. The entries stay, and every proof of
+    /// them holds. What was interrupted before is ended first, and what an older anchor store brought back is taken away.
     ///
     /// # Errors
-    /// See [`EraseError`].
-    pub async fn subject(&self, workspace: WorkspaceId, name: &str) -> Result<u64, EraseError> {
-        let owner = Owner::Workspace(workspace);
-        let number = self.vault.subject(owner, name).await?.ok_or(EraseError::NoSuchSubject)?;
-        self.vault.puncture(owner, &[number]).await?;
-        let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
-        let fields = self.vault.clear_subject(&mut tx, owner, number).await?;
-        if fields == 0 {
-            return Err(EraseError::NothingFound);
+    /// See [`EraseError`]; [`EraseError::NoSuchSubject`] only if nothing else was left to do either.
+    pub async fn subject(&self, workspace: WorkspaceId, name: &str) -> Result<Erased, EraseError> {
+        let repeated = self.repeat(Owner::Workspace(workspace)).await?;
+        let mut fields = 0;
+        for begun in self.under_way(workspace).await? {
+            fields += self.carry_out(workspace, begun).await?;
         }
-        let entry = Entry::about(Action::SubjectErased, workspace).with(json!({"subject": number, "fields": fields}));
-        let context = RequestContext::internal(&self.clock, &self.entropy);
-        let recorded = ledger::stage_in_cell(&mut tx, &self.entropy, &context, OPERATOR, &entry).await?;
-        tx.commit(recorded).await?;
-        Ok(fields)
+        match self.found(workspace, name).await {
+            Ok(found) => {
+                let begun = self.begin(workspace, name, &found).await?;
+                Ok(Erased { fields: fields + self.carry_out(workspace, begun).await?, repeated })
+            }
+            Err(EraseError::NoSuchSubject) if fields + repeated > 0 => Ok(Erased { fields, repeated }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes everything that is sealed for a workspace unreadable. Nodes that have its keys in memory read on for as long

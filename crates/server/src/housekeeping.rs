@@ -9,6 +9,7 @@ use crate::authz::vouched::standing;
 use crate::authz::{Notary, PermissionSet};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
+use crate::erasure::RepeatErasures;
 use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
 use crate::reconciliation::Reconciler;
 use crate::schema_watch::SchemaWatch;
@@ -27,7 +28,7 @@ const REPLAYS_LIVE: Span = Span::days(1);
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
 /// What is done when.
-pub const SCHEDULES: [Schedule; 8] = [
+pub const SCHEDULES: [Schedule; 9] = [
     Schedule { kind: UpkeepOfPartitions::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireReplays::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireChanges::KIND, every: Every::Interval(MINUTE) },
@@ -35,6 +36,7 @@ pub const SCHEDULES: [Schedule; 8] = [
     Schedule { kind: SchemaWatch::KIND, every: Every::Interval(HALF_A_MINUTE) },
     Schedule { kind: ExpireDead::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: RotateKeys::KIND, every: Every::Interval(HOUR) },
+    Schedule { kind: RepeatErasures::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: DestroyEnded::KIND, every: Every::Interval(MINUTE) },
 ];
 

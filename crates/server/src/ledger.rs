@@ -45,4 +45,4 @@ pub use openings::{OpenedOpenings, SealedOpenings};
 pub use prove::{Mismatch, ProveError, Stored, consistency, leaves, missing_near, receipt, tail_is_missing};
 pub use record::{CatchUpError, Numbered, Outcome, ToldEvent, record};
 pub use sign::Signed;
-pub use stage::{Entry, stage, stage_by_system, stage_in_cell, stage_in_cell_told, stage_told};
+pub use stage::{Entry, stage, stage_by_system, stage_for, stage_in_cell, stage_in_cell_told, stage_told};

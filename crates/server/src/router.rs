@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::api_keys::verify::{Verdict, Verdicts, VerifyKey, VerifyKeys};
 use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey, RotateApiKey, UpdateApiKey};
-use crate::audit::{AuditEvent, AuditEventDetail, RecordEvents, RecordedEvents};
+use crate::audit::{AuditEvent, AuditEventDetail, ExportEvents, RecordEvents, RecordedEvents};
 use crate::authz::Permission as P;
+use crate::erasure::{Erasure, ErasureAnswer, RequestErasure};
 use crate::http::Access::{AnyKey, Anyone, ForwardedRequest, InternalCredential, Permission, SignedIn};
 use crate::http::health::{self, Health};
 use crate::http::{Code, Gate, Operation, Page, Routes, Surface, openapi_document};
@@ -25,7 +26,7 @@ use crate::sessions::TokenPair;
 use crate::sessions::http::RefreshRequest;
 use crate::state::AppState;
 use crate::workspaces::{CreateWorkspace, Workspace};
-use crate::{api_keys, audit, console, identity, mail, members, projects, secrets, sessions, workspaces};
+use crate::{api_keys, audit, console, erasure, identity, mail, members, projects, secrets, sessions, workspaces};
 
 const PAGING: &[(&str, &str)] =
     &[("limit", "1 to 100; 50 if nothing is said."), ("cursor", "The next_cursor of the page before.")];
@@ -109,6 +110,8 @@ fn api() -> Routes<AppState> {
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}/receipt", "getAuditReceipt", Permission(P::ReadAudit), "Get an event's receipt, a C2SP tlog-proof")
             .answers_as("text/plain").query(&[("open", "The fields to open: actor, ip, meta, target; none if nothing is said.")])
             .problems(&[Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]), audit::http::receipt)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/export", "exportAuditEvents", Permission(P::ExportAudit), "Stream a stretch of the log, as NDJSON or CSV, after an entry about it was committed")
+            .takes::<ExportEvents>().answers_as("application/x-ndjson").without_idempotency(), audit::http::export)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/checkpoint", "getAuditCheckpoint", Permission(P::ReadAudit), "Get the newest checkpoint, a signed note")
             .answers_as("text/plain").problems(&[Code::NoCheckpoint, Code::LedgerFrozen, Code::AnchorUnavailable]),
             audit::http::checkpoint)
@@ -140,6 +143,14 @@ fn api() -> Routes<AppState> {
             .answers::<SecretRotation>(200), secrets::rotation::http::ready)
         .operation(Operation::delete("/v1/workspaces/{workspace}/secrets/{id}", "deleteSecret", Permission(P::DeleteSecret), "Delete a secret with all its versions")
             .answers_nothing(204), secrets::http::delete)
+        .operation(Operation::post("/v1/workspaces/{workspace}/erasures", "eraseSubject", Permission(P::EraseSubject), "Make unreadable for good what the audit logs say of a subject, or count what that would reach")
+            .takes::<RequestErasure>().answers::<ErasureAnswer>(200)
+            .problems(&[Code::NotFound, Code::StepUpRequired, Code::EnvironmentMismatch, Code::ErasureUnderWay, Code::SubjectMisplaced, Code::LedgerFrozen]),
+            erasure::http::request)
+        .operation(Operation::get("/v1/workspaces/{workspace}/erasures", "listErasures", Permission(P::ReadErasures), "List erasures, the newest first")
+            .answers::<Page<Erasure>>(200).query(PAGING), erasure::http::list)
+        .operation(Operation::get("/v1/workspaces/{workspace}/erasures/{id}", "getErasure", Permission(P::ReadErasures), "Get an erasure: how far it is, and its certificate")
+            .answers::<Erasure>(200), erasure::http::get)
         .operation(Operation::get("/w/{workspace}/.well-known/jwks.json", "getLedgerKeys", Anyone, "Get the keys that sign a workspace's logs")
             .answers_as("application/jwk-set+json").problems(&[Code::NotFound]), audit::http::keys)
         .operation(Operation::get("/v1/key", "getOwnKey", AnyKey, "What the calling key is and may do")
@@ -186,9 +197,16 @@ fn console() -> Routes<AppState> {
         .page(&GET, "/w/{workspace}/{environment}/projects", Permission(P::ReadProjects), projects::page::index)
         .page(&POST, "/w/{workspace}/{environment}/projects", Permission(P::CreateProject), projects::page::create)
         .page(&GET, "/w/{workspace}/{environment}/audit", Permission(P::ReadAudit), audit::page::index)
+        .page(&GET, "/w/{workspace}/{environment}/audit/export", Permission(P::ExportAudit), audit::page::ask_export)
+        .page(&POST, "/w/{workspace}/{environment}/audit/export", Permission(P::ExportAudit), audit::page::export)
         .page(&GET, "/w/{workspace}/{environment}/audit/checkpoint", Permission(P::ReadAudit), audit::page::checkpoint)
         .page(&GET, "/w/{workspace}/{environment}/audit/{id}", Permission(P::ReadAudit), audit::page::show)
         .page(&GET, "/w/{workspace}/{environment}/audit/{id}/receipt", Permission(P::ReadAudit), audit::page::receipt)
+        .page(&GET, "/w/{workspace}/{environment}/erasures", Permission(P::ReadErasures), erasure::page::index)
+        .page(&POST, "/w/{workspace}/{environment}/erasures", Permission(P::EraseSubject), erasure::page::erase)
+        .page(&GET, "/w/{workspace}/{environment}/erasures/new", Permission(P::EraseSubject), erasure::page::new)
+        .page(&POST, "/w/{workspace}/{environment}/erasures/look", Permission(P::EraseSubject), erasure::page::look)
+        .page(&GET, "/w/{workspace}/{environment}/erasures/{id}", Permission(P::ReadErasures), erasure::page::show)
         .page(&GET, "/w/{workspace}/{environment}/secrets", Permission(P::ReadSecrets), secrets::page::index)
         .roomy_page(&POST, "/w/{workspace}/{environment}/secrets", Permission(P::CreateSecret), secrets::BODY_BYTES, secrets::page::create)
         .page(&GET, "/w/{workspace}/{environment}/secrets/new", Permission(P::CreateSecret), secrets::page::new)

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Config, InternalKey, PublicUrl};
 use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
+use crate::erasure::Eraser;
 use crate::feed::Feed;
 use crate::http::health::Draining;
 use crate::http::{Changes, Edge, Hosts};
@@ -41,6 +42,7 @@ pub struct Shared {
     changes: Changes,
     pub(crate) feed: Feed,
     pub(crate) ledger: Ledger,
+    pub(crate) eraser: Eraser,
     pub(crate) queue: Queue,
     pub(crate) mailer: Mailer,
     public_url: PublicUrl,
@@ -78,6 +80,7 @@ parts! {
     changes: Changes,
     feed: Feed,
     ledger: Ledger,
+    eraser: Eraser,
     queue: Queue,
     mailer: Mailer,
     public_url: PublicUrl,
@@ -186,8 +189,16 @@ impl AppState {
             notary: notary.clone(),
             feed: feed.clone(),
         };
+        let eraser = Eraser {
+            db: db.clone(),
+            vault: vault.clone(),
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        };
         Ok(Self(Arc::new(Shared {
             ledger,
+            eraser,
             queue: Queue::new(vault.clone(), entropy.clone()),
             changes,
             feed,

@@ -52,3 +52,4 @@ pub use plaintext::Plaintext;
 pub use reseal::Resealed;
 pub use ring::{MOST_USES, Owner, Parts, Sealer, Vault};
 pub use rotate::{KEY_AGE, Rewrapped, Status};
+pub use shred::Clearing;

@@ -7,7 +7,8 @@ use bailiwick_proof::commitment::Field;
 use bailiwick_proof::id::EventId;
 use bailiwick_proof::note::VerifierKey;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::Page;
@@ -34,6 +35,15 @@ evidence, and the exit code is 6.
 Examples:
   bailiwick audit receipt evt_01h455vb4pex5vsknk084sn02q --out invoice-42.tlog-proof
   bailiwick audit receipt evt_01h455vb4pex5vsknk084sn02q --open actor,target > invoice-42.tlog-proof";
+
+const EXPORT_HELP: &str = "\
+It leaves an entry in the log before the first byte. Of CSV, a cell that a spreadsheet would take for a
+formula begins with an apostrophe. When the server cannot go on, the exit code is 1, and what was
+written is a part alone.
+
+Examples:
+  bailiwick audit export --format csv --from 2026-01-01T00:00:00Z --out january.csv
+  bailiwick audit export | jq -c 'select(.action == \"secret.revealed\")'";
 
 const PIN_HELP: &str = "\
 The first pin takes the log's key and newest checkpoint as they are, unless --key says which key to
@@ -92,6 +102,9 @@ impl FromStr for KeySource {
 pub(crate) enum Audit {
     /// List the log's entries, newest first
     List(List),
+    /// Write all entries of a stretch of time, oldest first
+    #[command(after_help = EXPORT_HELP)]
+    Export(Export),
     /// Get the proof that an entry is in the log, and verify it
     #[command(after_help = RECEIPT_HELP)]
     Receipt(Receipt),
@@ -121,6 +134,32 @@ pub(crate) struct List {
     pub(crate) to: Option<OffsetDateTime>,
     #[command(flatten)]
     pub(crate) page: Page,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = ExportFormat::Ndjson)]
+    pub(crate) format: ExportFormat,
+    /// Only from this RFC 3339 time on
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse_moment)]
+    pub(crate) from: Option<OffsetDateTime>,
+    /// Only before this RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse_moment)]
+    pub(crate) to: Option<OffsetDateTime>,
+    /// Write into this new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How an export is written; the words are those of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ExportFormat {
+    /// An event in JSON on each line
+    Ndjson,
+    /// For a spreadsheet
+    Csv,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 //! kept as evidence, apart from where a verified one would be, and ends with exit code 6.
 
 mod checkpoint;
+mod export;
 mod list;
 mod pin;
 mod receipt;
@@ -36,6 +37,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
     let access = Access::open(global)?;
     match command {
         Command::List(wanted) => list::list(access, &wanted).await,
+        Command::Export(wanted) => export::export(access, &wanted).await,
         Command::Receipt(wanted) => receipt::receipt(&Log::of(access).await?, &wanted).await,
         Command::Checkpoint(wanted) => checkpoint::checkpoint(&Log::of(access).await?, &wanted).await,
         Command::Pin(keys) => pin::pin(&Log::of(access).await?, &keys.keys).await,

@@ -25,7 +25,7 @@ pub(crate) fn run(wanted: &Verify) -> Result<Answer, Failure> {
 }
 
 /// Reads one byte more than there may be at most, so that an endless input ends here.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let read = if path == Path::new("-") {

@@ -12,6 +12,7 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
+use super::export::{self, ExportEvents};
 use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvents};
 use super::ops::{self, EventFault, ReadError, RecordError};
 use crate::authz::{Granted, may};
@@ -171,6 +172,19 @@ pub fn fields(open: Option<&str>) -> Result<Vec<Field>, Problem> {
             })
         })
         .collect()
+}
+
+/// Streams a stretch of the log, after an entry about it was committed.
+///
+/// # Errors
+/// `invalid_body`, and those of every change: then nothing was sent.
+pub async fn export(
+    granted: Granted<may::ExportAudit>,
+    State(changes): State<Changes>,
+    State(ledger): State<Ledger>,
+    Json(wanted): Json<ExportEvents>,
+) -> Result<Response, Problem> {
+    export::export(granted, changes, ledger, &wanted).await
 }
 
 /// The newest checkpoint, a signed note.

@@ -217,6 +217,11 @@ struct Envelope {
 }
 
 impl Row {
+    /// Generation and number.
+    pub(super) const fn place(&self) -> (u32, u64) {
+        (self.stored.generation, self.stored.seq)
+    }
+
     /// As it is shown; `leaf` is what the tree holds at its place.
     pub(super) fn show(&self, log: Log, leaf: Option<Hash>) -> AuditEvent {
         let hash = leaf_hash(&self.stored.entry);

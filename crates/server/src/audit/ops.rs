@@ -275,7 +275,7 @@ pub async fn consistency(
 }
 
 /// The row with its openings, as far as they open.
-async fn opened(ledger: &Ledger, log: Log, sealed: SealedRow) -> Result<Row, ReadError> {
+pub(super) async fn opened(ledger: &Ledger, log: Log, sealed: SealedRow) -> Result<Row, ReadError> {
     let SealedRow { row, sealed } = sealed;
     let opened = ledger.opened(log, row.stored.generation, row.stored.seq, &sealed).await?;
     Ok(Row { stored: row.stored.with(opened), ..row })
@@ -304,7 +304,7 @@ async fn absent(mut tx: WorkspaceTx, ledger: &Ledger, event: EventId) -> ReadErr
 }
 
 /// A log that must not be appended to can still be read.
-async fn settle_if_possible(ledger: &Ledger, log: Log) -> Result<(), ReadError> {
+pub(super) async fn settle_if_possible(ledger: &Ledger, log: Log) -> Result<(), ReadError> {
     match ledger.settle(log).await {
         Err(LedgerError::Behind { .. } | LedgerError::Forked { .. } | LedgerError::UnknownGeneration { .. })
         | Ok(()) => Ok(()),

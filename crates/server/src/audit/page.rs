@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod damage;
+mod export;
 mod filter;
 mod party;
 mod show;
@@ -15,6 +16,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 pub use self::checkpoint::checkpoint;
+pub use self::export::{ExportInput, ask_export, export};
 use self::filter::FilterForm;
 pub use self::filter::PageQuery;
 use self::party::{Names, Party};

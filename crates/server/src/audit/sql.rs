@@ -4,6 +4,7 @@ use bailiwick_proof::id::{EventId, Id};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::export::Stretch;
 use super::model::Row;
 use crate::db::{DbError, WorkspaceTx};
 use crate::ledger::{SealedOpenings, Stored};
@@ -93,6 +94,42 @@ pub(super) async fn list(
         wanted.to,
         after,
         i64::from(limit) + 1
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(rows.into_iter().map(SealedRow::from).collect())
+}
+
+/// So many entries of a stretch after this place, in the order of the log.
+pub(super) async fn stretch(
+    tx: &mut WorkspaceTx,
+    stretch: Stretch,
+    after: Option<(u32, u64)>,
+    limit: u16,
+) -> Result<Vec<SealedRow>, DbError> {
+    let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
+    // Before the first entry of the first generation.
+    let (generation, seq) = after.map_or((0, -1), |(generation, seq)| {
+        (i32::try_from(generation).unwrap_or(i32::MAX), i64::try_from(seq).unwrap_or(i64::MAX))
+    });
+    let rows = sqlx::query_as!(
+        Joined,
+        r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action,
+             CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at ELSE 'epoch' END AS "recorded_at!",
+             e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?", o.target_sealed AS "target?",
+             o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?", o.target_subject AS "target_subject?"
+         FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
+             AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
+         WHERE e.workspace_id = $1 AND e.environment = $2 AND (e.generation, e.seq) > ($3, $4)
+           AND ($5::timestamptz IS NULL OR e.recorded_at >= $5) AND e.recorded_at < $6
+         ORDER BY e.generation, e.seq LIMIT $7"#,
+        workspace,
+        environment,
+        generation,
+        seq,
+        stretch.from,
+        stretch.to,
+        i64::from(limit)
     )
     .fetch_all(tx.connection()?)
     .await?;

@@ -40,6 +40,12 @@ pub enum UpdateSecret {}
 pub enum RevealSecret {}
 /// See [`Permission::DeleteSecret`].
 pub enum DeleteSecret {}
+/// See [`Permission::ReadErasures`].
+pub enum ReadErasures {}
+/// See [`Permission::EraseSubject`].
+pub enum EraseSubject {}
+/// See [`Permission::ExportAudit`].
+pub enum ExportAudit {}
 
 impl Needs for ReadWorkspace {
     const PERMISSION: Permission = Permission::ReadWorkspace;
@@ -88,4 +94,13 @@ impl Needs for RevealSecret {
 }
 impl Needs for DeleteSecret {
     const PERMISSION: Permission = Permission::DeleteSecret;
+}
+impl Needs for ReadErasures {
+    const PERMISSION: Permission = Permission::ReadErasures;
+}
+impl Needs for EraseSubject {
+    const PERMISSION: Permission = Permission::EraseSubject;
+}
+impl Needs for ExportAudit {
+    const PERMISSION: Permission = Permission::ExportAudit;
 }

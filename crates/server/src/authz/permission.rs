@@ -39,11 +39,17 @@ pub enum Permission {
     RevealSecret,
     /// Delete secrets with all their versions.
     DeleteSecret,
+    /// See what was erased, when and by whom; not about whom.
+    ReadErasures,
+    /// Make unreadable for good what the audit log says of somebody.
+    EraseSubject,
+    /// Take whole stretches of the audit log out, which leaves an entry.
+    ExportAudit,
 }
 
 impl Permission {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::ReadWorkspace,
         Self::ReadMembers,
         Self::ReadProjects,
@@ -60,6 +66,9 @@ impl Permission {
         Self::UpdateSecret,
         Self::RevealSecret,
         Self::DeleteSecret,
+        Self::ReadErasures,
+        Self::EraseSubject,
+        Self::ExportAudit,
     ];
 
     /// The name in answers and in the documentation: `noun.verb`.
@@ -82,6 +91,9 @@ impl Permission {
             Self::UpdateSecret => "secrets.update",
             Self::RevealSecret => "secrets.reveal",
             Self::DeleteSecret => "secrets.delete",
+            Self::ReadErasures => "erasures.read",
+            Self::EraseSubject => "subjects.erase",
+            Self::ExportAudit => "audit.export",
         }
     }
 
@@ -118,6 +130,8 @@ impl PermissionSet {
     pub const NONE: Self = Self(0);
     /// Everything there is.
     pub const ALL: Self = Self::of(&Permission::ALL);
+    /// What takes no way back, and a person therefore: an owner, who signed in a moment ago. No key has it, and no other role.
+    pub const OWNERS_ALONE: Self = Self::of(&[Permission::EraseSubject]);
     /// What is left to a key that is confined to a project: its project, that project's trail and secrets, and nothing of
     /// the workspace.
     pub const WITHIN_PROJECT: Self = Self::of(&[
@@ -162,6 +176,12 @@ impl PermissionSet {
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    /// In this one and not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// The permissions in it, in the order of [`Permission::ALL`].

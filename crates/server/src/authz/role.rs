@@ -37,7 +37,8 @@ impl Role {
     #[must_use]
     pub const fn permissions(self) -> PermissionSet {
         match self {
-            Self::Owner | Self::Admin => PermissionSet::ALL,
+            Self::Owner => PermissionSet::ALL,
+            Self::Admin => PermissionSet::ALL.without(PermissionSet::OWNERS_ALONE),
             Self::Developer => PermissionSet::of(&[
                 P::ReadWorkspace,
                 P::ReadMembers,

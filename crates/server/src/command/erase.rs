@@ -5,7 +5,7 @@ use bailiwick_proof::id::WorkspaceId;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::Environment;
 use bailiwick_server::entropy::Entropy;
-use bailiwick_server::erasure::Eraser;
+use bailiwick_server::erasure::{Erased, Eraser};
 use clap::{Args, Subcommand};
 
 use super::cell::{Cell, Places};
@@ -55,7 +55,13 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
             let erased =
                 async { Ok::<_, anyhow::Error>(eraser(&cell).await?.subject(workspace, &subject).await?) }.await;
             cell.close().await?;
-            print(&format!("{} fields were erased", erased?))
+            let Erased { fields, repeated } = erased?;
+            if repeated > 0 {
+                print(&format!(
+                    "{repeated} subjects that were erased before were readable again, and are not any more"
+                ))?;
+            }
+            print(&format!("{fields} fields were erased"))
         }
         Command::Workspace(Workspace { workspace, confirm, places }) => {
             if workspace != confirm {
@@ -73,5 +79,6 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
 
 async fn eraser(cell: &Cell) -> anyhow::Result<Eraser> {
     let (vault, clock, entropy) = (cell.vault(None).await?, Clock::system(), Entropy::system());
-    Ok(Eraser { db: cell.db().clone(), vault, clock, entropy })
+    let ledger = cell.ledger(vault.clone()).await?;
+    Ok(Eraser { db: cell.db().clone(), vault, ledger, clock, entropy })
 }

@@ -100,6 +100,8 @@ pub enum Unrecorded {
     Keyed,
     /// Something was found once more that an entry has told of.
     Found,
+    /// What no key opens any more, or is about to, was cleared away, ahead of the entry that says so.
+    Unreadable,
     /// Jobs were claimed, ended, put off or announced; what a job changes it records itself.
     Queued,
 }

@@ -346,7 +346,9 @@ impl OperationalPath {
             ],
             Self::Shred => &[
                 ("cell_ledger_staged", &["INSERT"]),
+                ("erasures", &["INSERT", "SELECT", "UPDATE"]),
                 ("ledger_openings", &["SELECT", "UPDATE"]),
+                ("ledger_staged", &["INSERT"]),
                 ("vault_deks", &["DELETE", "SELECT"]),
                 ("vault_subjects", &["SELECT", "UPDATE"]),
             ],

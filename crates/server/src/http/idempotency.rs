@@ -110,6 +110,12 @@ impl Idempotency {
         }
     }
 
+    /// For what changes nothing.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { key: None, request: [0; 32] }
+    }
+
     /// The same for a form of the console, whose hidden field is the key.
     #[must_use]
     pub fn from_form(key: &str, target: &str, body: &[u8]) -> Self {

@@ -49,8 +49,12 @@ pub enum Action {
     JobDiscarded,
     /// A staged row that no entry can be made of: somebody put it there by hand.
     LedgerRowRefused,
-    /// A person was made unreadable in a workspace's logs.
+    /// Somebody asked for a person to be made unreadable in a workspace's logs.
+    ErasureRequested,
+    /// A person was made unreadable in a workspace's logs: the certificate.
     SubjectErased,
+    /// An older copy of the anchor store was put back, and what it made readable was made unreadable again.
+    ErasuresRepeated,
     /// Everything that is sealed for a workspace was made unreadable.
     WorkspaceShredded,
     /// A secret was entrusted to us.
@@ -71,6 +75,8 @@ pub enum Action {
     SecretVersionRevoked,
     /// The rotation of a secret is over: its receipt.
     SecretRotated,
+    /// Somebody took a stretch of the log out.
+    AuditExported,
     /// Something was found that should not be.
     AlertRaised,
     /// An operator has seen to what was found.
@@ -129,7 +135,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 40] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -153,7 +159,9 @@ impl Action {
         Self::JobRetried,
         Self::JobDiscarded,
         Self::LedgerRowRefused,
+        Self::ErasureRequested,
         Self::SubjectErased,
+        Self::ErasuresRepeated,
         Self::WorkspaceShredded,
         Self::SecretCreated,
         Self::SecretVersionAdded,
@@ -164,6 +172,7 @@ impl Action {
         Self::SecretRotationReady,
         Self::SecretVersionRevoked,
         Self::SecretRotated,
+        Self::AuditExported,
         Self::AlertRaised,
         Self::AlertResolved,
         Self::RowFenced,
@@ -196,7 +205,9 @@ impl Action {
             Self::JobRetried => "job.retried",
             Self::JobDiscarded => "job.discarded",
             Self::LedgerRowRefused => "ledger.row_refused",
+            Self::ErasureRequested => "subject.erasure_requested",
             Self::SubjectErased => "subject.erased",
+            Self::ErasuresRepeated => "subject.erasures_repeated",
             Self::WorkspaceShredded => "workspace.shredded",
             Self::SecretCreated => "secret.created",
             Self::SecretVersionAdded => "secret.version_added",
@@ -207,6 +218,7 @@ impl Action {
             Self::SecretRotationReady => "secret.rotation_ready",
             Self::SecretVersionRevoked => "secret.version_revoked",
             Self::SecretRotated => "secret.rotated",
+            Self::AuditExported => "audit.exported",
             Self::AlertRaised => "alert.raised",
             Self::AlertResolved => "alert.resolved",
             Self::RowFenced => "alert.row_fenced",

@@ -252,6 +252,15 @@ impl Ledger {
         &self.0.ingest
     }
 
+    /// As [`Self::settle`], and waits for whoever is appending at this moment, also where nothing is staged.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn quiesce(&self, log: Log) -> Result<(), LedgerError> {
+        self.settle(log).await?;
+        sequence(self, log, Wait::ForIt).await.map(drop)
+    }
+
     /// The newest checkpoint of a log, signed now if the newest does not cover what is numbered.
     ///
     /// # Errors

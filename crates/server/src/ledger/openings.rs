@@ -269,7 +269,8 @@ fn is_subject(name: &str) -> bool {
         || id::ApiKeyId::from_str(name).is_ok()
         || id::SessionId::from_str(name).is_ok()
         || id::InternalCredentialId::from_str(name).is_ok()
-        || id::JobId::from_str(name).is_ok();
+        || id::JobId::from_str(name).is_ok()
+        || id::ErasureId::from_str(name).is_ok();
     !(name.is_empty() || name == SYSTEM || is_thing)
 }
 

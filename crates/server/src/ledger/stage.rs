@@ -143,11 +143,25 @@ pub async fn stage_by_system(
     log: Log,
     entry: &Entry,
 ) -> Result<Recorded, DbError> {
+    stage_for(tx, entropy, context, log, (SYSTEM, entry)).await.map(|(_, recorded)| recorded)
+}
+
+/// As [`stage_by_system`], of what the server does for somebody; with the event's id.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn stage_for(
+    tx: &mut SystemTx,
+    entropy: &Entropy,
+    context: &RequestContext,
+    log: Log,
+    (actor, entry): (&str, &Entry),
+) -> Result<(EventId, Recorded), DbError> {
     let event: EventId = Id::from_uuid(entropy.uuid_v7(context.received_at));
-    let row = Row { event, entry, actor: SYSTEM, recorded_by: SYSTEM, context };
+    let row = Row { event, entry, actor, recorded_by: SYSTEM, context };
     match log {
         Log::Cell => sql::insert_in_cell(tx, &row).await?,
         Log::Workspace { workspace, environment } => sql::insert_for(tx, workspace, environment, &row).await?,
     }
-    Ok(Recorded::staged())
+    Ok((event, Recorded::staged()))
 }

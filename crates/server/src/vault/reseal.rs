@@ -5,7 +5,7 @@
 
 mod sql;
 
-pub(super) use sql::clear;
+pub(super) use sql::{clear, count};
 
 use uuid::Uuid;
 

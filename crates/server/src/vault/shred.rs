@@ -4,13 +4,30 @@
 //! the database meanwhile does not open any more.
 
 use super::anchored::Found;
-use super::column::{COLUMNS, RowId, SECRET, SUBJECT_NAME};
+use super::column::{COLUMNS, RowId, SECRET, SUBJECT_NAME, Stand};
 use super::error::VaultError;
 use super::keys::Place;
 use super::ring::{Owner, Vault};
 use super::{reseal, sql};
 use crate::anchor::AnchorError;
-use crate::db::{OperationalPath, SystemTx, Unrecorded};
+use crate::db::{DbError, OperationalPath, SystemTx, Unrecorded};
+
+/// Rows in one transaction.
+const CLEARED_AT_ONCE: i64 = 1_000;
+
+/// How far the clearing of a subject's fields is: where it is lost, it begins anew and finds what is left.
+#[derive(Clone, Debug, Default)]
+pub struct Clearing {
+    column: usize,
+    after: Option<Vec<String>>,
+}
+
+/// The columns with what can be erased with a person, the name apart. Versions of secrets are subjects of their own, and
+/// nobody's.
+fn erasable() -> impl Iterator<Item = &'static Stand> {
+    let columns = COLUMNS.into_iter().filter(|column| ![&SUBJECT_NAME, &SECRET].contains(column));
+    columns.filter_map(|column| column.stand.as_ref()).filter(|stand| stand.subject.is_some())
+}
 
 impl Vault {
     /// The number under which a subject is known, if it is.
@@ -40,30 +57,32 @@ impl Vault {
         Err(error)
     }
 
-    /// Punctures subjects' keys: from here on nothing that they sealed opens, here or in any backup.
+    /// Punctures subjects' keys: from here on nothing that they sealed opens, here or in any backup. Answers how many of them
+    /// were not punctured: of those that were erased before, an older copy of the anchor store has brought these back.
     ///
     /// # Errors
     /// See [`VaultError`].
-    pub async fn puncture(&self, owner: Owner, subjects: &[u32]) -> Result<(), VaultError> {
-        loop {
+    pub async fn puncture(&self, owner: Owner, subjects: &[u32]) -> Result<u64, VaultError> {
+        let punctured = loop {
             let (mut anchored, seen) = match self.anchored(owner.uuid()).await? {
                 Found::Here(anchored, seen) => (anchored, seen),
-                Found::Shredded => return Ok(()),
+                Found::Shredded => return Ok(0),
                 Found::Nothing => return Err(VaultError::AnchorMissing),
             };
             let punctured = subjects.iter().filter(|subject| anchored.subjects.puncture(**subject)).count();
             if punctured == 0 {
-                break;
+                break 0;
             }
             let cell = self.keys(Owner::Cell).await?;
             match self.shelf().replace(owner.uuid(), &cell, &anchored, &seen).await {
-                Ok(()) => break,
+                Ok(()) => break punctured,
                 // Somebody else was erased at the same moment.
                 Err(VaultError::Anchor(AnchorError::Changed { .. })) => {}
                 Err(error) => return Err(error),
             }
-        }
-        self.fetch_anew(owner).await.map(|_| ())
+        };
+        self.fetch_anew(owner).await?;
+        Ok(u64::try_from(punctured).unwrap_or(u64::MAX))
     }
 
     /// Punctures the keys of subjects whose sealed values are gone from the database already, and forgets their names.
@@ -79,19 +98,67 @@ impl Vault {
         Ok(tx.commit_unrecorded(Unrecorded::Keyed).await?)
     }
 
-    /// Takes what a punctured person's key sealed out of the database too, in the caller's transaction, and answers from
-    /// how many fields. Versions of secrets are subjects of their own, and nobody's.
+    /// The numbers of those of an owner's who were erased.
     ///
     /// # Errors
-    /// See [`VaultError`].
-    pub async fn clear_subject(&self, tx: &mut SystemTx, owner: Owner, subject: u32) -> Result<u64, VaultError> {
-        let mut cleared = 0;
-        let erasable = COLUMNS.into_iter().filter(|column| ![&SUBJECT_NAME, &SECRET].contains(column));
-        for stand in erasable.filter_map(|column| column.stand.as_ref()) {
-            cleared += reseal::clear(tx, stand, owner.uuid(), subject).await?;
+    /// [`DbError`].
+    pub async fn erased_subjects(&self, tx: &mut SystemTx, owner: Owner) -> Result<Vec<u32>, DbError> {
+        sql::erased_subjects(tx, owner.uuid()).await
+    }
+
+    /// Those of whom somebody was erased.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn owners_with_erased(&self, tx: &mut SystemTx) -> Result<Vec<Owner>, DbError> {
+        Ok(sql::owners_with_erased(tx).await?.into_iter().map(Owner::of).collect())
+    }
+
+    /// How many values a subject's key sealed, by the name of their column.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn count_fields(
+        &self,
+        tx: &mut SystemTx,
+        owner: Owner,
+        subject: u32,
+    ) -> Result<Vec<(&'static str, u64)>, DbError> {
+        let mut counts = Vec::new();
+        for stand in erasable() {
+            counts.push((stand.column, reseal::count(tx, stand, owner.uuid(), subject).await?));
         }
-        sql::erase_subject(tx, owner.uuid(), subject, self.parts().clock.now()).await?;
-        Ok(cleared)
+        Ok(counts)
+    }
+
+    /// Forgets a subject's name: whoever comes by it again is somebody new, and nothing more is sealed for this one.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn forget_subject(&self, tx: &mut SystemTx, owner: Owner, subject: u32) -> Result<(), DbError> {
+        sql::erase_subject(tx, owner.uuid(), subject, self.parts().clock.now()).await
+    }
+
+    /// Takes so many of the values that a subject's key sealed out of the database, in the caller's transaction, and answers
+    /// how many those were; `None` when the walk is over.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn clear_some(
+        &self,
+        tx: &mut SystemTx,
+        owner: Owner,
+        subject: u32,
+        walk: &mut Clearing,
+    ) -> Result<Option<u64>, DbError> {
+        let Some(stand) = erasable().nth(walk.column) else { return Ok(None) };
+        let cleared = reseal::clear(tx, stand, (owner.uuid(), subject), walk.after.as_deref(), CLEARED_AT_ONCE).await?;
+        let count = u64::try_from(cleared.len()).unwrap_or(u64::MAX);
+        match cleared.into_iter().next_back() {
+            Some(last) => walk.after = Some(last),
+            None => *walk = Clearing { column: walk.column + 1, after: None },
+        }
+        Ok(Some(count))
     }
 
     /// Makes everything of a workspace unreadable, here and in any backup.

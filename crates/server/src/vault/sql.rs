@@ -223,6 +223,26 @@ pub(super) async fn erase_subject(
     Ok(())
 }
 
+/// The numbers of an owner's erased subjects.
+pub(super) async fn erased_subjects(tx: &mut SystemTx, owner: Uuid) -> Result<Vec<u32>, DbError> {
+    let numbers = sqlx::query_scalar!(
+        "SELECT number FROM vault_subjects WHERE workspace_id = $1 AND erased_at IS NOT NULL ORDER BY number",
+        owner
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(numbers.into_iter().filter_map(|number| u32::try_from(number).ok()).collect())
+}
+
+/// Those of whose subjects one was erased.
+pub(super) async fn owners_with_erased(tx: &mut SystemTx) -> Result<Vec<Uuid>, DbError> {
+    let owners =
+        sqlx::query_scalar!("SELECT DISTINCT workspace_id FROM vault_subjects WHERE erased_at IS NOT NULL ORDER BY 1")
+            .fetch_all(tx.connection()?)
+            .await?;
+    Ok(owners)
+}
+
 /// Takes an owner's keys away.
 pub(super) async fn delete(tx: &mut SystemTx, owner: Uuid) -> Result<u64, DbError> {
     let done = sqlx::query!("DELETE FROM vault_deks WHERE workspace_id = $1", owner).execute(tx.connection()?).await?;

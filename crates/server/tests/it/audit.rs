@@ -1,6 +1,7 @@
 //! The audit log over the API: what is told, listed, proved, and refused.
 
 mod batches;
+mod export;
 mod keys;
 mod one_entry;
 mod reads;

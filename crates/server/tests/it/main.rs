@@ -11,6 +11,7 @@ mod browser;
 mod canaries;
 mod cli;
 mod cli_audit;
+mod cli_erasures;
 mod cli_secrets;
 mod console;
 mod contract;

@@ -29,6 +29,13 @@ pub struct PageQuery {
     pub(super) cursor: Option<String>,
 }
 
+impl PageQuery {
+    /// Days alone.
+    pub(super) fn of_days(from: &str, to: &str) -> Self {
+        Self { from: from.to_owned(), to: to.to_owned(), ..Self::default() }
+    }
+}
+
 /// What was filled in.
 #[derive(Default)]
 pub(super) struct FilterForm {

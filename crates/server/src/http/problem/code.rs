@@ -71,6 +71,10 @@ pub enum Code {
     SecretDamaged,
     /// A rotation of the secret is under way.
     RotationOpen,
+    /// The subject is being erased already.
+    ErasureUnderWay,
+    /// The subject is known, and nothing stands under its number.
+    SubjectMisplaced,
     /// No checkpoint was published at the size that was asked for.
     NoCheckpoint,
     /// The log is not what was recorded.
@@ -109,7 +113,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 52] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -143,6 +147,8 @@ impl Code {
         Self::SecretVersionGone,
         Self::SecretDamaged,
         Self::RotationOpen,
+        Self::ErasureUnderWay,
+        Self::SubjectMisplaced,
         Self::LedgerMismatch,
         Self::IdempotencyInFlight,
         Self::WorkspaceShredded,
@@ -324,6 +330,18 @@ impl Code {
                 409,
                 "A rotation of the secret is under way",
                 "Bring the rotation that `rotation_id` names to its end first.",
+            ),
+            Self::ErasureUnderWay => (
+                "erasure_under_way",
+                409,
+                "The subject is being erased",
+                "Wait for the erasure that `erasure_id` names.",
+            ),
+            Self::SubjectMisplaced => (
+                "subject_misplaced",
+                409,
+                "The subject is known, and nothing stands under its number",
+                "Nothing was erased. Tell the operator with `request_id`: somebody has changed the database.",
             ),
             Self::IdempotencyInFlight => (
                 "idempotency_in_flight",

@@ -68,8 +68,8 @@ pub(super) async fn replace(
     Ok(query.execute(tx.connection()?).await?.rows_affected() == 1)
 }
 
-/// Takes away what a subject's key sealed in a column, with its index, and answers from how many rows.
-pub(in crate::vault) async fn clear(
+/// How many values of a column a subject's key sealed.
+pub(in crate::vault) async fn count(
     tx: &mut SystemTx,
     stand: &Stand,
     owner: Uuid,
@@ -77,13 +77,45 @@ pub(in crate::vault) async fn clear(
 ) -> Result<u64, DbError> {
     let Stand { table, column, .. } = stand;
     let Some(subject) = stand.subject else { return Ok(0) };
+    let statement =
+        format!("SELECT count(*) FROM {table} WHERE workspace_id = $1 AND {subject} = $2 AND {column} IS NOT NULL");
+    let query = sqlx::query_scalar(AssertSqlSafe(statement)).bind(owner).bind(i64::from(number));
+    let count: i64 = query.fetch_one(tx.connection()?).await?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Takes away what a subject's key sealed in so many rows of a column after this one, with its index, and answers which
+/// rows those were.
+pub(in crate::vault) async fn clear(
+    tx: &mut SystemTx,
+    stand: &Stand,
+    (owner, number): (Uuid, u32),
+    after: Option<&[String]>,
+    limit: i64,
+) -> Result<Vec<Vec<String>>, DbError> {
+    let Stand { table, column, key, .. } = stand;
+    let Some(subject) = stand.subject else { return Ok(Vec::new()) };
     let set_index = stand.index.as_ref().map(|index| format!(", {} = NULL", index.column)).unwrap_or_default();
+    let names: Vec<&str> = key.iter().map(|(name, _)| *name).collect();
+    let texts: Vec<String> = names.iter().map(|name| format!("p.{name}::text")).collect();
+    let same: Vec<String> = names.iter().map(|name| format!("t.{name} = p.{name}")).collect();
+    let beyond: Vec<String> = (4..).zip(*key).map(|(at, (_, of))| format!("${at}::text::{of}")).collect();
+    let names = names.join(", ");
+    let after_row = after.map(|_| format!("AND ({names}) > ({})", beyond.join(", "))).unwrap_or_default();
     let statement = format!(
-        "UPDATE {table} SET {column} = NULL{set_index}
-         WHERE workspace_id = $1 AND {subject} = $2 AND {column} IS NOT NULL"
+        "WITH page AS (SELECT {names} FROM {table} WHERE workspace_id = $1 AND {subject} = $2 AND {column} IS NOT NULL
+             {after_row} ORDER BY {names} LIMIT $3),
+         cleared AS (UPDATE {table} t SET {column} = NULL{set_index} FROM page p WHERE {})
+         SELECT ARRAY[{}] AS key FROM page p ORDER BY {names}",
+        same.join(" AND "),
+        texts.join(", ")
     );
-    let query = sqlx::query(AssertSqlSafe(statement)).bind(owner).bind(i64::from(number));
-    Ok(query.execute(tx.connection()?).await?.rows_affected())
+    let mut query = sqlx::query(AssertSqlSafe(statement)).bind(owner).bind(i64::from(number)).bind(limit);
+    for part in after.into_iter().flatten() {
+        query = query.bind(part);
+    }
+    let rows = query.fetch_all(tx.connection()?).await?;
+    rows.into_iter().map(|row| row.try_get("key")).collect::<Result<_, sqlx::Error>>().map_err(DbError::from)
 }
 
 /// Everybody who has a key.

@@ -137,6 +137,19 @@ impl World {
                     }
                 }
             }
+            "exportAuditEvents" => {
+                (self.post(&self.path("audit/export"), &json!({"format": "csv"})).await, &["audit.exported"])
+            }
+            "eraseSubject" => {
+                let body = json!({"events": [{"action": "door.opened", "actor": "jane"}]});
+                self.post(&self.path("audit/events"), &body).await;
+                let body = json!({"subject": "jane", "confirm": "jane"});
+                let answer = self.post(&self.path("erasures"), &body).await;
+                let finished = "SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL";
+                let owner = &self.app.database.owner;
+                until(async || sqlx::query_scalar::<_, i64>(finished).fetch_one(owner).await.unwrap() == 1).await;
+                (answer, &["door.opened", "subject.erasure_requested", "subject.erased"])
+            }
             "recordAuditEvents" => {
                 let body = json!({"events": [{"action": "door.opened", "actor": "ada"}]});
                 (self.post(&self.path("audit/events"), &body).await, &["door.opened"])
@@ -195,6 +208,8 @@ impl World {
                 let path = self.path("secrets/sec_01h455vb4pex5vsknk084sn02q");
                 self.app.delete(&path).bearer(&self.person.access_token).send().await
             }
+            "exportAuditEvents" => self.post(&self.path("audit/export"), &json!({"format": "xml"})).await,
+            "eraseSubject" => self.post(&self.path("erasures"), &json!({"subject": "jane", "confirm": "joan"})).await,
             "recordAuditEvents" => {
                 let body = json!({"events": [{"action": "api_key.created", "actor": "ada"}]});
                 self.post(&self.path("audit/events"), &body).await

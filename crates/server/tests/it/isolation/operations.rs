@@ -25,7 +25,7 @@ fn every_operation_has_a_case_and_every_case_an_operation() {
         let named: &[&str] = match operation.reach {
             Reach::Nowhere(_) => &[],
             Reach::Workspace | Reach::PublicOf => &["workspace"],
-            Reach::Key | Reach::Event | Reach::Secret | Reach::Rotation => &["workspace", "id"],
+            Reach::Key | Reach::Event | Reach::Secret | Reach::Rotation | Reach::Erasure => &["workspace", "id"],
         };
         assert_eq!(operation.path_parameters, named, "{}", operation.id);
     }
@@ -41,7 +41,7 @@ fn every_operation_declares_who_may_call_it() {
                 assert_eq!((security, permission), (&schemes_of(schemes), None), "{}", operation.id);
             }
             Reach::PublicOf => assert_eq!((security, permission), (&schemes_of(&[]), None), "{}", operation.id),
-            Reach::Workspace | Reach::Key | Reach::Event | Reach::Secret | Reach::Rotation => {
+            Reach::Workspace | Reach::Key | Reach::Event | Reach::Secret | Reach::Rotation | Reach::Erasure => {
                 assert_eq!(*security, schemes_of(&["session", "apiKey"]), "{}", operation.id);
                 assert!(permission.is_some_and(|permission| known.contains(&permission)), "{}", operation.id);
             }
@@ -71,6 +71,7 @@ async fn what_is_somebody_else_s_is_not_found_like_what_never_was() {
                 Reach::Event => &never.event,
                 Reach::Secret => &never.secret,
                 Reach::Rotation => &never.rotation,
+                Reach::Erasure => &never.erasure,
                 _ => &never.key,
             };
             if operation.reach == Reach::Workspace || operation.reach.is_a_thing() {

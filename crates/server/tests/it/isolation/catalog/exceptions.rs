@@ -28,7 +28,8 @@ const WITHOUT_ENVIRONMENT: [(&str, &str); 6] = [
 ];
 
 /// Tables with an environment whose rows no project can own.
-const WITHOUT_PROJECT: [(&str, &str); 5] = [
+const WITHOUT_PROJECT: [(&str, &str); 6] = [
+    ("erasures", "an erasure reaches all projects; no key that is confined to one sees any"),
     ("idempotency_records", "an answer belongs to the principal who asked, whose id stands in the key"),
     ("ledger_heads", "a log is one for all projects, and tells its size and hashes alone"),
     ("ledger_hashes", "hashes tell nothing, and a proof needs those of all projects"),

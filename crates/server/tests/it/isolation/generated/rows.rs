@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 34] = [
+const MAKERS: [(&str, &str); 35] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -142,6 +142,11 @@ const MAKERS: [(&str, &str); 34] = [
         "vault_deks",
         "workspace_id :workspace; version :number + 1; dek_id :id; wrapped 'wrapped'; kek 'local/0'; kek_version 1; uses 0;
          created_at now()",
+    ),
+    (
+        "erasures",
+        "workspace_id :workspace; environment :environment; id :id; subject_number :number; commitment sha256('');
+         requested_by 'operator'; requested_at now(); fields_found 1; finished_at now(); certificate_event :id",
     ),
     ("vault_subjects", "workspace_id :workspace; number :number; name_sealed 'sealed'; name_index sha256(:id)"),
     ("feed_changes", "workspace_id :workspace; entity 'api_key'; entity_id :id"),

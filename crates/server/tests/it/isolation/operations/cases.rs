@@ -21,17 +21,19 @@ pub enum Reach {
     Secret,
     /// The rotation of a secret.
     Rotation,
+    /// An erasure in a workspace.
+    Erasure,
 }
 
 impl Reach {
     /// Whether it names one thing in a workspace.
     pub fn is_a_thing(self) -> bool {
-        matches!(self, Self::Key | Self::Event | Self::Secret | Self::Rotation)
+        matches!(self, Self::Key | Self::Event | Self::Secret | Self::Rotation | Self::Erasure)
     }
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 40] = [
+pub const CASES: [(&str, Reach); 44] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
     ("refreshSession", Reach::Nowhere(&[])),
@@ -71,6 +73,10 @@ pub const CASES: [(&str, Reach); 40] = [
     ("getSecretRotation", Reach::Rotation),
     ("readySecretRotation", Reach::Rotation),
     ("deleteSecret", Reach::Secret),
+    ("exportAuditEvents", Reach::Workspace),
+    ("eraseSubject", Reach::Workspace),
+    ("listErasures", Reach::Workspace),
+    ("getErasure", Reach::Erasure),
     ("getLedgerKeys", Reach::PublicOf),
 ];
 
@@ -84,6 +90,8 @@ fn body(operation: &str) -> Option<Value> {
         "rotateApiKey" | "revealSecret" => Some(json!({})),
         "createSecret" => Some(json!({"name": "new", "kind": "generic", "value": "of the new one"})),
         "openSecretRotation" => Some(json!({"reason": "scheduled", "value": "another"})),
+        "exportAuditEvents" => Some(json!({"format": "ndjson"})),
+        "eraseSubject" => Some(json!({"subject": "nobody at all", "confirm": "nobody at all"})),
         "addSecretVersion" => Some(json!({"value": "another"})),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Two workspaces with a thing at every place, and callers with every kind of credential.
 
 use bailiwick_proof::environment::Environment;
-use bailiwick_proof::id::{ApiKeyId, EventId, Id, ProjectId, SecretId, SecretRotationId, WorkspaceId};
+use bailiwick_proof::id::{ApiKeyId, ErasureId, EventId, Id, ProjectId, SecretId, SecretRotationId, WorkspaceId};
 use bailiwick_server::authz::{Role, Scope};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
@@ -35,6 +35,8 @@ pub struct Tenant {
     pub secrets: Vec<Thing>,
     /// An open rotation of each.
     pub rotations: Vec<Thing>,
+    /// An erasure in each environment.
+    pub erasures: Vec<Thing>,
     /// The size of a checkpoint of live and of one of test.
     published: [u64; 2],
     keys: Vec<Key>,
@@ -86,6 +88,8 @@ pub struct Never {
     pub secret: String,
     /// Of a rotation.
     pub rotation: String,
+    /// Of an erasure.
+    pub erasure: String,
 }
 
 impl Caller {
@@ -114,13 +118,15 @@ impl Tenant {
             Reach::Event => self.events.iter().collect(),
             Reach::Secret => self.secrets.iter().collect(),
             Reach::Rotation => self.rotations.iter().collect(),
+            Reach::Erasure => self.erasures.iter().collect(),
             Reach::Nowhere(_) | Reach::Workspace | Reach::PublicOf => vec![],
         }
     }
 
-    /// Projects, keys, secrets with their rotations, and events.
+    /// Projects, keys, secrets with their rotations, erasures, and events.
     pub fn all(&self) -> impl Iterator<Item = &Thing> {
-        self.projects.iter().chain(self.keys()).chain(&self.secrets).chain(&self.rotations).chain(&self.events)
+        let made = self.projects.iter().chain(self.keys()).chain(&self.secrets).chain(&self.rotations);
+        made.chain(&self.erasures).chain(&self.events)
     }
 
     /// The founder, who says nothing of an environment.
@@ -183,6 +189,7 @@ impl World {
         let event: EventId = Id::from_uuid(fresh());
         let secret: SecretId = Id::from_uuid(fresh());
         let rotation: SecretRotationId = Id::from_uuid(fresh());
+        let erasure: ErasureId = Id::from_uuid(fresh());
         Never {
             workspace: workspace.to_string(),
             key: key.to_string(),
@@ -190,6 +197,7 @@ impl World {
             event: event.to_string(),
             secret: secret.to_string(),
             rotation: rotation.to_string(),
+            erasure: erasure.to_string(),
         }
     }
 
@@ -276,6 +284,7 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         events: vec![],
         secrets: vec![],
         rotations: vec![],
+        erasures: vec![],
         published: [0, 0],
         keys: vec![],
         access_token: person.access_token,
@@ -309,11 +318,31 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         tenant.keys.push(Key { thing, secret: text("key") });
     }
     for (nth, environment) in [live, test].into_iter().enumerate() {
+        tenant.erasures.push(erasure(app, &tenant, environment).await);
         tenant.events.extend(events(app, &tenant, environment).await);
         let checkpoint = read(app, &tenant, environment, "audit/checkpoint").await.text;
         tenant.published[nth] = checkpoint.lines().nth(1).unwrap().parse().unwrap();
     }
     tenant
+}
+
+/// As if somebody had been erased: what is erased is of no matter here.
+async fn erasure(app: &TestApp, tenant: &Tenant, environment: Environment) -> Thing {
+    let id: ErasureId = Id::from_uuid(Entropy::system().uuid_v7(Clock::system().now()));
+    let workspace: WorkspaceId = tenant.id.parse().unwrap();
+    sqlx::query(
+        "INSERT INTO erasures (workspace_id, environment, id, subject_number, commitment, requested_by, requested_at,
+             fields_found, finished_at, certificate_event)
+         VALUES ($1, $2, $3, 4000000000, sha256(''), 'operator', now(), 1, now(), $3)",
+    )
+    .bind(workspace.uuid())
+    .bind(environment.as_str())
+    .bind(id.uuid())
+    .execute(&app.database.owner)
+    .await
+    .unwrap();
+    let id = id.to_string();
+    Thing { name: id.clone(), id, workspace: tenant.id.clone(), environment, project: None }
 }
 
 async fn events(app: &TestApp, tenant: &Tenant, environment: Environment) -> Vec<Thing> {

@@ -1,0 +1,193 @@
+//! Carrying it out: by the job that was handed over with the wish, or in an operator's call.
+
+use std::time::Duration;
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{Id, WorkspaceId};
+use bailiwick_proof::log::Log;
+use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::model::Begun;
+use super::{EraseError, Eraser, OPERATOR, sql};
+use crate::authz::{Permission, PermissionSet};
+use crate::context::RequestContext;
+use crate::db::{Authority as _, OperationalPath, Unrecorded};
+use crate::jobs::{Claimed, Done, Failure, InCell, InWorkspace, Job, Policy};
+use crate::ledger::{self, Action, Entry};
+use crate::vault::{Clearing, Owner};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+impl Eraser {
+    /// The erasures of a workspace that are not over.
+    pub(super) async fn under_way(&self, workspace: WorkspaceId) -> Result<Vec<Begun>, EraseError> {
+        let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
+        let begun = sql::under_way(&mut tx, workspace, None).await?;
+        tx.finish_reading().await?;
+        Ok(begun)
+    }
+
+    /// Does what is left to do of an erasure, and answers how many fields it made unreadable in all.
+    ///
+    /// # Errors
+    /// See [`EraseError`]: whoever calls again goes on.
+    pub(super) async fn carry_out(&self, workspace: WorkspaceId, begun: Begun) -> Result<u64, EraseError> {
+        let (owner, subject) = (Owner::Workspace(workspace), begun.subject);
+        // What was staged before now is the subject's: it gets its number while the name still stands for it.
+        self.settle(workspace).await?;
+        let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
+        self.vault.forget_subject(&mut tx, owner, subject).await?;
+        tx.commit_unrecorded(Unrecorded::Unreadable).await?;
+        // Whoever was numbering meanwhile, and knew the name, has committed.
+        for environment in Environment::ALL {
+            self.ledger.quiesce(Log::Workspace { workspace, environment }).await?;
+        }
+        self.vault.puncture(owner, &[subject]).await?;
+        let mut walk = Clearing::default();
+        loop {
+            let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
+            let Some(cleared) = self.vault.clear_some(&mut tx, owner, subject, &mut walk).await? else {
+                tx.finish_reading().await?;
+                break;
+            };
+            sql::progress(&mut tx, workspace, begun.erasure.id, cleared).await?;
+            tx.commit_unrecorded(Unrecorded::Unreadable).await?;
+        }
+        self.certify(workspace, begun).await
+    }
+
+    /// Ends an erasure with its certificate, once.
+    async fn certify(&self, workspace: WorkspaceId, begun: Begun) -> Result<u64, EraseError> {
+        let Begun { erasure, subject } = begun;
+        let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
+        let Some(fields) = sql::lock(&mut tx, workspace, erasure.id).await? else {
+            tx.finish_reading().await?;
+            return Ok(erasure.fields_found);
+        };
+        let context = RequestContext::internal(&self.clock, &self.entropy);
+        let meta = json!({
+            "subject_commitment": erasure.subject_commitment,
+            "requested_at_ms": millis(erasure.requested_at),
+            "fields": fields,
+        });
+        let entry = Entry::about(Action::SubjectErased, erasure.id).with(meta);
+        let log = Log::Workspace { workspace, environment: Environment::Live };
+        let by = (erasure.requested_by.as_str(), &entry);
+        let (certificate, mut recorded) = ledger::stage_for(&mut tx, &self.entropy, &context, log, by).await?;
+        if erasure.requested_by == OPERATOR {
+            let entry =
+                Entry::about(Action::SubjectErased, workspace).with(json!({"subject": subject, "fields": fields}));
+            recorded = ledger::stage_in_cell(&mut tx, &self.entropy, &context, OPERATOR, &entry).await?;
+        }
+        sql::finish(&mut tx, workspace, erasure.id, context.received_at, certificate).await?;
+        tx.commit(recorded).await?;
+        Ok(fields)
+    }
+
+    /// Punctures again whoever was erased and whose key is back, clears what came back with it, and answers how many they
+    /// were: somebody has put an older copy of the anchor store back.
+    ///
+    /// # Errors
+    /// See [`EraseError`].
+    pub async fn repeat(&self, owner: Owner) -> Result<u64, EraseError> {
+        let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
+        let erased = self.vault.erased_subjects(&mut tx, owner).await?;
+        tx.finish_reading().await?;
+        if erased.is_empty() {
+            return Ok(0);
+        }
+        let repeated = self.vault.puncture(owner, &erased).await?;
+        if repeated == 0 {
+            return Ok(0);
+        }
+        metrics::counter!("bailiwick_erasures_repeated_total").increment(repeated);
+        tracing::error!(event = "erasure.repeated", workspace_id = %owner.uuid(), repeated);
+        let mut fields = 0;
+        for subject in erased {
+            let mut walk = Clearing::default();
+            loop {
+                let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
+                let Some(cleared) = self.vault.clear_some(&mut tx, owner, subject, &mut walk).await? else {
+                    tx.finish_reading().await?;
+                    break;
+                };
+                fields += cleared;
+                tx.commit_unrecorded(Unrecorded::Unreadable).await?;
+            }
+        }
+        let context = RequestContext::internal(&self.clock, &self.entropy);
+        let target = Id::<bailiwick_proof::id::Workspace>::from_uuid(owner.uuid());
+        let meta = json!({"subjects": repeated, "fields": fields});
+        let entry = Entry::about(Action::ErasuresRepeated, target).with(meta);
+        let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
+        let recorded = ledger::stage_by_system(&mut tx, &self.entropy, &context, Log::Cell, &entry).await?;
+        tx.commit(recorded).await?;
+        Ok(repeated)
+    }
+}
+
+fn millis(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
+}
+
+impl From<EraseError> for Failure {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Db(error) => error.into(),
+            EraseError::Vault(error) => error.into(),
+            EraseError::Ledger(error) => {
+                tracing::warn!(event = "erasure.waits", cause = %error);
+                Self::waiting("ledger_not_settled")
+            }
+            EraseError::NoSuchSubject | EraseError::NothingFound | EraseError::NoSuchWorkspace => {
+                Self::for_good("nothing_to_erase")
+            }
+        }
+    }
+}
+
+/// The job `erasure.run`: carries out what somebody has asked for.
+pub struct EraseSubjects(pub Eraser);
+
+impl Job for EraseSubjects {
+    const KIND: &'static str = "erasure.run";
+    const POLICY: Policy = Policy { per_lane: 1, time_limit: HOUR, ..Policy::QUICK };
+    const PERMISSIONS: PermissionSet = PermissionSet::of(&[Permission::EraseSubject]);
+    type Place = InWorkspace;
+    /// The erasure.
+    type Payload = Uuid;
+
+    async fn run(&self, claimed: Claimed<Self>, erasure: Uuid) -> Result<Done, Failure> {
+        let workspace = claimed.workspace();
+        let mut tx = self.0.db.system_tx(OperationalPath::Shred).await?;
+        let begun = sql::under_way(&mut tx, workspace, Some(Id::from_uuid(erasure))).await?;
+        tx.finish_reading().await?;
+        for begun in begun {
+            self.0.carry_out(workspace, begun).await?;
+        }
+        Ok(claimed.done())
+    }
+}
+
+/// The job `erasure.repeat`: what was erased stays so, also when an older copy of the anchor store is put back.
+pub struct RepeatErasures(pub Eraser);
+
+impl Job for RepeatErasures {
+    const KIND: &'static str = "erasure.repeat";
+    const POLICY: Policy = Policy { per_lane: 1, time_limit: HOUR, ..Policy::QUICK };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        let mut tx = self.0.db.system_tx(OperationalPath::Shred).await?;
+        let owners = self.0.vault.owners_with_erased(&mut tx).await?;
+        tx.finish_reading().await?;
+        for owner in owners {
+            self.0.repeat(owner).await?;
+        }
+        Ok(claimed.done())
+    }
+}
