@@ -10,6 +10,7 @@ use bailiwick_proof::entry::Entry;
 use bailiwick_proof::jose::{self, Jwk, Jwks};
 use bailiwick_proof::log::Origin;
 use bailiwick_proof::manifest::Manifest;
+use bailiwick_proof::manifest::proof::ManifestProof;
 use bailiwick_proof::note::{SignedNote, SigningKey, VerifierKey};
 use bailiwick_proof::puncturable::PuncturableKey;
 use bailiwick_proof::receipt::Receipt;
@@ -37,13 +38,14 @@ impl Parser {
 }
 
 /// All of them.
-pub const ALL: [Parser; 12] = [
+pub const ALL: [Parser; 13] = [
     Parser { name: "canonical", feed: canonical, file: "canonical", member: "json", hex: false },
     Parser { name: "checkpoint", feed: checkpoint, file: "checkpoint", member: "checkpoint", hex: false },
     Parser { name: "entry", feed: entry, file: "entry", member: "entry", hex: false },
     Parser { name: "jwks", feed: jwks, file: "jws", member: "jwks", hex: false },
     Parser { name: "jws", feed: jws, file: "jws", member: "jws", hex: false },
     Parser { name: "manifest", feed: manifest, file: "manifest", member: "manifest", hex: false },
+    Parser { name: "manifest_proof", feed: manifest_proof, file: "manifest_proof", member: "proof", hex: false },
     Parser { name: "note", feed: note, file: "note", member: "note", hex: false },
     Parser { name: "origin", feed: origin, file: "origin", member: "origin", hex: false },
     Parser { name: "pair", feed: pair, file: "pair", member: "pair", hex: false },
@@ -117,6 +119,14 @@ pub fn jws(bytes: &[u8]) {
 pub fn manifest(bytes: &[u8]) {
     if let Ok(manifest) = text(bytes).parse::<Manifest>() {
         assert_eq!(manifest.to_string(), text(bytes));
+    }
+}
+
+/// Lines of manifests with their proofs.
+pub fn manifest_proof(bytes: &[u8]) {
+    if let Ok(proof) = text(bytes).parse::<ManifestProof>() {
+        assert_eq!(proof.to_string(), text(bytes));
+        let _ = proof.verify(&known());
     }
 }
 

@@ -197,6 +197,16 @@ pub fn sign_checkpoint(key: &SigningKey, checkpoint: &Checkpoint) -> Result<Stri
     Ok(format!("{signed}.{signature}"))
 }
 
+/// What a daily root says, signed or not: to find the keys that it is to be checked with.
+///
+/// # Errors
+/// [`JoseError::Shape`], [`JoseError::Checkpoint`].
+pub fn unverified_checkpoint(jws: &str) -> Result<Checkpoint, JoseError> {
+    let payload = jws.split('.').nth(1).filter(|_| jws.len() <= MAX_JWS_BYTES).ok_or(JoseError::Shape)?;
+    let text = URL_SAFE_NO_PAD.decode(payload).map_err(|_| JoseError::Shape)?;
+    Ok(Checkpoint::parse(&String::from_utf8(text).map_err(|_| CheckpointError::Shape)?)?)
+}
+
 /// Checks a daily root under the keys that the caller trusts.
 ///
 /// # Errors

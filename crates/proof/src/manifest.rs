@@ -7,6 +7,8 @@
 //! The salt has 32 bytes. Lines are sorted bytewise; each, without its line end, is the data of a leaf of a Merkle tree
 //! (see [`crate::merkle`]). Who knows the salt finds a log's line; to others the manifest does not tell whose logs there are.
 
+pub mod proof;
+
 use std::fmt;
 use std::str::FromStr;
 

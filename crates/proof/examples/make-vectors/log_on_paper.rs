@@ -34,15 +34,25 @@ impl LogOnPaper {
     }
 
     fn append(&mut self, seq: u64, salt: u8) {
+        let meta = format!(r#"{{"by":"usr_01jdtp9xk8e6ts1zq2v3w4x5y7","data":{{"name":"Müller & \"Söhne\" {seq}"}}}}"#);
+        self.append_told(seq, salt, "api_key.created", &meta);
+    }
+
+    /// The log's next entry tells of a manifest with this root and so many lines.
+    pub(crate) fn publish(&mut self, hour: &str, logs: usize, root: &Hash) {
+        let meta = format!(r#"{{"by":"system","data":{{"hour":"{hour}","logs":{logs},"root":"{root}"}}}}"#);
+        let seq = self.entries.len().try_into().unwrap();
+        self.append_told(seq, 7, "ledger.manifest_published", &meta);
+    }
+
+    fn append_told(&mut self, seq: u64, salt: u8, action: &str, meta: &str) {
         let openings = Field::ALL.map(|field| Opening {
             r: *Hash::of(format!("r of {field} of {seq}, {salt}").as_bytes()).as_bytes(),
             value: match field {
                 Field::Actor => "usr_01jdtp9xk8e6ts1zq2v3w4x5y7".to_owned(),
                 Field::Target => "key_01jdtp9xk8e6ts1zq2v3w4x5y8".to_owned(),
                 Field::Ip => String::new(),
-                Field::Meta => {
-                    format!(r#"{{"by":"usr_01jdtp9xk8e6ts1zq2v3w4x5y7","data":{{"name":"Müller & \"Söhne\" {seq}"}}}}"#)
-                }
+                Field::Meta => meta.to_owned(),
             },
         });
         let [actor, ip, meta, target] = Field::ALL.map(|field| openings[field as usize].commitment(field));
@@ -52,12 +62,16 @@ impl LogOnPaper {
             seq,
             prev: self.leaves.last().copied().unwrap_or(Hash::ZERO),
             recorded_at_ms: 1_763_782_979_123 + 1000 * seq,
-            action: "api_key.created".parse().unwrap(),
+            action: action.parse().unwrap(),
             trace: TraceId::new([salt; 16]),
             commitments: Commitments { actor, ip, meta, target },
         };
         self.leaves.push(leaf_hash(&entry.to_bytes()));
         self.entries.push((String::from_utf8(entry.to_bytes()).unwrap(), openings));
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.entries.len().try_into().unwrap()
     }
 
     pub(crate) fn vkey(&self) -> String {

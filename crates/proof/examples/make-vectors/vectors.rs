@@ -3,6 +3,7 @@
 mod case;
 mod files;
 pub(crate) mod log_on_paper;
+pub(crate) mod manifests;
 mod names;
 mod signed;
 mod trees;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         ("consistency.json", trees::consistency()),
         ("tile.json", trees::tile()),
         ("manifest.json", trees::manifest()),
+        ("manifest_proof.json", manifests::manifest_proof()),
         ("vkey.json", signed::vkey()),
         ("note.json", signed::note()),
         ("checkpoint.json", signed::checkpoint()),

@@ -8,6 +8,7 @@ use bailiwick_proof::consistency::Pair;
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::jose::{self, Jwk, Jwks};
 use bailiwick_proof::log::{Log, Origin};
+use bailiwick_proof::manifest::proof::{MalformedManifestProof, ManifestProof};
 use bailiwick_proof::manifest::{self, Manifest};
 use bailiwick_proof::merkle::{self, Hash, leaf_hash, verify_consistency, verify_inclusion};
 use bailiwick_proof::note::{SignedNote, VerifierKey};
@@ -45,6 +46,7 @@ pub(crate) fn of(file: &str) -> Option<fn(&Value) -> Judgement> {
         "consistency.json" => consistency,
         "tile.json" => tile_path,
         "manifest.json" => manifest,
+        "manifest_proof.json" => manifest_proof,
         "vkey.json" => vkey,
         "note.json" => note,
         "checkpoint.json" => checkpoint,
@@ -253,6 +255,21 @@ fn receipt(input: &Value) -> Judgement {
         "size": verified.checkpoint.size,
         "leaf_hash": verified.leaf.to_hex(),
         "opened": opened,
+    }))
+}
+
+fn manifest_proof(input: &Value) -> Judgement {
+    let proof: ManifestProof = text(input, "proof").parse().map_err(|error: MalformedManifestProof| error.word())?;
+    assert_eq!(proof.to_string(), text(input, "proof"));
+    let verified =
+        proof.verify(&known(input)).map_err(|error| Refusal { word: error.word().to_owned(), seq: error.seq() })?;
+    Ok(json!({
+        "origin": verified.origin.to_string(),
+        "size": verified.checkpoint.size,
+        "hour": verified.hour,
+        "logs": verified.logs,
+        "cell_size": verified.cell.checkpoint.size,
+        "seq": verified.entry.map(|entry| entry.entry.seq),
     }))
 }
 
