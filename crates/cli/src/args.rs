@@ -15,7 +15,9 @@ use crate::once;
 use crate::profile::ProfileName;
 use crate::server_url::ServerUrl;
 
-pub(crate) use audit::{Audit, Checkpoint, Export, ExportFormat, KeySource, List, Receipt, Verify};
+pub(crate) use audit::{
+    Audit, Checkpoint, Export, ExportFormat, KeyOptions, KeySource, List, Manifest, Receipt, Root, Verify,
+};
 pub(crate) use erasures::{CheckErasure, Erasures, RequestErasure};
 pub(crate) use keys::{CreateKey, KeyList, Keys, RotateKey, Scope, UpdateKey};
 pub(crate) use secrets::{
@@ -124,7 +126,7 @@ pub(crate) enum Command {
     /// What was made unreadable of the audit log, for good
     #[command(subcommand)]
     Erasures(Erasures),
-    /// Check a receipt, a checkpoint or a pair of checkpoints, offline
+    /// Check what proves something of a log, offline: a receipt, a checkpoint and the like
     #[command(after_help = audit::VERIFY_HELP)]
     Verify(Verify),
     /// Print a completion script for a shell

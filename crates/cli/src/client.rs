@@ -32,6 +32,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Rows asked for at once.
 const PAGE_ROWS: u32 = 100;
 const JSON: &str = "application/json, application/problem+json";
+const BYTES: &str = "application/octet-stream, application/problem+json";
 const TEXT: &str = "text/plain, application/problem+json";
 
 /// Speaks to one server as one principal.
@@ -161,6 +162,15 @@ impl Client {
             taken += u64::try_from(chunk.len()).unwrap_or_default();
         }
         Ok(taken)
+    }
+
+    /// Reads bytes as they are.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub(crate) async fn get_bytes(&self, path: &[&str]) -> Result<Vec<u8>, Failure> {
+        let url = self.server.join(path.iter().copied());
+        Ok(self.call(&Call { accept: BYTES, ..Call::get(url) }).await?.body)
     }
 
     /// The environment that was named for this run.

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use bailiwick_proof::checkpoint::CheckpointError;
 use bailiwick_proof::consistency::{MalformedPair, PairError};
+use bailiwick_proof::jose::JoseError;
+use bailiwick_proof::manifest::proof::{MalformedManifestProof, ManifestProofError};
 use bailiwick_proof::receipt::{MalformedReceipt, ReceiptError};
 use serde_json::{Value, json};
 
@@ -110,6 +112,24 @@ impl Refusal {
 impl From<CheckpointError> for Refusal {
     fn from(err: CheckpointError) -> Self {
         Self::new(err.word(), err.to_string())
+    }
+}
+
+impl From<JoseError> for Refusal {
+    fn from(err: JoseError) -> Self {
+        Self::new(err.word(), err.to_string())
+    }
+}
+
+impl From<MalformedManifestProof> for Refusal {
+    fn from(err: MalformedManifestProof) -> Self {
+        Self::new(err.word(), err.to_string())
+    }
+}
+
+impl From<ManifestProofError> for Refusal {
+    fn from(err: ManifestProofError) -> Self {
+        Self::new(err.word(), err.to_string()).at(err.seq())
     }
 }
 

@@ -5,9 +5,11 @@
 
 use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use bailiwick_proof::consistency::{Extends, Pair};
+use bailiwick_proof::jose::{self, Jwk};
 use bailiwick_proof::log::{Log, Origin};
+use bailiwick_proof::manifest::proof::{Covered, ManifestProof};
 use bailiwick_proof::note::VerifierKey;
-use bailiwick_proof::receipt::Receipt;
+use bailiwick_proof::receipt::{Receipt, VerifiedReceipt};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -27,6 +29,39 @@ pub(crate) fn remark(statement: &Value) -> Option<&'static str> {
 pub(crate) fn of_receipt(receipt: &Receipt, keys: &[VerifierKey]) -> Result<Value, Refusal> {
     let verified = receipt.verify(keys)?;
     let mut statement = about("receipt", &verified.checkpoint.origin);
+    add_entry(&mut statement, receipt, &verified);
+    add_tree(&mut statement, &verified.checkpoint);
+    add_signers(&mut statement, &[&receipt.checkpoint], keys);
+    Ok(Value::Object(statement))
+}
+
+/// That a manifest names the log with that size and root, and the entry if the file has one.
+///
+/// # Errors
+/// Why the file is not verified.
+pub(crate) fn of_manifest(proof: &ManifestProof, keys: &[VerifierKey]) -> Result<Value, Refusal> {
+    let verified = proof.verify(keys)?;
+    let mut statement = about("manifest", &verified.checkpoint.origin);
+    statement.insert("hour".to_owned(), json!(verified.hour));
+    statement.insert("logs".to_owned(), json!(verified.logs));
+    let checkpoint = match (&proof.covered, &verified.entry) {
+        (Covered::Receipt(receipt), Some(entry)) => {
+            add_entry(&mut statement, receipt, entry);
+            &receipt.checkpoint
+        }
+        (Covered::Receipt(receipt), None) => &receipt.checkpoint,
+        (Covered::Checkpoint(checkpoint), _) => checkpoint.as_ref(),
+    };
+    add_tree(&mut statement, &verified.checkpoint);
+    statement.insert("cell_origin".to_owned(), json!(verified.cell.checkpoint.origin));
+    statement.insert("cell_seq".to_owned(), json!(verified.cell.entry.seq));
+    statement.insert("cell_size".to_owned(), json!(verified.cell.checkpoint.size));
+    statement.insert("cell_root".to_owned(), json!(verified.cell.checkpoint.root.to_base64()));
+    add_signers(&mut statement, &[checkpoint, &proof.cell.checkpoint], keys);
+    Ok(Value::Object(statement))
+}
+
+fn add_entry(statement: &mut Map<String, Value>, receipt: &Receipt, verified: &VerifiedReceipt) {
     statement.insert("seq".to_owned(), json!(verified.entry.seq));
     statement.insert("action".to_owned(), json!(verified.entry.action.as_str()));
     statement.insert("recorded_at".to_owned(), moment(verified.entry.recorded_at_ms));
@@ -34,9 +69,6 @@ pub(crate) fn of_receipt(receipt: &Receipt, keys: &[VerifierKey]) -> Result<Valu
     let opened = receipt.openings.iter().map(|(field, opening)| (field.to_string(), json!(opening.value)));
     statement.insert("opened".to_owned(), Value::Object(opened.collect()));
     statement.insert("leaf_hash".to_owned(), json!(verified.leaf.to_hex()));
-    add_tree(&mut statement, &verified.checkpoint);
-    add_signers(&mut statement, &[&receipt.checkpoint], keys);
-    Ok(Value::Object(statement))
 }
 
 /// The size and root that were signed.
@@ -48,6 +80,21 @@ pub(crate) fn of_checkpoint(checkpoint: &SignedCheckpoint, keys: &[VerifierKey])
     let mut statement = about("checkpoint", &verified.origin);
     add_tree(&mut statement, verified);
     add_signers(&mut statement, &[checkpoint], keys);
+    Ok(Value::Object(statement))
+}
+
+/// The size and root that were signed as a daily root.
+///
+/// # Errors
+/// Why the root is not verified.
+pub(crate) fn of_daily_root(jws: &str, keys: &[VerifierKey]) -> Result<Value, Refusal> {
+    let known: Vec<Jwk> = keys.iter().cloned().map(Jwk::from).collect();
+    let verified = jose::verify_checkpoint(jws, &known)?;
+    let mut statement = about("daily_root", &verified.origin);
+    add_tree(&mut statement, &verified);
+    let signed = |jwk: &&Jwk| jose::verify_checkpoint(jws, std::slice::from_ref(*jwk)).is_ok();
+    let signers: Vec<String> = known.iter().filter(signed).map(|jwk| jwk.verifier().to_string()).collect();
+    statement.insert("signed_by".to_owned(), json!(signers));
     Ok(Value::Object(statement))
 }
 

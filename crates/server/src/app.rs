@@ -18,7 +18,7 @@ use tower_service::Service;
 use crate::config::Config;
 use crate::db::Db;
 use crate::erasure::{EraseSubjects, RepeatErasures};
-use crate::housekeeping::RotateKeys;
+use crate::housekeeping::{MakeDailyRoots, PublishManifest, RotateKeys};
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
 use crate::reconciliation::Reconciler;
@@ -148,6 +148,8 @@ fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
         .with(EraseSubjects(state.eraser.clone()))
         .with(RepeatErasures(state.eraser.clone()))
         .with(DestroyEnded(state.rotation()))
+        .with(MakeDailyRoots(state.ledger.clone()))
+        .with(PublishManifest(state.ledger.clone()))
         .with(state.mailer.clone())
         .with(ForgetVersions::new(state.vault.clone()))
         .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));

@@ -12,9 +12,11 @@
 
 mod export;
 pub mod http;
+pub mod log;
 pub mod model;
 pub mod ops;
 pub mod page;
+pub mod published;
 mod sql;
 
 pub use export::ExportEvents;

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 use crate::erasure::RepeatErasures;
 use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
+use crate::ledger::{self, Ledger, LedgerError};
 use crate::reconciliation::Reconciler;
 use crate::schema_watch::SchemaWatch;
 use crate::server_rotation::DestroyEnded;
@@ -28,7 +29,7 @@ const REPLAYS_LIVE: Span = Span::days(1);
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
 /// What is done when.
-pub const SCHEDULES: [Schedule; 9] = [
+pub const SCHEDULES: [Schedule; 11] = [
     Schedule { kind: UpkeepOfPartitions::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireReplays::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireChanges::KIND, every: Every::Interval(MINUTE) },
@@ -38,6 +39,8 @@ pub const SCHEDULES: [Schedule; 9] = [
     Schedule { kind: RotateKeys::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: RepeatErasures::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: DestroyEnded::KIND, every: Every::Interval(MINUTE) },
+    Schedule { kind: MakeDailyRoots::KIND, every: Every::Hour },
+    Schedule { kind: PublishManifest::KIND, every: Every::Hour },
 ];
 
 /// The kinds that [`SCHEDULES`] names.
@@ -169,6 +172,51 @@ impl Job for RotateKeys {
             tracing::error!(event = "vault.not_rewrapped", %owner, version, why);
         }
         Ok(claimed.done())
+    }
+}
+
+/// The job `ledger.daily_roots`: each hour, for the logs that have no root of the day yet.
+pub struct MakeDailyRoots(pub Ledger);
+
+impl Job for MakeDailyRoots {
+    const KIND: &'static str = "ledger.daily_roots";
+    const POLICY: Policy = Policy { time_limit: HOUR, ..Policy::QUICK };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        ledger::make_daily_roots(&self.0).await.map_err(unpublished)?;
+        Ok(claimed.done())
+    }
+}
+
+/// The job `ledger.manifest`: each hour, the manifest of that hour.
+pub struct PublishManifest(pub Ledger);
+
+impl Job for PublishManifest {
+    const KIND: &'static str = "ledger.manifest";
+    const POLICY: Policy = Policy { time_limit: HOUR, ..Policy::QUICK };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        ledger::publish_manifest(&self.0).await.map_err(unpublished)?;
+        Ok(claimed.done())
+    }
+}
+
+/// What keeps a job of the ledger from its end.
+fn unpublished(error: LedgerError) -> Failure {
+    match error {
+        LedgerError::Db(error) => error.into(),
+        LedgerError::Vault(error) => error.into(),
+        LedgerError::Journal(error) if error.is_away() => Failure::waiting("anchor_unavailable"),
+        error => {
+            tracing::error!(event = "jobs.ledger_failed", cause = %error);
+            Failure::again("ledger_failed")
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::api_keys::verify::{Verdict, Verdicts, VerifyKey, VerifyKeys};
 use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey, RotateApiKey, UpdateApiKey};
+use crate::audit::published::AuditRoot;
 use crate::audit::{AuditEvent, AuditEventDetail, ExportEvents, RecordEvents, RecordedEvents};
 use crate::authz::Permission as P;
 use crate::erasure::{Erasure, ErasureAnswer, RequestErasure};
@@ -56,6 +57,12 @@ const EVENT_FILTERS: &[(&str, &str)] = &[
     ("target", "Events about this target alone."),
     ("from", "Recorded at this moment or later."),
     ("to", "Recorded before this moment."),
+];
+
+const MANIFEST: &[(&str, &str)] = &[
+    ("hour", "The full hour of the manifest, as in 2026-01-31T13:00:00Z; the newest if nothing is said."),
+    ("event", "An event whose receipt is to be in the file, in place of the log's checkpoint."),
+    ("open", "The fields that the receipt opens: actor, ip, meta, target; none if nothing is said."),
 ];
 
 /// The public listener's API.
@@ -119,6 +126,14 @@ fn api() -> Routes<AppState> {
             .answers_as("text/plain").query(&[("from", "The size of the older checkpoint."), ("to", "The size of the newer one; the newest if nothing is said.")])
             .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]),
             audit::http::consistency)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/log/{*path}", "readAuditLog", Permission(P::ReadAudit), "Read the log as C2SP tlog-tiles: checkpoint, tile/<level>/<index>, tile/entries/<index>, the last two with .p/<width> for partial ones")
+            .answers_as("application/octet-stream")
+            .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]),
+            audit::log::read)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/manifest", "getAuditManifest", Permission(P::ReadAudit), "Get the log's line of a manifest, with its proofs up to the cell's checkpoint")
+            .answers_as("text/plain").query(MANIFEST)
+            .problems(&[Code::NoManifest, Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]),
+            audit::http::manifest)
         .operation(Operation::post("/v1/workspaces/{workspace}/secrets", "createSecret", Permission(P::CreateSecret), "Entrust a secret")
             .takes::<CreateSecret>().with_room_for(secrets::BODY_BYTES).answers::<Secret>(201).problems(&[Code::NameTaken]), secrets::http::create)
         .operation(Operation::get("/v1/workspaces/{workspace}/secrets", "listSecrets", Permission(P::ReadSecrets), "List secrets without their values, the newest first")
@@ -151,8 +166,12 @@ fn api() -> Routes<AppState> {
             .answers::<Page<Erasure>>(200).query(PAGING), erasure::http::list)
         .operation(Operation::get("/v1/workspaces/{workspace}/erasures/{id}", "getErasure", Permission(P::ReadErasures), "Get an erasure: how far it is, and its certificate")
             .answers::<Erasure>(200), erasure::http::get)
-        .operation(Operation::get("/w/{workspace}/.well-known/jwks.json", "getLedgerKeys", Anyone, "Get the keys that sign a workspace's logs")
-            .answers_as("application/jwk-set+json").problems(&[Code::NotFound]), audit::http::keys)
+        .operation(Operation::get("/w/{workspace}/.well-known/jwks.json", "getLedgerKeys", Anyone, "Get the keys that sign a workspace's logs, and the newest daily roots")
+            .answers_as("application/jwk-set+json").problems(&[Code::NotFound]), audit::published::keys)
+        .operation(Operation::get("/w/{workspace}/.well-known/audit-roots", "listAuditRoots", Anyone, "List the daily roots of a workspace's logs, the newest first")
+            .answers::<Page<AuditRoot>>(200).query(PAGING).problems(&[Code::NotFound]), audit::published::roots)
+        .operation(Operation::get("/cell/.well-known/jwks.json", "getCellKeys", Anyone, "Get the keys that sign the cell's own log, where manifests stand")
+            .answers_as("application/jwk-set+json"), audit::published::cell_keys)
         .operation(Operation::get("/v1/key", "getOwnKey", AnyKey, "What the calling key is and may do")
             .answers::<api_keys::http::OwnKey>(200), api_keys::http::own)
 }

@@ -9,14 +9,15 @@ use bailiwick_proof::note::VerifierKey;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use time::OffsetDateTime;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 
 use super::Page;
 use crate::lifetime;
 
 pub(super) const VERIFY_HELP: &str = "\
-Nothing is asked of anybody: no network, no server, no profile. FILE is a receipt, a checkpoint or a
-pair of checkpoints, and is recognised by its first line; `-` is standard input. A key is one line,
+Nothing is asked of anybody: no network, no server, no profile. FILE is a receipt, a checkpoint, a
+pair of checkpoints, a daily root or a line of a manifest, and is recognised by its first line; `-` is standard input. A key is one line,
 as in `name+1f2e3d4c+AbCd…`; take it from `bailiwick audit pin` or from whoever you trust, not from
 where the file came from. Keys of other logs are ignored.
 
@@ -55,9 +56,37 @@ Examples:
   bailiwick audit pin --key @ledger.vkey
   bailiwick audit pin --environment test";
 
+const ROOT_HELP: &str = "\
+A daily root is the log's size and root as a compact JWS, which programs that know JOSE verify by the
+workspace's key set. The server makes one a day; a day on which it did not run has none. The day is the
+server's word: what is signed is size and root.
+
+Examples:
+  bailiwick audit root --out today.jws
+  bailiwick audit root --day 2026-01-31 -o json";
+
+const CHECK_HELP: &str = "\
+Every entry is fetched and hashed here: its form, its number, its link to the one before, and the root of
+all of them against the newest checkpoint and against the pinned one. Exit code 6 names the first bad seq.
+Memory does not grow with the log. A key that is confined to a project cannot read the whole log.
+
+Examples:
+  bailiwick audit check
+  bailiwick audit check --key @ledger.vkey -o json";
+
+const MANIFEST_HELP: &str = "\
+Each hour the server writes one line for each log of its cell into a manifest, whose root becomes an
+entry of the cell's own log. The file shows the log's line, the path to the root, and the entry up to the
+cell's signed checkpoint. A log that is gone has no line: exit code 6 if earlier manifests named it,
+3 if none does.
+
+Examples:
+  bailiwick audit manifest --out now.manifest
+  bailiwick audit manifest --event evt_01h455vb4pex5vsknk084sn02q --open actor -o json";
+
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The receipt, checkpoint or pair of checkpoints; - is standard input
+    /// The receipt, checkpoint, pair of checkpoints, daily root or line of a manifest; - is standard input
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) keys: RequiredKeys,
@@ -110,6 +139,15 @@ pub(crate) enum Audit {
     Receipt(Receipt),
     /// Get the log's newest signed size and root, and verify it
     Checkpoint(Checkpoint),
+    /// Read the whole log and check every entry against the signed checkpoint and the pin
+    #[command(after_help = CHECK_HELP)]
+    Check(KeyOptions),
+    /// Get the log's line in the hourly manifest of all logs, and verify it
+    #[command(after_help = MANIFEST_HELP)]
+    Manifest(Manifest),
+    /// Get the newest daily root, or that of a day, and verify it
+    #[command(after_help = ROOT_HELP)]
+    Root(Root),
     /// Keep the newest checkpoint, if it extends the one kept before
     #[command(after_help = PIN_HELP)]
     Pin(KeyOptions),
@@ -184,6 +222,41 @@ pub(crate) struct Checkpoint {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) keys: KeyOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Manifest {
+    /// The hour of the manifest, as in 2026-01-31T13:00:00Z [default: the newest that there is]
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse_moment)]
+    pub(crate) hour: Option<OffsetDateTime>,
+    /// Put this event's receipt into the file, in place of the log's checkpoint
+    #[arg(long, value_name = "EVENT_ID")]
+    pub(crate) event: Option<EventId>,
+    /// What that receipt reveals: actor, ip, meta, target; repeat or separate by commas
+    #[arg(long, requires = "event", value_delimiter = ',', value_name = "FIELD", value_parser = field_parser())]
+    pub(crate) open: Vec<Field>,
+    /// Write the file into this new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Keys to believe, of the log and of the cell, or @FILE with one on each line [default: pinned, and the server's]
+    #[arg(long = "key", value_name = "VKEY|@FILE")]
+    pub(crate) keys: Vec<KeySource>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Root {
+    /// The day, as in 2026-01-31 (UTC) [default: the newest that there is]
+    #[arg(long, value_name = "DAY", value_parser = parse_day)]
+    pub(crate) day: Option<Date>,
+    /// Write the root into this new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+}
+
+fn parse_day(text: &str) -> Result<Date, String> {
+    Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|err| format!("not a day: {err}"))
 }
 
 fn field_parser() -> impl TypedValueParser<Value = Field> {

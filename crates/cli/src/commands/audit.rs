@@ -5,15 +5,17 @@
 //! the user states, else the pinned one, else the server's own, which is said. What is not verified is
 //! kept as evidence, apart from where a verified one would be, and ends with exit code 6.
 
+mod check;
 mod checkpoint;
 mod export;
 mod list;
+mod manifest;
 mod pin;
 mod receipt;
+mod root;
 
 use std::path::Path;
 
-use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::log::{Log as LogName, Origin};
@@ -40,6 +42,9 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
         Command::Export(wanted) => export::export(access, &wanted).await,
         Command::Receipt(wanted) => receipt::receipt(&Log::of(access).await?, &wanted).await,
         Command::Checkpoint(wanted) => checkpoint::checkpoint(&Log::of(access).await?, &wanted).await,
+        Command::Manifest(wanted) => manifest::manifest(&Log::of(access).await?, &wanted).await,
+        Command::Check(keys) => check::check(&Log::of(access).await?, &keys).await,
+        Command::Root(wanted) => root::root(&Log::of(access).await?, &wanted).await,
         Command::Pin(keys) => pin::pin(&Log::of(access).await?, &keys.keys).await,
     }
 }
@@ -113,20 +118,20 @@ impl Log {
     /// The keys that the server hands out for an origin, newest first.
     async fn published_keys(&self, origin: &str) -> Result<Vec<VerifierKey>, Failure> {
         let workspace = self.workspace.to_string();
-        let document = self.client.get_public(&["w", &workspace, ".well-known", "jwks.json"]).await?;
+        self.keys_at(&["w", &workspace, ".well-known", "jwks.json"], origin).await
+    }
+
+    /// The keys for an origin in a key set for everybody.
+    async fn keys_at(&self, path: &[&str], origin: &str) -> Result<Vec<VerifierKey>, Failure> {
+        let document = self.client.get_public(path).await?;
         let keys = document.get("keys").and_then(Value::as_array).into_iter().flatten();
         let keys = keys.filter_map(|key| key.get("vkey")?.as_str()?.parse::<VerifierKey>().ok());
         Ok(keys.filter(|key| key.name() == origin).collect())
     }
 
     /// Verifies what proves something of this log, with the best keys there are.
-    async fn verify(
-        &self,
-        file: &ProofFile,
-        checkpoint: &SignedCheckpoint,
-        given: &[KeySource],
-    ) -> Result<(Value, Voucher), Failure> {
-        let origin = self.own_origin(&checkpoint.unverified().origin)?;
+    async fn verify(&self, file: &ProofFile, origin: &str, given: &[KeySource]) -> Result<(Value, Voucher), Failure> {
+        let origin = self.own_origin(origin)?;
         let TrustedKeys { keys, voucher } = self.trusted_keys(given, &origin.to_string()).await?;
         match file.verify(&keys) {
             Ok(statement) => Ok((statement, voucher)),

@@ -1,4 +1,4 @@
-//! `verify`: checks a receipt, a checkpoint or a pair of checkpoints, and asks nobody.
+//! `verify`: checks a receipt, a checkpoint, or whatever else proves something of a log, and asks nobody.
 
 use std::fs::File;
 use std::io::{self, Read};

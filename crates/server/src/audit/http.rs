@@ -1,12 +1,12 @@
-//! `/v1/workspaces/{workspace}/audit/…` and the public keys of its logs.
+//! `/v1/workspaces/{workspace}/audit/…`
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use bailiwick_proof::commitment::Field;
-use bailiwick_proof::id::{EventId, WorkspaceId};
+use bailiwick_proof::id::EventId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
@@ -14,11 +14,11 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::export::{self, ExportEvents};
 use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvents};
-use super::ops::{self, EventFault, ReadError, RecordError};
+use super::ops::{self, EventFault, ManifestOf, ReadError, RecordError};
 use crate::authz::{Granted, may};
 use crate::db::Db;
 use crate::http::{Changes, Code, FieldError, Json, ListQuery, Mutation, Page, PathId, Problem, Query, Reply, Unread};
-use crate::ledger::{self, Ledger, LedgerError, Mismatch, ProveError};
+use crate::ledger::{Ledger, LedgerError, Mismatch, ProveError};
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 5;
@@ -47,6 +47,15 @@ pub struct EventQuery {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptQuery {
+    open: Option<String>,
+}
+
+/// `?hour=&event=&open=`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestQuery {
+    hour: Option<String>,
+    event: Option<EventId>,
     open: Option<String>,
 }
 
@@ -209,22 +218,23 @@ pub async fn consistency(
     Ok(text(pair.to_string(), None))
 }
 
-/// The keys that sign a workspace's logs, for everybody: a JWK set whose members have a `vkey` besides.
+/// The log's line of a manifest, up to the cell's signed checkpoint; with an event, that event's receipt too.
 ///
 /// # Errors
-/// `not_found` for a workspace without logs.
-pub async fn keys(State(ledger): State<Ledger>, Path(workspace): Path<String>) -> Result<Response, Problem> {
-    let workspace: WorkspaceId = workspace.parse().map_err(|_| Problem::new(Code::NotFound))?;
-    let keys = ledger::published_keys(&ledger, workspace).await.map_err(ReadError::from)?;
-    if keys.keys.is_empty() {
-        return Err(Problem::new(Code::NotFound));
-    }
-    let mut response = Json(keys).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
-    Ok(response)
+/// `invalid_parameter`, `not_found`, `no_manifest`, `ledger_mismatch`, `ledger_frozen`, `anchor_unavailable`.
+pub async fn manifest(
+    granted: Granted<may::ReadAudit>,
+    State(db): State<Db>,
+    State(ledger): State<Ledger>,
+    Query(query): Query<ManifestQuery>,
+) -> Result<Response, Problem> {
+    let ManifestQuery { hour, event, open } = query;
+    let wanted = ManifestOf { hour: moment("hour", hour)?, event, open: fields(open.as_deref())? };
+    let proof = ops::manifest(&granted, &db, &ledger, &wanted).await?;
+    Ok(text(proof.to_string(), None))
 }
 
-fn text(body: String, disposition: Option<HeaderValue>) -> Response {
+pub(super) fn text(body: String, disposition: Option<HeaderValue>) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -270,6 +280,12 @@ impl From<ReadError> for Problem {
                 Self::new(Code::NoCheckpoint).detail(format!("No checkpoint was published at size {size}."))
             }
             ReadError::Prove(ProveError::Ledger(error)) => error.into(),
+            ReadError::Prove(ProveError::NoManifest { .. }) => Self::new(Code::NoManifest),
+            ReadError::Prove(error @ (ProveError::NotNamed { .. } | ProveError::BadManifest { .. })) => {
+                metrics::counter!("bailiwick_ledger_mismatches_total").increment(1);
+                tracing::error!(event = "ledger_mismatch", what = %error);
+                Self::new(Code::LedgerMismatch).detail(format!("{error}."))
+            }
             ReadError::Prove(error @ ProveError::MalformedCheckpoint { .. }) => Self::internal("prove", &error),
         }
     }

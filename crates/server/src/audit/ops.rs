@@ -5,8 +5,11 @@ use bailiwick_proof::commitment::Field;
 use bailiwick_proof::consistency::Pair;
 use bailiwick_proof::id::{EventId, Id};
 use bailiwick_proof::log::Log;
+use bailiwick_proof::manifest::proof::{Covered, ManifestProof};
 use bailiwick_proof::receipt::Receipt;
+use bailiwick_proof::tile::Tile;
 use serde_json::Value;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::model::{
@@ -231,19 +234,9 @@ pub async fn receipt(
 ) -> Result<Receipt, ReadError> {
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
-    let mut tx = db.workspace_tx(granted).await?;
-    let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx, ledger, event).await) };
-    tx.finish_reading().await?;
-    let row = opened(ledger, log, row).await?;
+    let row = row_of(granted, db, ledger, event).await?;
     let signed = ledger.checkpoint(log).await?;
-    let mut tx = db.workspace_tx(granted).await?;
-    let receipt = ledger::receipt(&mut tx, &signed, &row.stored, open).await?;
-    tx.finish_reading().await?;
-    if !row.stored.is_event(event) {
-        let what = "is found under the id of another event";
-        return Err(Mismatch { seq: row.stored.seq, what, receipt: None }.into());
-    }
-    Ok(receipt)
+    receipt_at(granted, db, &row, event, (&signed, open)).await
 }
 
 /// The newest checkpoint: it covers everything that was answered before.
@@ -272,6 +265,89 @@ pub async fn consistency(
     let pair = ledger::consistency(&mut tx, newest.generation, from, to.unwrap_or(newest.size)).await?;
     tx.finish_reading().await?;
     Ok(pair)
+}
+
+/// The bytes of a tile.
+///
+/// # Errors
+/// [`ReadError::NotFound`] for one that the newest checkpoint does not cover, or that the caller may not see; a [`Mismatch`] when the log is
+/// damaged.
+pub async fn tile(granted: &Granted<may::ReadAudit>, db: &Db, tile: Tile) -> Result<Vec<u8>, ReadError> {
+    let mut tx = db.workspace_tx(granted).await?;
+    let bytes = ledger::read_tile(&mut tx, tile).await?;
+    tx.finish_reading().await?;
+    bytes.ok_or(ReadError::NotFound)
+}
+
+/// What of a manifest is wanted.
+pub struct ManifestOf {
+    /// Which one; the newest if nothing is said.
+    pub hour: Option<OffsetDateTime>,
+    /// The event whose receipt is to be in it.
+    pub event: Option<EventId>,
+    /// What that receipt opens.
+    pub open: Vec<Field>,
+}
+
+/// The log's line of a manifest, with its proofs. Of the newest manifest the line is shown, or that there is none: an earlier one
+/// would hide that the log is gone.
+///
+/// # Errors
+/// [`ProveError::NoManifest`], [`ProveError::NotNamed`], [`ProveError::BadManifest`], [`ReadError::NotFound`]; a [`Mismatch`] when the
+/// log is damaged.
+pub async fn manifest(
+    granted: &Granted<may::ReadAudit>,
+    db: &Db,
+    ledger: &Ledger,
+    wanted: &ManifestOf,
+) -> Result<ManifestProof, ReadError> {
+    let hour = match wanted.hour {
+        Some(hour) => hour,
+        None => ledger::newest_manifest(ledger).await?.ok_or(ProveError::NoManifest { hour: None })?,
+    };
+    let mut tx = db.workspace_tx(granted).await?;
+    let line = ledger::manifest_line(&mut tx, hour).await?;
+    tx.finish_reading().await?;
+    let covered = match wanted.event {
+        Some(event) => {
+            let row = row_of(granted, db, ledger, event).await?;
+            if row.stored.generation != line.signed.generation || row.stored.seq >= line.signed.size {
+                // It came later, and is in the next one.
+                return Err(ProveError::NoManifest { hour: None }.into());
+            }
+            Covered::Receipt(Box::new(receipt_at(granted, db, &row, event, (&line.signed, &wanted.open)).await?))
+        }
+        None => {
+            let note = line.signed.note.parse();
+            Covered::Checkpoint(Box::new(note.map_err(|_| ProveError::MalformedCheckpoint { size: line.signed.size })?))
+        }
+    };
+    Ok(ledger::manifest_proof(ledger, granted.workspace(), &line, covered).await?)
+}
+
+async fn row_of(granted: &Granted<may::ReadAudit>, db: &Db, ledger: &Ledger, event: EventId) -> Result<Row, ReadError> {
+    let mut tx = db.workspace_tx(granted).await?;
+    let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx, ledger, event).await) };
+    tx.finish_reading().await?;
+    opened(ledger, log_of(granted), row).await
+}
+
+/// The receipt of an event against one checkpoint, with these fields opened.
+async fn receipt_at(
+    granted: &Granted<may::ReadAudit>,
+    db: &Db,
+    row: &Row,
+    event: EventId,
+    (signed, open): (&Signed, &[Field]),
+) -> Result<Receipt, ReadError> {
+    let mut tx = db.workspace_tx(granted).await?;
+    let receipt = ledger::receipt(&mut tx, signed, &row.stored, open).await?;
+    tx.finish_reading().await?;
+    if !row.stored.is_event(event) {
+        let what = "is found under the id of another event";
+        return Err(Mismatch { seq: row.stored.seq, what, receipt: None }.into());
+    }
+    Ok(receipt)
 }
 
 /// The row with its openings, as far as they open.

@@ -46,6 +46,12 @@ pub enum OperationalPath {
     SignLedger,
     /// A workspace's ledger keys are shown to whoever asks.
     PublishLedgerKeys,
+    /// Checkpoints become daily roots.
+    PublishDailyRoots,
+    /// The manifest of an hour is made.
+    PublishManifest,
+    /// A log's line of a manifest is shown.
+    ShowManifest,
     /// A log gets another key.
     RotateLedgerKey,
     /// Every log is checked against rows, links, roots and journal.
@@ -84,7 +90,7 @@ pub enum OperationalPath {
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -99,6 +105,9 @@ impl OperationalPath {
         Self::RecordEvents,
         Self::SignLedger,
         Self::PublishLedgerKeys,
+        Self::PublishDailyRoots,
+        Self::PublishManifest,
+        Self::ShowManifest,
         Self::RotateLedgerKey,
         Self::VerifyLedger,
         Self::FollowFeed,
@@ -136,6 +145,9 @@ impl OperationalPath {
             Self::RecordEvents => "record_events",
             Self::SignLedger => "sign_ledger",
             Self::PublishLedgerKeys => "publish_ledger_keys",
+            Self::PublishDailyRoots => "publish_daily_roots",
+            Self::PublishManifest => "publish_manifest",
+            Self::ShowManifest => "show_manifest",
             Self::RotateLedgerKey => "rotate_ledger_key",
             Self::VerifyLedger => "verify_ledger",
             Self::FollowFeed => "follow_feed",
@@ -182,7 +194,17 @@ impl OperationalPath {
                  within the one workspace and environment that the request was granted"
             }
             Self::SignLedger => "signs the roots of logs that have grown, after the journal has them",
-            Self::PublishLedgerKeys => "shows the public keys of one workspace's logs",
+            Self::PublishLedgerKeys => "shows the public keys and the daily roots of one workspace's logs",
+            Self::PublishDailyRoots => {
+                "signs each log's newest checkpoint as a JWS once a day, and drops those of long ago"
+            }
+            Self::PublishManifest => {
+                "writes one line for each log into the manifest of the hour, with an entry of its root in the cell's log, and drops \
+                 manifests of long ago"
+            }
+            Self::ShowManifest => {
+                "reads what it takes to check a manifest: its entry in the cell's log and hashes, and nothing else of that log"
+            }
             Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
             Self::VerifyLedger => "reads every log to check it; writes nothing",
             Self::FollowFeed => {
@@ -283,7 +305,28 @@ impl OperationalPath {
                 ("ledger_heads", &["SELECT"]),
                 ("ledger_keys", &["SELECT"]),
             ],
-            Self::PublishLedgerKeys => &[("ledger_keys", &["SELECT"])],
+            Self::PublishLedgerKeys => &[("ledger_daily_roots", &["SELECT"]), ("ledger_keys", &["SELECT"])],
+            Self::PublishDailyRoots => &[
+                ("ledger_daily_roots", &["DELETE", "INSERT", "SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["SELECT"]),
+            ],
+            Self::PublishManifest => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("ledger_checkpoints", &["SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["SELECT"]),
+                ("ledger_manifest_hashes", &["DELETE", "INSERT", "SELECT"]),
+                ("ledger_manifest_lines", &["DELETE", "INSERT", "SELECT"]),
+                ("ledger_manifests", &["DELETE", "INSERT", "SELECT"]),
+            ],
+            Self::ShowManifest => &[
+                ("ledger_entries", &["SELECT"]),
+                ("ledger_hashes", &["SELECT"]),
+                ("ledger_manifest_hashes", &["SELECT"]),
+                ("ledger_manifests", &["SELECT"]),
+                ("ledger_openings", &["SELECT"]),
+            ],
             Self::RotateLedgerKey => &[
                 ("cell_ledger_staged", &["INSERT"]),
                 ("ledger_heads", &["SELECT"]),

@@ -10,11 +10,11 @@ use super::operation::{Access, Body, Operation, Schemas};
 /// The document, with keys in a fixed order, so that two builds of one table are byte-identical.
 #[must_use]
 pub fn document(version: &str, operations: &[Operation]) -> Value {
-    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     let mut schemas = Schemas::new();
     for operation in operations {
         let method = operation.method.as_str().to_ascii_lowercase();
-        paths.entry(operation.path).or_default().insert(method, describe(operation, &mut schemas));
+        paths.entry(operation.path.replace("{*", "{")).or_default().insert(method, describe(operation, &mut schemas));
     }
     let mut components: BTreeMap<String, Value> =
         schemas.into_iter().map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default())).collect();
@@ -64,10 +64,14 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
 fn parameters(operation: &Operation) -> Vec<Value> {
     let text = |name: &str, place: &str, required: bool, description: &str| json!({"name": name, "in": place, "required": required, "description": description, "schema": {"type": "string"}});
     let names = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    // What may hold slashes: the router's mark of it is no part of the name.
+    let names = names.map(|name| name.trim_start_matches('*'));
     let mut parameters: Vec<Value> = names
         .map(|name| {
             let description = if name == "workspace" {
                 "The workspace's id, or its slug among one's own."
+            } else if name == "path" {
+                "What of the log: as in C2SP tlog-tiles, slashes and all."
             } else {
                 "The thing's id."
             };

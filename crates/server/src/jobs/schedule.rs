@@ -25,6 +25,8 @@ const READ: Duration = Duration::from_secs(30);
 /// A node whose clock differs by more from the database's enqueues nothing by it.
 const SKEW: Duration = Duration::from_secs(60);
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 /// A kind without a payload, and when it is due.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
@@ -39,6 +41,8 @@ pub struct Schedule {
 pub enum Every {
     /// So long after the last time.
     Interval(Duration),
+    /// Each full hour, UTC.
+    Hour,
     /// Each day at that time, UTC.
     Day(Time),
 }
@@ -51,6 +55,7 @@ impl Every {
                 let next = due + interval;
                 if next > now { next } else { now + interval }
             }
+            Self::Hour => now.truncate_to_hour() + HOUR,
             Self::Day(at) => {
                 let today = now.replace_time(at);
                 if today > now { today } else { today + time::Duration::DAY }
@@ -73,6 +78,7 @@ impl Every {
     const fn interval(self) -> Duration {
         match self {
             Self::Interval(interval) => interval,
+            Self::Hour => HOUR,
             Self::Day(_) => Duration::from_secs(86_400),
         }
     }
@@ -81,7 +87,7 @@ impl Every {
     fn first(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::Interval(_) => now,
-            Self::Day(_) => self.next(now, now),
+            Self::Hour | Self::Day(_) => self.next(now, now),
         }
     }
 }
@@ -198,6 +204,19 @@ mod tests {
             assert_eq!((every.next(due, now), every.missed(due, now)), (next, missed), "{now}");
         }
         assert_eq!(every.first(due), due);
+    }
+
+    #[test]
+    fn an_hour_begins_when_it_is_full() {
+        let due = datetime!(2026-01-01 03:00 UTC);
+        for (now, next, missed) in [
+            (datetime!(2026-01-01 03:00 UTC), datetime!(2026-01-01 04:00 UTC), 0),
+            (datetime!(2026-01-01 03:59:59 UTC), datetime!(2026-01-01 04:00 UTC), 0),
+            (datetime!(2026-01-01 06:30 UTC), datetime!(2026-01-01 07:00 UTC), 3),
+        ] {
+            assert_eq!((Every::Hour.next(due, now), Every::Hour.missed(due, now)), (next, missed), "{now}");
+        }
+        assert_eq!(Every::Hour.first(datetime!(2026-01-01 01:20 UTC)), datetime!(2026-01-01 02:00 UTC));
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum Action {
     CellEstablished,
     /// A log got another key.
     LedgerKeyRotated,
+    /// The manifest of an hour: one root over the logs of all workspaces.
+    ManifestPublished,
     /// An operator had a job tried again.
     JobRetried,
     /// An operator discarded a job.
@@ -135,7 +137,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -156,6 +158,7 @@ impl Action {
         Self::SchemaAccepted,
         Self::CellEstablished,
         Self::LedgerKeyRotated,
+        Self::ManifestPublished,
         Self::JobRetried,
         Self::JobDiscarded,
         Self::LedgerRowRefused,
@@ -202,6 +205,7 @@ impl Action {
             Self::SchemaAccepted => "operator.schema_accepted",
             Self::CellEstablished => "cell.established",
             Self::LedgerKeyRotated => "ledger.key_rotated",
+            Self::ManifestPublished => "ledger.manifest_published",
             Self::JobRetried => "job.retried",
             Self::JobDiscarded => "job.discarded",
             Self::LedgerRowRefused => "ledger.row_refused",

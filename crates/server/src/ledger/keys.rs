@@ -119,22 +119,41 @@ pub async fn published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks, 
     read_published(ledger, workspace).await
 }
 
+/// The keys of the cell's own log, by which manifests are checked.
+///
+/// # Errors
+/// See [`LedgerError`].
+pub async fn published_of_cell(ledger: &Ledger) -> Result<Jwks, LedgerError> {
+    let mut tx = ledger.db().system_tx(OperationalPath::PublishLedgerKeys).await?;
+    let keys = that_open(ledger, &mut tx, Log::Cell).await?;
+    tx.finish_reading().await?;
+    Ok(Jwks { keys: keys.into_iter().map(Jwk::from).collect() })
+}
+
 async fn read_published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks, LedgerError> {
     let mut keys = Vec::new();
     let mut tx = ledger.db().system_tx(OperationalPath::PublishLedgerKeys).await?;
     for environment in [Environment::Live, Environment::Test] {
         let log = Log::Workspace { workspace, environment };
-        for row in sql::of_log(&mut tx, log).await? {
-            match open(ledger, log, &row).await {
-                Ok(key) => keys.push(Jwk::from(key.verifier().clone())),
-                Err(error) => {
-                    tracing::error!(event = "ledger_key_refused", workspace_id = %workspace, kid = row.kid, cause = %error);
-                }
-            }
-        }
+        keys.extend(that_open(ledger, &mut tx, log).await?.into_iter().map(Jwk::from));
     }
     tx.finish_reading().await?;
     Ok(Jwks { keys })
+}
+
+/// The public keys of a log, of all its generations, the newest first: those whose seed opens.
+pub(super) async fn that_open(ledger: &Ledger, tx: &mut SystemTx, log: Log) -> Result<Vec<VerifierKey>, LedgerError> {
+    let mut keys = Vec::new();
+    for row in sql::of_log(tx, log).await? {
+        match open(ledger, log, &row).await {
+            Ok(key) => keys.push(key.verifier().clone()),
+            Err(error) => {
+                let (workspace, _) = place::columns(log);
+                tracing::error!(event = "ledger_key_refused", workspace_id = %workspace, kid = row.kid, cause = %error);
+            }
+        }
+    }
+    Ok(keys)
 }
 
 /// Gives a log another key, with an entry that names both; answers the new one. The old key goes on signing beside it

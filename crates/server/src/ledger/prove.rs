@@ -15,6 +15,7 @@ use bailiwick_proof::id::EventId;
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{self, Hash, Node, leaf_hash};
 use bailiwick_proof::receipt::Receipt;
+use sqlx::PgConnection;
 
 use super::cell::{Ledger, LedgerError};
 use super::openings::OpenedOpenings;
@@ -68,6 +69,26 @@ pub enum ProveError {
     MalformedCheckpoint {
         /// Its size.
         size: u64,
+    },
+    /// No manifest was made at that hour, it is not kept any more, or the log began after it.
+    #[error("no manifest names the log yet, or it is not kept any more")]
+    NoManifest {
+        /// The hour, if there is any manifest.
+        hour: Option<String>,
+    },
+    /// A manifest does not name a log that earlier ones name: the log was gone, or what stood for it was forged.
+    #[error("the manifest of {hour} does not name this log")]
+    NotNamed {
+        /// The hour.
+        hour: String,
+    },
+    /// What is stored of a manifest is not what was published.
+    #[error("the manifest of {hour} {what}")]
+    BadManifest {
+        /// The hour.
+        hour: String,
+        /// What is wrong with it.
+        what: &'static str,
     },
     /// The ledger failed.
     #[error(transparent)]
@@ -156,11 +177,22 @@ pub async fn receipt(
     open: &[Field],
 ) -> Result<Receipt, ProveError> {
     let log = log_of(tx);
+    receipt_of(tx.connection()?, log, signed, stored, open).await
+}
+
+/// As [`receipt`], of any log that the transaction reads.
+pub(super) async fn receipt_of(
+    connection: &mut PgConnection,
+    log: Log,
+    signed: &Signed,
+    stored: &Stored,
+    open: &[Field],
+) -> Result<Receipt, ProveError> {
     let malformed = || ProveError::MalformedCheckpoint { size: signed.size };
     let checkpoint = signed.note.parse::<SignedCheckpoint>().map_err(|_| malformed())?;
     let beyond = || Mismatch { seq: stored.seq, what: "is beyond the newest checkpoint", receipt: None };
     let needed = merkle::inclusion_nodes(stored.seq, signed.size).ok_or_else(beyond)?;
-    let nodes = Nodes::read(tx.connection()?, log, stored.generation, &needed).await?.map_err(Mismatch::from)?;
+    let nodes = Nodes::read(connection, log, stored.generation, &needed).await?.map_err(Mismatch::from)?;
     let path = merkle::inclusion_proof(stored.seq, signed.size, |node| nodes.hash(node)).map_err(Mismatch::from)?;
     let path = path.ok_or_else(beyond)?;
     let not_text = |_| Mismatch { seq: stored.seq, what: "is not an entry any more: it is not text", receipt: None };

@@ -52,6 +52,23 @@ pub(super) async fn each(
     Ok(computed(connection, log, generation, nodes).await?.into_iter().map(Result::ok).collect())
 }
 
+/// The hashes of these runs, one behind the other, as they are stored.
+pub(super) async fn stored(
+    connection: &mut PgConnection,
+    log: Log,
+    generation: u32,
+    runs: &[tile::Run],
+) -> Result<Result<Vec<Hash>, Missing>, LedgerError> {
+    let mut hashes = Vec::new();
+    for (run, pieces) in runs.iter().zip(sql::runs(connection, log, generation, runs).await?) {
+        match collect(run, &pieces) {
+            Ok(some) => hashes.extend(some),
+            Err(index) => return Ok(Err(Missing { seq: index << (run.tile_level * tile::HEIGHT) })),
+        }
+    }
+    Ok(Ok(hashes))
+}
+
 async fn computed(
     connection: &mut PgConnection,
     log: Log,

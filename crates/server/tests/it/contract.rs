@@ -90,6 +90,7 @@ fn each_list_holds_its_own_kind_of_thing() {
     assert_eq!(items("/v1/workspaces/{workspace}/members"), "Member");
     assert_eq!(items("/v1/workspaces/{workspace}/projects"), "Project");
     assert_eq!(items("/v1/workspaces/{workspace}/api-keys"), "ApiKey");
+    assert_eq!(items("/w/{workspace}/.well-known/audit-roots"), "AuditRoot");
     assert_eq!(items("/v1/workspaces/{workspace}/secrets"), "Secret");
     assert_eq!(items("/v1/workspaces/{workspace}/secrets/{id}/accesses"), "SecretAccess");
     assert_eq!(items("/v1/workspaces/{workspace}/secrets/{id}/rotations"), "SecretRotation");
@@ -124,5 +125,5 @@ async fn every_operation_exists_and_lets_nobody_in_without_a_credential() {
             assert!(operation["responses"][answer.status.as_str()].is_object(), "{method} {path}: {}", answer.status);
         }
     }
-    assert_eq!(seen, 44);
+    assert_eq!(seen, 48);
 }

@@ -30,6 +30,7 @@ mod jobs;
 mod ledger_durability;
 mod ledger_tamper;
 mod mail;
+mod publish;
 mod requests;
 mod schema_watch;
 mod secrets;

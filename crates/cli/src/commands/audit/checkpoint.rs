@@ -27,5 +27,5 @@ async fn verify(log: &Log, wanted: &Wanted, text: &str) -> Result<(Value, Vouche
     let ProofFile::Checkpoint(checkpoint) = &file else {
         return Err(Refusal::new("not_a_checkpoint", "the server gave something else than a checkpoint").into());
     };
-    log.verify(&file, checkpoint, &wanted.keys.keys).await
+    log.verify(&file, &checkpoint.unverified().origin, &wanted.keys.keys).await
 }

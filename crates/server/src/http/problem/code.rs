@@ -77,6 +77,8 @@ pub enum Code {
     SubjectMisplaced,
     /// No checkpoint was published at the size that was asked for.
     NoCheckpoint,
+    /// No manifest names the log yet, or it is not kept any more.
+    NoManifest,
     /// The log is not what was recorded.
     LedgerMismatch,
     /// The same request is still being worked on.
@@ -113,7 +115,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -137,6 +139,7 @@ impl Code {
         Self::StepUpRequired,
         Self::NotFound,
         Self::NoCheckpoint,
+        Self::NoManifest,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::AmbiguousSlug,
@@ -274,6 +277,12 @@ impl Code {
                 404,
                 "No such checkpoint",
                 "Name the size of a checkpoint that was handed out; the newest is at `audit/checkpoint`.",
+            ),
+            Self::NoManifest => (
+                "no_manifest",
+                404,
+                "No such manifest",
+                "Manifests are made on the hour and kept for seven days; a log that began since the last one is in the next one.",
             ),
             Self::LedgerMismatch => (
                 "ledger_mismatch",

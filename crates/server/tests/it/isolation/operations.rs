@@ -25,6 +25,7 @@ fn every_operation_has_a_case_and_every_case_an_operation() {
         let named: &[&str] = match operation.reach {
             Reach::Nowhere(_) => &[],
             Reach::Workspace | Reach::PublicOf => &["workspace"],
+            Reach::Log => &["workspace", "path"],
             Reach::Key | Reach::Event | Reach::Secret | Reach::Rotation | Reach::Erasure => &["workspace", "id"],
         };
         assert_eq!(operation.path_parameters, named, "{}", operation.id);
@@ -41,7 +42,13 @@ fn every_operation_declares_who_may_call_it() {
                 assert_eq!((security, permission), (&schemes_of(schemes), None), "{}", operation.id);
             }
             Reach::PublicOf => assert_eq!((security, permission), (&schemes_of(&[]), None), "{}", operation.id),
-            Reach::Workspace | Reach::Key | Reach::Event | Reach::Secret | Reach::Rotation | Reach::Erasure => {
+            Reach::Workspace
+            | Reach::Log
+            | Reach::Key
+            | Reach::Event
+            | Reach::Secret
+            | Reach::Rotation
+            | Reach::Erasure => {
                 assert_eq!(*security, schemes_of(&["session", "apiKey"]), "{}", operation.id);
                 assert!(permission.is_some_and(|permission| known.contains(&permission)), "{}", operation.id);
             }
@@ -74,7 +81,7 @@ async fn what_is_somebody_else_s_is_not_found_like_what_never_was() {
                 Reach::Erasure => &never.erasure,
                 _ => &never.key,
             };
-            if operation.reach == Reach::Workspace || operation.reach.is_a_thing() {
+            if matches!(operation.reach, Reach::Workspace | Reach::Log) || operation.reach.is_a_thing() {
                 names.extend([&world.bob.id, &world.bob.slug].map(|foreign| (foreign.clone(), never_was.clone())));
             }
             if operation.reach.is_a_thing() {

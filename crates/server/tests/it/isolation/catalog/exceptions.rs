@@ -3,8 +3,10 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 11] = [
+const CELL_TABLES: [(&str, &str); 13] = [
     ("cell_facts", "what was fixed when the cell was made"),
+    ("ledger_manifests", "one for all logs of the cell, and tells a root and a count"),
+    ("ledger_manifest_hashes", "hashes of lines of all logs, which tell nobody whose they are"),
     ("feed_nodes", "a node serves all workspaces"),
     ("job_schedules", "what the server does again and again, for nobody in particular"),
     ("users", "a person, who may belong to several workspaces"),
@@ -28,13 +30,15 @@ const WITHOUT_ENVIRONMENT: [(&str, &str); 6] = [
 ];
 
 /// Tables with an environment whose rows no project can own.
-const WITHOUT_PROJECT: [(&str, &str); 6] = [
+const WITHOUT_PROJECT: [(&str, &str); 8] = [
     ("erasures", "an erasure reaches all projects; no key that is confined to one sees any"),
     ("idempotency_records", "an answer belongs to the principal who asked, whose id stands in the key"),
     ("ledger_heads", "a log is one for all projects, and tells its size and hashes alone"),
     ("ledger_hashes", "hashes tell nothing, and a proof needs those of all projects"),
     ("ledger_keys", "a log has one key"),
     ("ledger_checkpoints", "a checkpoint is of the whole log"),
+    ("ledger_manifest_lines", "a line is of the whole log"),
+    ("ledger_daily_roots", "a root is of the whole log"),
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.

@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 35] = [
+const MAKERS: [(&str, &str); 39] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -115,6 +115,16 @@ const MAKERS: [(&str, &str); 35] = [
     (
         "ledger_checkpoints",
         "workspace_id :workspace; environment :environment; generation 1; size :number; signed_at now(); note ''",
+    ),
+    (
+        "ledger_daily_roots",
+        "workspace_id :workspace; id :id; environment :environment; generation 1; day current_date; size 1; kid :id; jws '';
+         made_at now()",
+    ),
+    (
+        "ledger_manifest_lines",
+        "workspace_id :workspace; environment :environment; hour now() + :number * interval '1 hour'; generation 1; size 1;
+         salt sha256(''); position :number",
     ),
     (
         "secrets",
@@ -174,6 +184,8 @@ const MAKERS: [(&str, &str); 35] = [
         "workspace_id :workspace; environment :environment; principal_id :person; key_digest sha256(:id);
          request_digest sha256(:id); reply_sealed 'sealed'; created_at now()",
     ),
+    ("ledger_manifests", "hour now() + ('x' || left(md5(:id), 6))::bit(24)::integer * interval '1 second'; logs 1; root sha256(''); event_id :id; made_at now()"),
+    ("ledger_manifest_hashes", "hour now() + ('x' || left(md5(:id), 6))::bit(24)::integer * interval '1 second'; tile_level 0; start 0; hashes sha256('')"),
     ("users", "id :user; email :user; email_key :user; created_at now()"),
     ("server_secrets", "purpose 'mail'; version 1 + ('x' || left(md5(:id), 6))::bit(24)::integer; value_sealed 'sealed'; created_at now()"),
     ("internal_credentials", "id :id; service 'gateway'; digest sha256(:id); audiences '{billing}'; created_at now()"),

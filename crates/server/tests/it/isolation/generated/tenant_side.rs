@@ -16,7 +16,7 @@ const UNSEEN: &[&str] = &["0"];
 const REFUSED: &[&str] = &[WALL];
 
 /// What a tenant does with its own rows of a table, where that is not everything.
-const USES: [(&str, Use); 13] = [
+const USES: [(&str, Use); 15] = [
     ("alerts", Use { reads: false, adds: false }),
     ("vault_deks", Use { reads: false, adds: false }),
     ("vault_subjects", Use { reads: false, adds: false }),
@@ -28,6 +28,8 @@ const USES: [(&str, Use); 13] = [
     ("ledger_openings", Use { reads: true, adds: false }),
     ("ledger_hashes", Use { reads: true, adds: false }),
     ("ledger_checkpoints", Use { reads: true, adds: false }),
+    ("ledger_daily_roots", Use { reads: false, adds: false }),
+    ("ledger_manifest_lines", Use { reads: true, adds: false }),
     ("ledger_keys", Use { reads: false, adds: false }),
     ("jobs_dead", Use { reads: false, adds: false }),
 ];

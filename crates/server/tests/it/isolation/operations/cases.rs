@@ -11,6 +11,8 @@ pub enum Reach {
     Nowhere(&'static [&'static str]),
     /// A workspace.
     Workspace,
+    /// A part of a workspace's log.
+    Log,
     /// A workspace whose public keys are for everybody who knows its id.
     PublicOf,
     /// An API key in a workspace.
@@ -33,7 +35,7 @@ impl Reach {
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 44] = [
+pub const CASES: [(&str, Reach); 48] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
     ("refreshSession", Reach::Nowhere(&[])),
@@ -78,6 +80,10 @@ pub const CASES: [(&str, Reach); 44] = [
     ("listErasures", Reach::Workspace),
     ("getErasure", Reach::Erasure),
     ("getLedgerKeys", Reach::PublicOf),
+    ("listAuditRoots", Reach::PublicOf),
+    ("getAuditManifest", Reach::Workspace),
+    ("readAuditLog", Reach::Log),
+    ("getCellKeys", Reach::Nowhere(&[])),
 ];
 
 /// A body that the operation takes.

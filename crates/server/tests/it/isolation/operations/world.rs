@@ -5,12 +5,14 @@ use bailiwick_proof::id::{ApiKeyId, ErasureId, EventId, Id, ProjectId, SecretId,
 use bailiwick_server::authz::{Role, Scope};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
+use bailiwick_server::ledger::publish_manifest;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::cases::{Operation, Reach};
 use crate::harness::app::{Answer, TestApp};
+use crate::harness::vault::ledger;
 
 /// A server with two tenants.
 pub struct World {
@@ -119,7 +121,7 @@ impl Tenant {
             Reach::Secret => self.secrets.iter().collect(),
             Reach::Rotation => self.rotations.iter().collect(),
             Reach::Erasure => self.erasures.iter().collect(),
-            Reach::Nowhere(_) | Reach::Workspace | Reach::PublicOf => vec![],
+            Reach::Nowhere(_) | Reach::Workspace | Reach::Log | Reach::PublicOf => vec![],
         }
     }
 
@@ -178,6 +180,8 @@ impl World {
         let app = TestApp::start().await;
         let ada = tenant(&app, "ada").await;
         let bob = tenant(&app, "bob").await;
+        let node = ledger(&app.database, &app.db).await.unwrap();
+        publish_manifest(&node).await.unwrap();
         Self { app, ada, bob }
     }
 
@@ -219,6 +223,7 @@ impl World {
     /// The operation, of this workspace and id, with a body that it takes.
     pub async fn send(&self, caller: &Caller, operation: &Operation, workspace: &str, id: &str) -> Answer {
         let mut path = operation.path.replace("{workspace}", workspace).replace("{id}", id);
+        path = path.replace("{path}", "tile/0/000.p/1");
         if operation.id == "proveConsistency" {
             let of_test = usize::from(caller.environment == Environment::Test);
             path = format!("{path}?from={}", self.ada.published[of_test]);
@@ -252,7 +257,8 @@ impl World {
         let owner = &self.app.database.owner;
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attname = 'workspace_id'
-             WHERE relkind IN ('r', 'p') AND relname NOT IN ('api_key_uses', 'feed_changes', 'ledger_checkpoints', 'ledger_heads', 'ledger_hashes',
+             WHERE relkind IN ('r', 'p') AND relname NOT IN ('api_key_uses', 'feed_changes', 'ledger_checkpoints', 'ledger_daily_roots', 'ledger_hashes',
+                 'ledger_heads', 'ledger_manifest_lines',
                  'vault_deks', 'vault_subjects')
              ORDER BY 1",
         )

@@ -1,0 +1,56 @@
+//! A log as C2SP tlog-tiles: what a reader needs to fetch all of it, or a proof, with nothing but GET.
+//!
+//! A tile is read from the stored runs of hashes, an entry bundle from 256 rows at most: what a request costs does not depend on how
+//! long the log is. Only what a published checkpoint covers is handed out, so that a full tile never changes.
+
+mod sql;
+
+use bailiwick_proof::merkle::Hash;
+use bailiwick_proof::tile::{self, Kind, Run, Tile};
+
+use super::prove::{Mismatch, ProveError, log_of};
+use super::tree;
+use crate::db::{ProjectWall, WorkspaceTx};
+
+/// The most hashes of one run.
+const HALF: u64 = tile::WIDTH / 2;
+
+/// The bytes of a tile; `None` where the newest checkpoint does not cover it. Entries are shown to principals that no project confines:
+/// a tile holds those of all projects, and one with gaps proves nothing.
+///
+/// # Errors
+/// [`ProveError::Mismatch`] when hashes or entries are gone that a checkpoint covers.
+pub async fn read_tile(tx: &mut WorkspaceTx, tile: Tile) -> Result<Option<Vec<u8>>, ProveError> {
+    let log = log_of(tx);
+    if tile.kind == Kind::Entries && tx.project() != ProjectWall::Unconfined {
+        return Ok(None);
+    }
+    let Some((generation, size)) = sql::newest_size(tx, log).await? else { return Ok(None) };
+    if !tile.is_within(size) {
+        return Ok(None);
+    }
+    match tile.kind {
+        Kind::Hashes(tile_level) => {
+            let ends = tile.first() + tile.width;
+            let run = |start: u64| Run { tile_level, start, len: HALF.min(ends - start) };
+            let runs: Vec<Run> =
+                [tile.first(), tile.first() + HALF].into_iter().filter(|at| *at < ends).map(run).collect();
+            let hashes = tree::stored(tx.connection()?, log, generation, &runs).await?.map_err(Mismatch::from)?;
+            Ok(Some(hashes.iter().flat_map(Hash::as_bytes).copied().collect()))
+        }
+        Kind::Entries => {
+            let entries = sql::entries(tx, log, generation, tile.first(), tile.width).await?;
+            let gone = |seq| Mismatch { seq, what: "is gone", receipt: None };
+            for (expected, (seq, _)) in (tile.first()..).zip(&entries) {
+                if *seq != expected {
+                    return Err(gone(expected).into());
+                }
+            }
+            let count = u64::try_from(entries.len()).unwrap_or_default();
+            if count < tile.width {
+                return Err(gone(tile.first() + count).into());
+            }
+            Ok(tile::bundle(entries.iter().map(|(_, entry)| entry.as_slice())))
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What tiles are read from, beside hashes.
+
+use bailiwick_proof::log::Log;
+
+use crate::db::{DbError, WorkspaceTx};
+use crate::ledger::place::columns;
+
+/// Generation and size of the newest checkpoint.
+pub(super) async fn newest_size(tx: &mut WorkspaceTx, log: Log) -> Result<Option<(u32, u64)>, DbError> {
+    let (workspace, environment) = columns(log);
+    let row = sqlx::query!(
+        "SELECT generation, size FROM ledger_checkpoints WHERE workspace_id = $1 AND environment = $2
+         ORDER BY generation DESC, size DESC LIMIT 1",
+        workspace,
+        environment
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(row.and_then(|row| Some((u32::try_from(row.generation).ok()?, u64::try_from(row.size).ok()?))))
+}
+
+/// So many entries from this one on, each with its number.
+pub(super) async fn entries(
+    tx: &mut WorkspaceTx,
+    log: Log,
+    generation: u32,
+    first: u64,
+    count: u64,
+) -> Result<Vec<(u64, Vec<u8>)>, DbError> {
+    let (workspace, environment) = columns(log);
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let rows = sqlx::query!(
+        "SELECT seq, entry FROM ledger_entries
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND seq >= $4 AND seq < $5 ORDER BY seq",
+        workspace,
+        environment,
+        i32::try_from(generation).unwrap_or(i32::MAX),
+        number(first),
+        number(first.saturating_add(count))
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    Ok(rows.into_iter().map(|row| (u64::try_from(row.seq).unwrap_or_default(), row.entry)).collect())
+}
