@@ -14,7 +14,7 @@ use crate::http::{Code, Json, ListQuery, Page, Problem, Query};
 use crate::ledger::{self, DailyRoot, Ledger};
 
 /// Tells this list's cursors from others'.
-const LIST: u8 = 9;
+const LIST: u8 = 10;
 
 /// A key set with one member more, which programs that do not know it pass over (RFC 7517 section 5).
 #[derive(Serialize)]
