@@ -195,7 +195,9 @@ mod tests {
     fn places_come_back_and_logs_are_forgotten() {
         let ingest = Ingest::new(8);
         drop(flood(&ingest, log(1)));
-        assert_eq!((ingest.queue().held, ingest.queue().logs.len()), (0, 0));
+        let queue = ingest.queue();
+        assert_eq!((queue.held, queue.logs.len()), (0, 0));
+        drop(queue);
         assert_eq!(flood(&ingest, log(1)).len(), 16);
     }
 
