@@ -1,0 +1,429 @@
+//! Where a tenant's wall is crossed, or nobody's is entered: each way with its name, its reason and what it reaches.
+
+use std::fmt::Write as _;
+
+/// A piece of the server's own work that no tenant's authority covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationalPath {
+    /// Somebody asks for a sign-in link.
+    RequestSignIn,
+    /// A link or code comes back: find the challenge, find or make the person, open a session.
+    RedeemSignIn,
+    /// Is this access token's session still alive?
+    AuthenticateSession,
+    /// A refresh token is exchanged for its successor.
+    RefreshSession,
+    /// A session is ended.
+    EndSession,
+    /// Whose API key is this?
+    AuthenticateKey,
+    /// Kept answers older than a day go.
+    ExpireReplays,
+    /// Partitions are made ahead and dropped behind.
+    PartitionUpkeep,
+    /// Is the database there, and is it migrated?
+    CheckReadiness,
+    /// The cell's id and the name of its logs are fixed, once.
+    EstablishCell,
+    /// Staged entries are numbered, linked and committed to.
+    SequenceLedger,
+    /// What a customer's program records is numbered in the request's own transaction.
+    RecordEvents,
+    /// Heads become checkpoints.
+    SignLedger,
+    /// A workspace's ledger keys are shown to whoever asks.
+    PublishLedgerKeys,
+    /// Checkpoints become daily roots.
+    PublishDailyRoots,
+    /// The manifest of an hour is made.
+    PublishManifest,
+    /// A log's line of a manifest is shown.
+    ShowManifest,
+    /// A log gets another key.
+    RotateLedgerKey,
+    /// Every log is checked against rows, links, roots and journal.
+    VerifyLedger,
+    /// What changed is read into the node's memory, and how far that went is told.
+    FollowFeed,
+    /// Changes that every node has read go.
+    ExpireChanges,
+    /// When keys were last used is written down, many at a time.
+    NoteKeyUses,
+    /// Which of the operator's services is asking?
+    AuthenticateService,
+    /// The operator makes, lists and revokes the credentials of services.
+    ManageServices,
+    /// Jobs are claimed and ended.
+    RunJobs,
+    /// What comes again and again is enqueued when it is time.
+    ScheduleJobs,
+    /// An operator looks at jobs, retries or discards them.
+    ManageJobs,
+    /// Data keys are fetched or made, and their uses counted.
+    OpenVault,
+    /// Data keys are wrapped anew, get successors, and what they seal is sealed anew.
+    RotateVault,
+    /// What a person or a workspace left is made unreadable.
+    Shred,
+    /// Rows that grant something are looked at, vouched for under a newer key, and fenced.
+    VouchForRows,
+    /// What was found that should not be is written down, shown and seen to.
+    RaiseAlerts,
+    /// A node reads the server's own secrets.
+    OpenServerSecrets,
+    /// The server's own secrets get successors, and what has ended is destroyed.
+    RotateServerSecrets,
+}
+
+impl OperationalPath {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 34] = [
+        Self::RequestSignIn,
+        Self::RedeemSignIn,
+        Self::AuthenticateSession,
+        Self::RefreshSession,
+        Self::EndSession,
+        Self::AuthenticateKey,
+        Self::ExpireReplays,
+        Self::PartitionUpkeep,
+        Self::CheckReadiness,
+        Self::EstablishCell,
+        Self::SequenceLedger,
+        Self::RecordEvents,
+        Self::SignLedger,
+        Self::PublishLedgerKeys,
+        Self::PublishDailyRoots,
+        Self::PublishManifest,
+        Self::ShowManifest,
+        Self::RotateLedgerKey,
+        Self::VerifyLedger,
+        Self::FollowFeed,
+        Self::ExpireChanges,
+        Self::NoteKeyUses,
+        Self::AuthenticateService,
+        Self::ManageServices,
+        Self::RunJobs,
+        Self::ScheduleJobs,
+        Self::ManageJobs,
+        Self::OpenVault,
+        Self::RotateVault,
+        Self::Shred,
+        Self::VouchForRows,
+        Self::RaiseAlerts,
+        Self::OpenServerSecrets,
+        Self::RotateServerSecrets,
+    ];
+
+    /// The word in `app.operational_path`, in the policies and in the metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestSignIn => "request_sign_in",
+            Self::RedeemSignIn => "redeem_sign_in",
+            Self::AuthenticateSession => "authenticate_session",
+            Self::RefreshSession => "refresh_session",
+            Self::EndSession => "end_session",
+            Self::AuthenticateKey => "authenticate_key",
+            Self::ExpireReplays => "expire_replays",
+            Self::PartitionUpkeep => "partition_upkeep",
+            Self::CheckReadiness => "check_readiness",
+            Self::EstablishCell => "establish_cell",
+            Self::SequenceLedger => "sequence_ledger",
+            Self::RecordEvents => "record_events",
+            Self::SignLedger => "sign_ledger",
+            Self::PublishLedgerKeys => "publish_ledger_keys",
+            Self::PublishDailyRoots => "publish_daily_roots",
+            Self::PublishManifest => "publish_manifest",
+            Self::ShowManifest => "show_manifest",
+            Self::RotateLedgerKey => "rotate_ledger_key",
+            Self::VerifyLedger => "verify_ledger",
+            Self::FollowFeed => "follow_feed",
+            Self::ExpireChanges => "expire_changes",
+            Self::NoteKeyUses => "note_key_uses",
+            Self::AuthenticateService => "authenticate_service",
+            Self::ManageServices => "manage_services",
+            Self::RunJobs => "run_jobs",
+            Self::ScheduleJobs => "schedule_jobs",
+            Self::ManageJobs => "manage_jobs",
+            Self::OpenVault => "open_vault",
+            Self::RotateVault => "rotate_vault",
+            Self::Shred => "shred",
+            Self::VouchForRows => "vouch_for_rows",
+            Self::RaiseAlerts => "raise_alerts",
+            Self::OpenServerSecrets => "open_server_secrets",
+            Self::RotateServerSecrets => "rotate_server_secrets",
+        }
+    }
+
+    /// Why it exists, for the documentation.
+    #[must_use]
+    pub const fn purpose(self) -> &'static str {
+        match self {
+            Self::RequestSignIn => "keeps the digest of a challenge before anybody is known",
+            Self::RedeemSignIn => "finds a challenge by its digest, finds or makes the person, opens a session",
+            Self::AuthenticateSession => "asks whether an access token's session is neither ended nor expired",
+            Self::RefreshSession => {
+                "exchanges a refresh token for its successor, or ends the sessions of a replayed one"
+            }
+            Self::EndSession => "ends a session at sign-out",
+            Self::AuthenticateKey => "finds an API key by its public index, when memory cannot tell",
+            Self::ExpireReplays => {
+                "drops answers that were kept for a retry and are a day old, and successors of refresh tokens after a minute"
+            }
+            Self::PartitionUpkeep => "calls the one SECURITY DEFINER function, `partition_upkeep()`",
+            Self::CheckReadiness => "asks whether the database answers and is migrated",
+            Self::EstablishCell => {
+                "fixes the cell's id and the name of its logs when it is made, and reads them afterwards"
+            }
+            Self::SequenceLedger => "takes staged entries in order, gives each its place and link, and moves the head",
+            Self::RecordEvents => {
+                "numbers the events of a customer's own in the request's transaction, after what is staged in their log; \
+                 within the one workspace and environment that the request was granted"
+            }
+            Self::SignLedger => "signs the roots of logs that have grown, after the journal has them",
+            Self::PublishLedgerKeys => "shows the public keys and the daily roots of one workspace's logs",
+            Self::PublishDailyRoots => {
+                "signs each log's newest checkpoint as a JWS once a day, and drops those of long ago"
+            }
+            Self::PublishManifest => {
+                "writes one line for each log into the manifest of the hour, with an entry of its root in the cell's log, and drops \
+                 manifests of long ago"
+            }
+            Self::ShowManifest => {
+                "reads what it takes to check a manifest: its entry in the cell's log and hashes, and nothing else of that log"
+            }
+            Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
+            Self::VerifyLedger => "reads every log to check it; writes nothing",
+            Self::FollowFeed => {
+                "reads what changed, and the keys and slugs concerned, into the node's memory; tells how far the node has come; \
+                 fences a node that is silent"
+            }
+            Self::ExpireChanges => "drops changes that are an hour old and that every node has read",
+            Self::NoteKeyUses => "writes down when keys were last used",
+            Self::AuthenticateService => "finds the credential of a service of the operator's by its digest",
+            Self::ManageServices => "makes, lists and revokes the credentials of the operator's services",
+            Self::RunJobs => "claims jobs of all lanes, renews their leases, ends them, and counts what waits",
+            Self::ScheduleJobs => "enqueues what comes again and again when its time has come, once in the cell",
+            Self::ManageJobs => "shows an operator what waits and what was given up; tries it again or discards it",
+            Self::OpenVault => "fetches the wrapped data keys of one owner, makes the first, counts their uses ahead",
+            Self::RotateVault => {
+                "wraps data keys under another KEK, gives them successors, and seals anew what older ones sealed"
+            }
+            Self::Shred => "takes a workspace's data keys away, or what is left of a person who is erased",
+            Self::VouchForRows => {
+                "looks at every row that grants something, vouches anew for what an older key vouched for, and fences what \
+                 the ledger does not know"
+            }
+            Self::RaiseAlerts => "writes down what was found that should not be, and what an operator has seen to",
+            Self::OpenServerSecrets => "reads the sealed key that signs access tokens, and the way to the mail server",
+            Self::RotateServerSecrets => {
+                "gives the server's own secrets successors, and destroys those that have ended"
+            }
+        }
+    }
+
+    /// Whether it serves a request within the workspace and environment of its authority, and reaches nothing without.
+    #[must_use]
+    pub const fn is_within_a_workspace(self) -> bool {
+        matches!(self, Self::RecordEvents)
+    }
+
+    /// The tables that its policies let it reach, with the commands; a test compares this with the catalog.
+    #[must_use]
+    pub const fn reaches(self) -> &'static [(&'static str, &'static [&'static str])] {
+        match self {
+            Self::RequestSignIn => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("job_payloads", &["INSERT"]),
+                ("jobs_ready", &["INSERT"]),
+                ("sign_in_challenges", &["INSERT"]),
+            ],
+            Self::RedeemSignIn => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("refresh_tokens", &["INSERT"]),
+                ("sessions", &["INSERT"]),
+                ("sign_in_challenges", &["SELECT", "UPDATE"]),
+                ("users", &["INSERT", "SELECT"]),
+            ],
+            Self::AuthenticateSession => &[("sessions", &["SELECT"]), ("users", &["SELECT"])],
+            Self::RefreshSession => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("feed_changes", &["INSERT"]),
+                ("refresh_tokens", &["INSERT", "SELECT", "UPDATE"]),
+                ("sessions", &["SELECT", "UPDATE"]),
+                ("users", &["SELECT"]),
+            ],
+            Self::EndSession => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("feed_changes", &["INSERT"]),
+                ("refresh_tokens", &["SELECT"]),
+                ("sessions", &["SELECT", "UPDATE"]),
+            ],
+            Self::AuthenticateKey => &[("api_keys", &["SELECT"]), ("workspaces", &["SELECT"])],
+            Self::ExpireReplays => &[
+                ("account_idempotency_records", &["DELETE", "SELECT"]),
+                ("idempotency_records", &["DELETE", "SELECT"]),
+                ("refresh_tokens", &["SELECT", "UPDATE"]),
+            ],
+            Self::PartitionUpkeep | Self::CheckReadiness => &[],
+            Self::EstablishCell => &[("cell_facts", &["INSERT", "SELECT"]), ("cell_ledger_staged", &["INSERT"])],
+            Self::SequenceLedger => &[
+                ("cell_ledger_staged", &["DELETE", "SELECT"]),
+                ("ledger_entries", &["INSERT"]),
+                ("ledger_hashes", &["INSERT"]),
+                ("ledger_heads", &["INSERT", "SELECT", "UPDATE"]),
+                ("ledger_keys", &["INSERT", "SELECT"]),
+                ("ledger_openings", &["INSERT"]),
+                ("ledger_staged", &["DELETE", "SELECT"]),
+                ("vault_subjects", &["INSERT", "SELECT"]),
+            ],
+            Self::RecordEvents => &[
+                ("idempotency_records", &["INSERT", "SELECT"]),
+                ("ledger_entries", &["INSERT"]),
+                ("ledger_hashes", &["INSERT"]),
+                ("ledger_heads", &["SELECT", "UPDATE"]),
+                ("ledger_openings", &["INSERT"]),
+                ("ledger_staged", &["DELETE", "SELECT"]),
+                ("vault_subjects", &["INSERT", "SELECT"]),
+            ],
+            Self::SignLedger => &[
+                ("ledger_checkpoints", &["INSERT", "SELECT"]),
+                ("ledger_hashes", &["SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["SELECT"]),
+            ],
+            Self::PublishLedgerKeys => &[("ledger_daily_roots", &["SELECT"]), ("ledger_keys", &["SELECT"])],
+            Self::PublishDailyRoots => &[
+                ("ledger_daily_roots", &["DELETE", "INSERT", "SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["SELECT"]),
+            ],
+            Self::PublishManifest => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("ledger_checkpoints", &["SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["SELECT"]),
+                ("ledger_manifest_hashes", &["DELETE", "INSERT", "SELECT"]),
+                ("ledger_manifest_lines", &["DELETE", "INSERT", "SELECT"]),
+                ("ledger_manifests", &["DELETE", "INSERT", "SELECT"]),
+            ],
+            Self::ShowManifest => &[
+                ("ledger_entries", &["SELECT"]),
+                ("ledger_hashes", &["SELECT"]),
+                ("ledger_manifest_hashes", &["SELECT"]),
+                ("ledger_manifests", &["SELECT"]),
+                ("ledger_openings", &["SELECT"]),
+            ],
+            Self::RotateLedgerKey => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["INSERT", "SELECT", "UPDATE"]),
+                ("ledger_staged", &["INSERT"]),
+            ],
+            Self::VerifyLedger => &[
+                ("cell_facts", &["SELECT"]),
+                ("cell_ledger_staged", &["SELECT"]),
+                ("ledger_checkpoints", &["SELECT"]),
+                ("ledger_entries", &["SELECT"]),
+                ("ledger_hashes", &["SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_keys", &["SELECT"]),
+                ("ledger_openings", &["SELECT"]),
+                ("ledger_staged", &["SELECT"]),
+            ],
+            Self::FollowFeed => &[
+                ("api_keys", &["SELECT"]),
+                ("feed_changes", &["SELECT"]),
+                ("feed_nodes", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
+                ("workspaces", &["SELECT"]),
+            ],
+            Self::ExpireChanges => &[("feed_changes", &["DELETE", "SELECT"]), ("feed_nodes", &["SELECT"])],
+            Self::NoteKeyUses => &[("api_key_uses", &["INSERT", "SELECT", "UPDATE"])],
+            Self::AuthenticateService => &[("internal_credentials", &["SELECT"])],
+            Self::ManageServices => {
+                &[("cell_ledger_staged", &["INSERT"]), ("internal_credentials", &["INSERT", "SELECT", "UPDATE"])]
+            }
+            Self::RunJobs => &[
+                ("job_payloads", &["DELETE", "SELECT"]),
+                ("jobs_dead", &["DELETE", "INSERT", "SELECT"]),
+                ("jobs_ready", &["DELETE", "SELECT", "UPDATE"]),
+            ],
+            Self::ScheduleJobs => {
+                &[("job_schedules", &["INSERT", "SELECT", "UPDATE"]), ("jobs_ready", &["INSERT", "SELECT"])]
+            }
+            Self::ManageJobs => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("job_payloads", &["DELETE", "SELECT"]),
+                ("job_schedules", &["SELECT"]),
+                ("jobs_dead", &["DELETE", "SELECT"]),
+                ("jobs_ready", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
+            ],
+            Self::OpenVault => {
+                &[("vault_deks", &["INSERT", "SELECT", "UPDATE"]), ("vault_subjects", &["INSERT", "SELECT"])]
+            }
+            Self::RotateVault => &[
+                ("account_idempotency_records", &["SELECT", "UPDATE"]),
+                ("cell_ledger_staged", &["INSERT"]),
+                ("idempotency_records", &["SELECT", "UPDATE"]),
+                ("job_payloads", &["SELECT", "UPDATE"]),
+                ("ledger_keys", &["SELECT", "UPDATE"]),
+                ("ledger_openings", &["SELECT", "UPDATE"]),
+                ("refresh_tokens", &["SELECT", "UPDATE"]),
+                ("secret_versions", &["SELECT", "UPDATE"]),
+                ("server_secrets", &["SELECT", "UPDATE"]),
+                ("vault_deks", &["SELECT", "UPDATE"]),
+                ("vault_subjects", &["SELECT", "UPDATE"]),
+            ],
+            Self::Shred => &[
+                ("cell_ledger_staged", &["INSERT"]),
+                ("erasures", &["INSERT", "SELECT", "UPDATE"]),
+                ("ledger_openings", &["SELECT", "UPDATE"]),
+                ("ledger_staged", &["INSERT"]),
+                ("vault_deks", &["DELETE", "SELECT"]),
+                ("vault_subjects", &["SELECT", "UPDATE"]),
+            ],
+            Self::VouchForRows => &[
+                ("api_keys", &["SELECT", "UPDATE"]),
+                ("cell_ledger_staged", &["INSERT"]),
+                ("feed_changes", &["INSERT"]),
+                ("internal_credentials", &["SELECT", "UPDATE"]),
+                ("memberships", &["SELECT", "UPDATE"]),
+                ("refresh_tokens", &["SELECT", "UPDATE"]),
+                ("sessions", &["SELECT", "UPDATE"]),
+                ("sign_in_challenges", &["SELECT", "UPDATE"]),
+                ("users", &["SELECT", "UPDATE"]),
+            ],
+            Self::RaiseAlerts => &[
+                ("alerts", &["INSERT", "SELECT", "UPDATE"]),
+                ("cell_ledger_staged", &["INSERT"]),
+                ("ledger_staged", &["INSERT"]),
+                ("workspaces", &["SELECT"]),
+            ],
+            Self::OpenServerSecrets => &[("server_secrets", &["SELECT"])],
+            Self::RotateServerSecrets => {
+                &[("cell_ledger_staged", &["INSERT"]), ("server_secrets", &["INSERT", "SELECT", "UPDATE"])]
+            }
+        }
+    }
+}
+
+/// `docs/reference/operational-paths.md`, generated.
+#[must_use]
+pub fn reference_markdown() -> String {
+    let mut page = String::from(
+        "# Operational paths\n\n\
+         Generated by `cargo xtask generate` from `OperationalPath`; a test compares it with the database's catalog.\n\n\
+         Everything that a customer asks for runs in one workspace. What cannot, because no workspace is known yet or \
+         none is concerned, runs as the role `bailiwick_system` on one of these paths. The role owns nothing and bypasses \
+         nothing: a policy for each table names the paths that reach it, and grants name the columns. Each use is counted \
+         in the metric `bailiwick_operational_path_total{path=\"…\"}`.\n\n\
+         | path | what it does | tables and commands |\n|---|---|---|\n",
+    );
+    for path in OperationalPath::ALL {
+        let tables: Vec<String> =
+            path.reaches().iter().map(|(table, commands)| format!("`{table}` {}", commands.join(", "))).collect();
+        let tables = if tables.is_empty() { "none".to_owned() } else { tables.join("; ") };
+        let _ = writeln!(page, "| `{}` | {} | {tables} |", path.as_str(), path.purpose());
+    }
+    page
+}
