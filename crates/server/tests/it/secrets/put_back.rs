@@ -44,7 +44,7 @@ async fn a_revoked_version_stays_revoked() {
     assert_eq!(asked.problem(), (409, "secret_version_gone".to_owned()), "{}", asked.text);
     assert!(!asked.text.contains(VALUE));
     told(owner).await;
-    assert_eq!(world.actions().await.last().unwrap(), "secret.reveal_refused");
+    assert!(world.actions().await.iter().any(|action| action == "secret.reveal_refused"));
     // The version after it and the secret beside it are what they were.
     assert_eq!(world.reveal(&id, json!({})).await.status, 200);
     assert_eq!(world.reveal(&other, json!({})).await.text_of("value"), VALUE);
