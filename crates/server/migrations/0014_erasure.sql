@@ -14,12 +14,14 @@ CREATE TABLE erasures (
     fields_erased bigint NOT NULL DEFAULT 0 CHECK (fields_erased >= 0),
     finished_at timestamptz CHECK (isfinite(finished_at)),
     certificate_event uuid,
+    mac bytea NOT NULL DEFAULT '',
     PRIMARY KEY (workspace_id, id),
     CONSTRAINT erasures_certified CHECK (num_nulls(finished_at, certificate_event) IN (0, 2))
 );
 COMMENT ON COLUMN erasures.environment IS 'where it was asked for, which is live: it reaches both';
 COMMENT ON COLUMN erasures.commitment IS 'to the subject''s name; whoever asked has what opens it, and nobody else';
 COMMENT ON COLUMN erasures.requested_by IS 'a user''s id, or operator';
+COMMENT ON COLUMN erasures.mac IS 'over who is meant: nobody is erased for a row that was put here or altered by hand';
 COMMENT ON COLUMN erasures.certificate_event IS 'the entry subject.erased, whose receipt is the certificate';
 CREATE UNIQUE INDEX erasures_one_under_way ON erasures (workspace_id, subject_number) WHERE finished_at IS NULL;
 

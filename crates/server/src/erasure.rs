@@ -12,6 +12,8 @@
 //! - The row is there first and says how far it is. Whatever dies in between, the job or the operator's next call goes on.
 //! - Nothing keeps the subject's name: the row and the certificate hold a commitment to it, and what opens that is in the one
 //!   answer to whoever asked.
+//! - Nobody is erased for a row that was written by hand: who is meant, and who was erased, is vouched for. A puncture
+//!   cannot be taken back.
 //! - The database keeps the numbers of those who were erased. An older copy of the anchor store brings their keys back, and
 //!   with them what an older copy of the database has of them: [`Eraser::repeat`], each hour and before each erasure of an
 //!   operator's, punctures them again.
@@ -99,7 +101,7 @@ impl Eraser {
     pub async fn subject(&self, workspace: WorkspaceId, name: &str) -> Result<Erased, EraseError> {
         let repeated = self.repeat(Owner::Workspace(workspace)).await?;
         let mut fields = 0;
-        for begun in self.under_way(workspace).await? {
+        for begun in self.under_way(workspace, None).await? {
             fields += self.carry_out(workspace, begun).await?;
         }
         match self.found(workspace, name).await {

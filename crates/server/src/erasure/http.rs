@@ -157,6 +157,7 @@ impl From<RequestError> for Problem {
             RequestError::UnderWay(erasure) => {
                 Self::new(Code::ErasureUnderWay).member("erasure_id", json!(erasure.map(|id| id.to_string())))
             }
+            RequestError::Vault(error) => error.into(),
             RequestError::Enqueue(error) => error.into(),
             RequestError::Db(error) => error.into(),
         }

@@ -1,10 +1,11 @@
 //! An erasure, as it is asked for and shown.
 
-use bailiwick_proof::id::{ErasureId, EventId};
+use bailiwick_proof::id::{ErasureId, EventId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::audit::Subject;
+use crate::vault::Meaning;
 
 /// What asks for an erasure. In a body, not in the path: proxies write paths down.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -96,10 +97,22 @@ pub struct ErasureAnswer {
     pub subject_opening: Option<String>,
 }
 
+/// The kind of row that [`Begun::meaning`] is vouched for in.
+pub(super) const VOUCHED: &str = "erasure/v1";
+
 /// An erasure and the number of whom it is about.
 pub(super) struct Begun {
     pub(super) erasure: Erasure,
     pub(super) subject: u32,
+}
+
+impl Begun {
+    /// What nobody may write by hand: who is meant, and by whose wish.
+    pub(super) fn meaning(&self, workspace: WorkspaceId) -> Meaning {
+        let Self { erasure, subject } = self;
+        let row = Meaning::new().uuid(workspace.uuid()).uuid(erasure.id.uuid()).bytes(&subject.to_be_bytes());
+        row.text(&erasure.subject_commitment).text(&erasure.requested_by).moment(Some(erasure.requested_at))
+    }
 }
 
 /// Somebody of whom something is recorded.

@@ -8,12 +8,12 @@ use bailiwick_proof::merkle::Hash;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::model::{Begun, Erasure, FieldCounts, FoundSubject, State};
+use super::model::{Begun, Erasure, FieldCounts, FoundSubject, State, VOUCHED};
 use super::{EraseError, EraseSubjects, Eraser, OPERATOR, sql};
 use crate::db::{DbError, OperationalPath, Recorded, WorkspaceTx};
 use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
-use crate::vault::Owner;
+use crate::vault::{Owner, VaultError};
 
 impl Eraser {
     /// Numbers what is staged in both logs, so that nothing that was recorded of anybody is out of sight.
@@ -52,7 +52,8 @@ impl Eraser {
         let commitment = erased_subject(&self.entropy.bytes(), name);
         let begun = self.begun(found, &commitment, OPERATOR.to_owned(), self.clock.now());
         let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
-        sql::insert_for(&mut tx, workspace, &begun, &commitment).await?;
+        let (at, mac) = ((workspace, Environment::Live), self.vouch(workspace, &begun).await?);
+        sql::insert(tx.connection()?, at, &begun, (&commitment, &mac)).await?;
         let entry = requested(&begun.erasure);
         let context = crate::context::RequestContext::internal(&self.clock, &self.entropy);
         let log = Log::Workspace { workspace, environment: Environment::Live };
@@ -79,13 +80,20 @@ impl Eraser {
         let commitment = erased_subject(&r, name);
         let (by, now) = (tx.actor().to_owned(), tx.context().received_at);
         let begun = self.begun(found, &commitment, by, now);
-        sql::insert(tx, &begun, &commitment).await.map_err(|error| match error.constraint() {
+        let (at, mac) = ((tx.workspace(), tx.environment()), self.vouch(tx.workspace(), &begun).await?);
+        let inserted = sql::insert(tx.connection()?, at, &begun, (&commitment, &mac)).await;
+        inserted.map_err(|error| match error.constraint() {
             Some("erasures_one_under_way") => RequestError::UnderWay(None),
             _ => RequestError::Db(error),
         })?;
         queue.enqueue::<EraseSubjects>(tx, &begun.erasure.id.uuid()).await?;
         let recorded = ledger::stage(tx, &self.entropy, requested(&begun.erasure));
         Ok((begun.erasure, r, recorded))
+    }
+
+    /// Vouches for a row before it is written.
+    async fn vouch(&self, workspace: WorkspaceId, begun: &Begun) -> Result<Vec<u8>, VaultError> {
+        Ok(self.vault.row_keys(VOUCHED).await?.sign(&begun.meaning(workspace)))
     }
 
     fn begun(&self, found: &FoundSubject, commitment: &Hash, requested_by: String, now: OffsetDateTime) -> Begun {
@@ -115,6 +123,9 @@ pub(super) enum RequestError {
     /// It was before; by which one, unless that was at the same moment.
     #[error("the subject is being erased")]
     UnderWay(Option<ErasureId>),
+    /// Nobody can vouch for it now.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The job was not enqueued.
     #[error(transparent)]
     Enqueue(#[from] EnqueueError),

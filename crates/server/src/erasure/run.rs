@@ -3,29 +3,43 @@
 use std::time::Duration;
 
 use bailiwick_proof::environment::Environment;
-use bailiwick_proof::id::{Id, WorkspaceId};
+use bailiwick_proof::id::{ErasureId, Id, WorkspaceId};
 use bailiwick_proof::log::Log;
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::model::Begun;
+use super::model::{Begun, VOUCHED};
 use super::{EraseError, Eraser, OPERATOR, sql};
 use crate::authz::{Permission, PermissionSet};
 use crate::context::RequestContext;
 use crate::db::{Authority as _, OperationalPath, Unrecorded};
 use crate::jobs::{Claimed, Done, Failure, InCell, InWorkspace, Job, Policy};
 use crate::ledger::{self, Action, Entry};
-use crate::vault::{Clearing, Owner};
+use crate::vault::{Alert, Clearing, Owner};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 impl Eraser {
-    /// The erasures of a workspace that are not over.
-    pub(super) async fn under_way(&self, workspace: WorkspaceId) -> Result<Vec<Begun>, EraseError> {
+    /// The erasures of a workspace that are not over, or one of them. A row for which nobody vouches is raised as an alert, and
+    /// nobody is erased for it.
+    pub(super) async fn under_way(
+        &self,
+        workspace: WorkspaceId,
+        one: Option<ErasureId>,
+    ) -> Result<Vec<Begun>, EraseError> {
         let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
-        let begun = sql::under_way(&mut tx, workspace, None).await?;
+        let told = sql::under_way(&mut tx, workspace, one).await?;
         tx.finish_reading().await?;
+        let (keys, mut begun) = (self.vault.all_row_keys(VOUCHED).await?, Vec::new());
+        for (row, mac) in told {
+            if keys.vouches(&row.meaning(workspace), &mac) == Some(true) {
+                begun.push(row);
+                continue;
+            }
+            let (what, of, row) = ("erasure_unvouched", "erasures", row.erasure.id.to_string());
+            self.vault.alerts().raise(Alert { what, of, workspace: workspace.uuid(), row });
+        }
         Ok(begun)
     }
 
@@ -38,7 +52,7 @@ impl Eraser {
         // What was staged before now is the subject's: it gets its number while the name still stands for it.
         self.settle(workspace).await?;
         let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
-        self.vault.forget_subject(&mut tx, owner, subject).await?;
+        self.vault.forget_names(&mut tx, owner, &[subject]).await?;
         tx.commit_unrecorded(Unrecorded::Unreadable).await?;
         // Whoever was numbering meanwhile, and knew the name, has committed.
         for environment in Environment::ALL {
@@ -161,10 +175,7 @@ impl Job for EraseSubjects {
 
     async fn run(&self, claimed: Claimed<Self>, erasure: Uuid) -> Result<Done, Failure> {
         let workspace = claimed.workspace();
-        let mut tx = self.0.db.system_tx(OperationalPath::Shred).await?;
-        let begun = sql::under_way(&mut tx, workspace, Some(Id::from_uuid(erasure))).await?;
-        tx.finish_reading().await?;
-        for begun in begun {
+        for begun in self.0.under_way(workspace, Some(Id::from_uuid(erasure))).await? {
             self.0.carry_out(workspace, begun).await?;
         }
         Ok(claimed.done())

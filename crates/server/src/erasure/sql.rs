@@ -3,6 +3,7 @@
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ErasureId, EventId, Id, WorkspaceId};
 use bailiwick_proof::merkle::{HASH_BYTES, Hash};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -11,7 +12,6 @@ use crate::db::{DbError, SystemTx, WorkspaceTx};
 
 struct Row {
     id: Uuid,
-    subject_number: i64,
     commitment: Vec<u8>,
     requested_by: String,
     requested_at: OffsetDateTime,
@@ -38,60 +38,36 @@ impl From<Row> for Erasure {
     }
 }
 
-impl Row {
-    /// The table's check keeps numbers in range.
-    fn begun(self) -> Option<Begun> {
-        Some(Begun { subject: u32::try_from(self.subject_number).ok()?, erasure: self.into() })
-    }
-}
-
 fn stored(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// As a person asks for it.
-pub(super) async fn insert(tx: &mut WorkspaceTx, begun: &Begun, commitment: &Hash) -> Result<(), DbError> {
-    let (workspace, environment, Begun { erasure, subject }) = (tx.workspace().uuid(), tx.environment(), begun);
+/// Where an erasure stands.
+pub(super) type At = (WorkspaceId, Environment);
+
+/// Before anything of it is done.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    (workspace, environment): At,
+    begun: &Begun,
+    (commitment, mac): (&Hash, &[u8]),
+) -> Result<(), DbError> {
+    let Begun { erasure, subject } = begun;
     sqlx::query!(
         "INSERT INTO erasures (workspace_id, environment, id, subject_number, commitment, requested_by, requested_at,
-             fields_found)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        workspace,
+             fields_found, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        workspace.uuid(),
         environment.as_str(),
         erasure.id.uuid(),
         i64::from(*subject),
         commitment.as_bytes().as_slice(),
         erasure.requested_by,
         erasure.requested_at,
-        stored(erasure.fields_found)
+        stored(erasure.fields_found),
+        mac
     )
-    .execute(tx.connection()?)
-    .await?;
-    Ok(())
-}
-
-/// As an operator begins it.
-pub(super) async fn insert_for(
-    tx: &mut SystemTx,
-    workspace: WorkspaceId,
-    begun: &Begun,
-    commitment: &Hash,
-) -> Result<(), DbError> {
-    let Begun { erasure, subject } = begun;
-    sqlx::query!(
-        "INSERT INTO erasures (workspace_id, environment, id, subject_number, commitment, requested_by, requested_at,
-             fields_found)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        workspace.uuid(),
-        Environment::Live.as_str(),
-        erasure.id.uuid(),
-        i64::from(*subject),
-        commitment.as_bytes().as_slice(),
-        erasure.requested_by,
-        erasure.requested_at,
-        stored(erasure.fields_found)
-    )
-    .execute(tx.connection()?)
+    .execute(connection)
     .await?;
     Ok(())
 }
@@ -113,7 +89,7 @@ pub(super) async fn get(tx: &mut WorkspaceTx, erasure: ErasureId) -> Result<Opti
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let row = sqlx::query_as!(
         Row,
-        "SELECT id, subject_number, commitment, requested_by, requested_at, fields_found, fields_erased, finished_at,
+        "SELECT id, commitment, requested_by, requested_at, fields_found, fields_erased, finished_at,
              certificate_event
          FROM erasures WHERE workspace_id = $1 AND environment = $2 AND id = $3",
         workspace,
@@ -130,7 +106,7 @@ pub(super) async fn list(tx: &mut WorkspaceTx, after: Option<Uuid>, limit: u16) 
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, subject_number, commitment, requested_by, requested_at, fields_found, fields_erased, finished_at,
+        "SELECT id, commitment, requested_by, requested_at, fields_found, fields_erased, finished_at,
              certificate_event
          FROM erasures WHERE workspace_id = $1 AND environment = $2 AND ($3::uuid IS NULL OR id < $3)
          ORDER BY id DESC LIMIT $4",
@@ -144,23 +120,36 @@ pub(super) async fn list(tx: &mut WorkspaceTx, after: Option<Uuid>, limit: u16) 
     Ok(rows.into_iter().map(Erasure::from).collect())
 }
 
-/// The erasures of a workspace that are not over, or one of them.
+/// The erasures of a workspace that are not over, or one of them, each with its MAC.
 pub(super) async fn under_way(
     tx: &mut SystemTx,
     workspace: WorkspaceId,
     one: Option<ErasureId>,
-) -> Result<Vec<Begun>, DbError> {
-    let rows = sqlx::query_as!(
-        Row,
+) -> Result<Vec<(Begun, Vec<u8>)>, DbError> {
+    let rows = sqlx::query!(
         "SELECT id, subject_number, commitment, requested_by, requested_at, fields_found, fields_erased, finished_at,
-             certificate_event
+             certificate_event, mac
          FROM erasures WHERE workspace_id = $1 AND finished_at IS NULL AND ($2::uuid IS NULL OR id = $2) ORDER BY id",
         workspace.uuid(),
         one.map(Id::uuid)
     )
     .fetch_all(tx.connection()?)
     .await?;
-    Ok(rows.into_iter().filter_map(Row::begun).collect())
+    let begun = rows.into_iter().filter_map(|row| {
+        let subject = u32::try_from(row.subject_number).ok()?;
+        let erasure = Row {
+            id: row.id,
+            commitment: row.commitment,
+            requested_by: row.requested_by,
+            requested_at: row.requested_at,
+            fields_found: row.fields_found,
+            fields_erased: row.fields_erased,
+            finished_at: row.finished_at,
+            certificate_event: row.certificate_event,
+        };
+        Some((Begun { subject, erasure: erasure.into() }, row.mac))
+    });
+    Ok(begun.collect())
 }
 
 /// So many more fields are gone.

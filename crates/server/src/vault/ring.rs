@@ -301,6 +301,14 @@ impl Vault {
         RowKeys::of(self.keys(Owner::Cell).await?.mac_keys(label)?).ok_or(VaultError::UnknownKey)
     }
 
+    /// The same, with every version that there is at this moment: for what is looked at so seldom that it costs nothing.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn all_row_keys(&self, label: &'static str) -> Result<RowKeys, VaultError> {
+        RowKeys::of(self.complete_keys(Owner::Cell).await?.mac_keys(label)?).ok_or(VaultError::UnknownKey)
+    }
+
     /// Looks whether the cell has got a key that is not known here, however often it is asked at most once in [`LOOK`].
     ///
     /// # Errors

@@ -3,15 +3,19 @@
 //! The anchor store first, then the database. Whoever is interrupted in between begins again and ends it: what stands in
 //! the database meanwhile does not open any more.
 
+use super::alerts::Alert;
 use super::anchored::Found;
 use super::column::{COLUMNS, RowId, SECRET, SUBJECT_NAME, Stand};
 use super::error::VaultError;
 use super::keys::Place;
+use super::mac::Meaning;
 use super::ring::{Owner, Vault};
 use super::{reseal, sql};
 use crate::anchor::AnchorError;
 use crate::db::{DbError, OperationalPath, SystemTx, Unrecorded};
 
+/// The kind of row that says who was erased.
+const ERASED: &str = "subject-erased/v1";
 /// Rows in one transaction.
 const CLEARED_AT_ONCE: i64 = 1_000;
 
@@ -20,6 +24,11 @@ const CLEARED_AT_ONCE: i64 = 1_000;
 pub struct Clearing {
     column: usize,
     after: Option<Vec<String>>,
+}
+
+/// That a subject was erased, as it is vouched for.
+fn erased(owner: Owner, number: u32) -> Meaning {
+    Meaning::new().uuid(owner.uuid()).bytes(&number.to_be_bytes())
 }
 
 /// The columns with what can be erased with a person, the name apart. Versions of secrets are subjects of their own, and
@@ -92,18 +101,24 @@ impl Vault {
     pub async fn forget_subjects(&self, owner: Owner, subjects: &[u32]) -> Result<(), VaultError> {
         self.puncture(owner, subjects).await?;
         let mut tx = self.parts().db.system_tx(OperationalPath::Shred).await?;
-        for subject in subjects {
-            sql::erase_subject(&mut tx, owner.uuid(), *subject, self.parts().clock.now()).await?;
-        }
+        self.forget_names(&mut tx, owner, subjects).await?;
         Ok(tx.commit_unrecorded(Unrecorded::Keyed).await?)
     }
 
-    /// The numbers of those of an owner's who were erased.
+    /// The numbers of those of an owner's who were erased. One that was written by hand is raised as an alert, and is none of
+    /// them: nothing takes a puncture back.
     ///
     /// # Errors
-    /// [`DbError`].
-    pub async fn erased_subjects(&self, tx: &mut SystemTx, owner: Owner) -> Result<Vec<u32>, DbError> {
-        sql::erased_subjects(tx, owner.uuid()).await
+    /// See [`VaultError`].
+    pub async fn erased_subjects(&self, tx: &mut SystemTx, owner: Owner) -> Result<Vec<u32>, VaultError> {
+        let (keys, told) = (self.all_row_keys(ERASED).await?, sql::erased_subjects(tx, owner.uuid()).await?);
+        let (erased, forged): (Vec<_>, Vec<_>) =
+            told.into_iter().partition(|(number, mac)| keys.vouches(&erased(owner, *number), mac) == Some(true));
+        for (number, _) in forged {
+            let (what, of, row) = ("erasure_unvouched", "vault_subjects", number.to_string());
+            self.alerts().raise(Alert { what, of, workspace: owner.uuid(), row });
+        }
+        Ok(erased.into_iter().map(|(number, _)| number).collect())
     }
 
     /// Those of whom somebody was erased.
@@ -131,12 +146,15 @@ impl Vault {
         Ok(counts)
     }
 
-    /// Forgets a subject's name: whoever comes by it again is somebody new, and nothing more is sealed for this one.
+    /// Forgets subjects' names: whoever comes by one again is somebody new, and nothing more is sealed for these.
     ///
     /// # Errors
-    /// [`DbError`].
-    pub async fn forget_subject(&self, tx: &mut SystemTx, owner: Owner, subject: u32) -> Result<(), DbError> {
-        sql::erase_subject(tx, owner.uuid(), subject, self.parts().clock.now()).await
+    /// See [`VaultError`].
+    pub async fn forget_names(&self, tx: &mut SystemTx, owner: Owner, subjects: &[u32]) -> Result<(), VaultError> {
+        let keys = self.row_keys(ERASED).await?;
+        let vouched = subjects.iter().map(|number| (*number, keys.sign(&erased(owner, *number))));
+        let vouched: Vec<(u32, Vec<u8>)> = vouched.collect();
+        Ok(sql::erase_subjects(tx, owner.uuid(), &vouched, self.parts().clock.now()).await?)
     }
 
     /// Takes so many of the values that a subject's key sealed out of the database, in the caller's transaction, and answers

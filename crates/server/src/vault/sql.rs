@@ -204,18 +204,22 @@ pub(super) async fn subject(
     Ok(row.and_then(|row| Some((u32::try_from(row.number).ok()?, row.name_sealed.unwrap_or_default()))))
 }
 
-/// Forgets a subject's name; its number is never given again.
-pub(super) async fn erase_subject(
+/// Forgets subjects' names; their numbers, each with its MAC, are never given again.
+pub(super) async fn erase_subjects(
     tx: &mut SystemTx,
     owner: Uuid,
-    number: u32,
+    erased: &[(u32, Vec<u8>)],
     now: OffsetDateTime,
 ) -> Result<(), DbError> {
+    let numbers: Vec<i64> = erased.iter().map(|(number, _)| i64::from(*number)).collect();
+    let macs: Vec<Vec<u8>> = erased.iter().map(|(_, mac)| mac.clone()).collect();
     sqlx::query!(
-        "UPDATE vault_subjects SET name_sealed = NULL, name_index = NULL, erased_at = coalesce(erased_at, $3)
-         WHERE workspace_id = $1 AND number = $2",
+        "UPDATE vault_subjects s SET name_sealed = NULL, name_index = NULL, erased_at = coalesce(s.erased_at, $4),
+             erased_mac = e.mac
+         FROM UNNEST($2::bigint[], $3::bytea[]) AS e (number, mac) WHERE s.workspace_id = $1 AND s.number = e.number",
         owner,
-        i64::from(number),
+        &numbers,
+        &macs,
         now
     )
     .execute(tx.connection()?)
@@ -223,15 +227,16 @@ pub(super) async fn erase_subject(
     Ok(())
 }
 
-/// The numbers of an owner's erased subjects.
-pub(super) async fn erased_subjects(tx: &mut SystemTx, owner: Uuid) -> Result<Vec<u32>, DbError> {
-    let numbers = sqlx::query_scalar!(
-        "SELECT number FROM vault_subjects WHERE workspace_id = $1 AND erased_at IS NOT NULL ORDER BY number",
+/// The numbers that stand as those of an owner's erased subjects, with their MACs.
+pub(super) async fn erased_subjects(tx: &mut SystemTx, owner: Uuid) -> Result<Vec<(u32, Vec<u8>)>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT number, erased_mac FROM vault_subjects WHERE workspace_id = $1 AND erased_at IS NOT NULL ORDER BY number",
         owner
     )
     .fetch_all(tx.connection()?)
     .await?;
-    Ok(numbers.into_iter().filter_map(|number| u32::try_from(number).ok()).collect())
+    let read = |number: i64, mac: Option<Vec<u8>>| Some((u32::try_from(number).ok()?, mac.unwrap_or_default()));
+    Ok(rows.into_iter().filter_map(|row| read(row.number, row.erased_mac)).collect())
 }
 
 /// Those of whose subjects one was erased.

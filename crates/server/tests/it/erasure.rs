@@ -1,6 +1,7 @@
 //! What was erased is gone for good, and what is proved of the rest holds.
 
 mod api;
+mod forged;
 mod pages;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use bailiwick_server::vault::{JOB_PAYLOAD, OPENING_ACTOR, Owner, Place, RowId, V
 
 use super::keeper::{Cell, Keeper, LONG, workspace};
 use crate::harness::own_cluster::OwnCluster;
+use crate::harness::process::until;
 
 const ERASED: u32 = 7;
 
@@ -92,4 +93,19 @@ async fn a_number_whose_key_is_gone_is_not_given_again() {
     let place = Place { column: &OPENING_ACTOR, row: row.as_bytes(), subject: Some(number) };
     let sealed = vault.seal(workspace(1), &place, b"sealed").await.unwrap();
     assert_eq!(vault.unseal(workspace(1), &place, &sealed).await.unwrap()[..], *b"sealed");
+}
+
+#[tokio::test]
+async fn nobody_is_numbered_in_a_workspace_that_another_process_has_shredded() {
+    let cell = Cell::by(&Keeper::Local).await;
+    let (vault, other) = (cell.vault(LONG).await, cell.vault(LONG).await);
+    vault.new_subject(workspace(1), "secret/1").await.unwrap();
+    other.shred(workspace(1)).await.unwrap();
+    // What was fetched a moment ago is taken for what is there, for a moment.
+    let mut nth = 1;
+    until(async || {
+        nth += 1;
+        matches!(vault.new_subject(workspace(1), &format!("secret/{nth}")).await, Err(VaultError::Shredded))
+    })
+    .await;
 }
