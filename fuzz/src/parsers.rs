@@ -6,12 +6,14 @@ use bailiwick_proof::canonical;
 use bailiwick_proof::chain::ChainVerifier;
 use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::consistency::Pair;
+use bailiwick_proof::cosignature::{self, AddCheckpoint, CosigningKey, WitnessKey};
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::jose::{self, Jwk, Jwks};
 use bailiwick_proof::log::Origin;
 use bailiwick_proof::manifest::Manifest;
 use bailiwick_proof::manifest::proof::ManifestProof;
 use bailiwick_proof::note::{SignedNote, SigningKey, VerifierKey};
+use bailiwick_proof::policy::Policy;
 use bailiwick_proof::puncturable::PuncturableKey;
 use bailiwick_proof::receipt::Receipt;
 
@@ -38,9 +40,11 @@ impl Parser {
 }
 
 /// All of them.
-pub const ALL: [Parser; 13] = [
+pub const ALL: [Parser; 17] = [
+    Parser { name: "add_checkpoint", feed: add_checkpoint, file: "add_checkpoint", member: "request", hex: false },
     Parser { name: "canonical", feed: canonical, file: "canonical", member: "json", hex: false },
     Parser { name: "checkpoint", feed: checkpoint, file: "checkpoint", member: "checkpoint", hex: false },
+    Parser { name: "cosignature", feed: cosignature, file: "cosignature", member: "checkpoint", hex: false },
     Parser { name: "entry", feed: entry, file: "entry", member: "entry", hex: false },
     Parser { name: "jwks", feed: jwks, file: "jws", member: "jwks", hex: false },
     Parser { name: "jws", feed: jws, file: "jws", member: "jws", hex: false },
@@ -49,9 +53,11 @@ pub const ALL: [Parser; 13] = [
     Parser { name: "note", feed: note, file: "note", member: "note", hex: false },
     Parser { name: "origin", feed: origin, file: "origin", member: "origin", hex: false },
     Parser { name: "pair", feed: pair, file: "pair", member: "pair", hex: false },
+    Parser { name: "policy", feed: policy, file: "policy", member: "policy", hex: false },
     Parser { name: "puncturable", feed: puncturable, file: "puncturable", member: "state", hex: true },
     Parser { name: "receipt", feed: receipt, file: "receipt", member: "receipt", hex: false },
     Parser { name: "vkey", feed: vkey, file: "vkey", member: "vkey", hex: false },
+    Parser { name: "witness_key", feed: witness_key, file: "witness_key", member: "vkey", hex: false },
 ];
 
 /// The key of the golden files' log, so that also what is behind the signatures is reached.
@@ -190,6 +196,43 @@ pub fn receipt(bytes: &[u8]) {
 /// Verifier keys.
 pub fn vkey(bytes: &[u8]) {
     if let Ok(key) = text(bytes).parse::<VerifierKey>() {
+        assert_eq!(key.to_string(), text(bytes));
+    }
+}
+
+/// Requests to a witness.
+pub fn add_checkpoint(bytes: &[u8]) {
+    if let Ok(request) = text(bytes).parse::<AddCheckpoint>() {
+        assert_eq!(request.to_string(), text(bytes));
+        let _ = request.checkpoint.verify(&known());
+    }
+}
+
+/// Cosigned checkpoints, and the lines behind them as a witness answers them.
+pub fn cosignature(bytes: &[u8]) {
+    let Ok(witness) = CosigningKey::from_seed("witness.example/one", &[11; 32]) else { return };
+    if let Ok(note) = text(bytes).parse::<SignedNote>() {
+        let _ = witness.witness().has_cosigned(&note);
+    }
+    let lines = text(bytes).split_once("\n\n").map_or(text(bytes), |(_, lines)| lines);
+    if let Ok(lines) = cosignature::parse_lines(lines) {
+        for line in lines {
+            assert_eq!(cosignature::parse_lines(&format!("{line}\n")), Ok(vec![line]));
+        }
+    }
+}
+
+/// Policies: what is printed is read as the same.
+pub fn policy(bytes: &[u8]) {
+    if let Ok(policy) = text(bytes).parse::<Policy>() {
+        assert_eq!(policy.to_string().parse().as_ref(), Ok(&policy));
+        assert!(policy.is_met(|_| true), "all together are always enough");
+    }
+}
+
+/// Verifier keys of witnesses.
+pub fn witness_key(bytes: &[u8]) {
+    if let Ok(key) = text(bytes).parse::<WitnessKey>() {
         assert_eq!(key.to_string(), text(bytes));
     }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs verify.py and whole.py, which were written from the format's page alone, on the golden files.
+"""Runs verify.py, whole.py and witness.py, which were written from the format's page alone, on the golden files.
 
     stranger.py [DIRECTORY WITH THE GOLDEN FILES]
 
@@ -13,6 +13,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 import verify as v  # noqa: E402
 import whole as w  # noqa: E402
+import witness  # noqa: E402
 
 
 def keys_of(texts):
@@ -111,7 +112,31 @@ def manifest(case):
     return {}
 
 
+def witness_key(case):
+    key = witness.WitnessKey(case["vkey"])
+    return {"name": key.name, "key_id": key.id.hex(), "public_key": key.public_bytes.hex()}
+
+
+def cosignature(case):
+    key = witness.WitnessKey(case["witness"])
+    time = key.time_of(v.Checkpoint(*v.blocks_of(case["checkpoint"].encode(), 2)))
+    if time is None:
+        raise v.Refused("no_known_signature", key.name)
+    return {"time": time}
+
+
+def add_checkpoint(case):
+    old, path, checkpoint = witness.request_of(case["request"].encode())
+    return {"old": old, "path": [digest.hex() for digest in path], "origin": checkpoint.origin, "size": checkpoint.size}
+
+
+def policy(case):
+    asked = witness.Policy(case["policy"])
+    return {"cosigned": asked.cosigned(v.Checkpoint(*v.blocks_of(case["checkpoint"].encode(), 2)))}
+
+
 KINDS = [vkey, canonical, origin, entry, commitment, chain, tree, inclusion, consistency, checkpoint, receipt, pair, jwk, jws, manifest]
+KINDS += [witness_key, cosignature, add_checkpoint, policy]
 
 
 def faults(kind, cases):

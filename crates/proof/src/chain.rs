@@ -111,6 +111,12 @@ impl ChainVerifier {
         Ok(leaf)
     }
 
+    /// Passes over an entry of which nothing is left but its leaf hash. The root says whether it was the right one.
+    pub fn skip(&mut self, leaf: Hash) {
+        self.frontier.push(leaf, |_, _| {});
+        self.last = leaf;
+    }
+
     /// As [`Self::push`], for an entry of which the leaf hash was kept elsewhere: compared first, this tells an entry that was changed
     /// from one whose successor was.
     ///
@@ -190,6 +196,19 @@ mod tests {
         assert_eq!(changed(|all| all[3] = chain(Log::Cell, 1, 4, 2).remove(3)), (3, Some((2, "unlinked"))));
         assert_eq!(changed(|all| all[3].truncate(40)), (3, Some((3, "entry_shape"))));
         assert_eq!(changed(|all| all.truncate(4)), (4, None), "only a checkpoint tells");
+    }
+
+    #[test]
+    fn entries_that_are_gone_are_passed_over_by_their_hashes() {
+        let entries = chain(Log::Cell, 1, 6, 1);
+        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let mut verifier = ChainVerifier::new(Log::Cell, 1);
+        leaves.iter().take(3).for_each(|leaf| verifier.skip(*leaf));
+        assert!(entries.iter().skip(3).all(|entry| verifier.push(entry).is_ok()));
+        assert_eq!(verifier.frontier().root(), crate::merkle::root(&leaves));
+        let mut other = ChainVerifier::new(Log::Cell, 1);
+        [leaves[0], leaves[2], leaves[1]].into_iter().for_each(|leaf| other.skip(leaf));
+        assert!(other.push(&entries[3]).is_err(), "linked to another");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::str::FromStr;
 use crate::decimal;
 use crate::log::Origin;
 use crate::merkle::Hash;
-use crate::note::{NoteError, SignedNote, SigningKey, VerifierKey};
+use crate::note::{NoteError, Signature, SignedNote, SigningKey, VerifierKey};
 
 /// The text of a checkpoint, unsigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +138,14 @@ impl SignedCheckpoint {
         }
         let note = SignedNote::sign(&text, keys)?;
         Ok(Self { checkpoint, note })
+    }
+
+    /// With further signature lines, such as those of witnesses.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Note`] when there are too many.
+    pub fn with(&self, lines: &[Signature]) -> Result<Self, CheckpointError> {
+        Ok(Self { checkpoint: self.checkpoint.clone(), note: self.note.with(lines)? })
     }
 
     /// What it says, verified or not.

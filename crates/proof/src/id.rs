@@ -64,6 +64,8 @@ pub enum Secret {}
 pub enum SecretRotation {}
 /// The making unreadable of what a log says of somebody.
 pub enum Erasure {}
+/// What keeps a log from being pruned.
+pub enum LegalHold {}
 
 impl Kind for Workspace {
     const PREFIX: &'static str = "ws";
@@ -114,6 +116,10 @@ impl Kind for Erasure {
     const PREFIX: &'static str = "era";
     const NOUN: &'static str = "erasure";
 }
+impl Kind for LegalHold {
+    const PREFIX: &'static str = "hld";
+    const NOUN: &'static str = "legal hold";
+}
 
 /// A workspace's id.
 pub type WorkspaceId = Id<Workspace>;
@@ -139,6 +145,8 @@ pub type SecretId = Id<Secret>;
 pub type SecretRotationId = Id<SecretRotation>;
 /// An erasure's id.
 pub type ErasureId = Id<Erasure>;
+/// A legal hold's id.
+pub type LegalHoldId = Id<LegalHold>;
 
 impl<K> Id<K> {
     /// Gives a stored or freshly made uuid its kind.

@@ -14,7 +14,7 @@
 //! change hands and witnesses sign along; but a bad signature of a known key, or two of one, refuses the
 //! whole note.
 
-mod key;
+pub(crate) mod key;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +24,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-pub use key::{KeyId, SigningKey, VerifierKey, VkeyError};
+pub use key::{InvalidSigningKey, KeyId, SigningKey, VerifierKey, VkeyError};
 
 /// The longest note.
 pub const MAX_NOTE_BYTES: usize = 1 << 20;
@@ -59,7 +59,17 @@ impl Signature {
         self.name == key.name() && self.id == key.id()
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    /// A line by this key.
+    pub(crate) const fn new(name: String, id: KeyId, bytes: Vec<u8>) -> Self {
+        Self { name, id, bytes }
+    }
+
+    /// What follows the key's id.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         let (name, rest) = line.strip_prefix("— ")?.split_once(' ')?;
         let signed = STANDARD.decode(rest).ok()?;
         let (id, bytes) = signed.split_first_chunk::<KEY_ID_BYTES>()?;
@@ -146,6 +156,15 @@ impl SignedNote {
     pub fn sign(text: &str, keys: &[&SigningKey]) -> Result<Self, NoteError> {
         let note = Self { text: text.to_owned(), signatures: keys.iter().map(|key| key.sign(text)).collect() };
         if note.to_string().parse::<Self>()? == note { Ok(note) } else { Err(NoteError::Shape) }
+    }
+
+    /// With further signature lines behind those that it has.
+    ///
+    /// # Errors
+    /// As [`Self::from_str`], when there are too many.
+    pub fn with(&self, lines: &[Signature]) -> Result<Self, NoteError> {
+        let signatures = self.signatures.iter().chain(lines).cloned().collect();
+        Self { text: self.text.clone(), signatures }.to_string().parse()
     }
 
     /// The signed text with its last newline.

@@ -52,7 +52,7 @@ fn reason(detail: &str) -> &str {
     match detail {
         "signed_twice" | "bad_signature" | "no_known_signature" | "other_logs_key" | "other_log" | "other_seq"
         | "outside_tree" | "path_length" | "not_included" | "wrong_opening" | "other_origin" | "shrank"
-        | "two_roots" | "unlinked" | "not_in_manifest" | "not_a_manifest" | "other_cell" => detail,
+        | "two_roots" | "quorum_not_met" | "unlinked" | "not_in_manifest" | "not_a_manifest" | "other_cell" => detail,
         "not_the_older_root" | "not_the_newer_root" => "does_not_extend",
         _ if detail.starts_with("entry_") => "not_an_entry",
         _ => "malformed",

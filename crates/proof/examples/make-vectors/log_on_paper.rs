@@ -15,8 +15,8 @@ pub(crate) const ORIGIN: &str = "bailiwick.example.com/w/ws_01jdtp9xk8e6ts1zq2v3
 pub(crate) struct LogOnPaper {
     pub(crate) origin: Origin,
     pub(crate) key: SigningKey,
-    entries: Vec<(String, [Opening; 4])>,
-    leaves: Vec<Hash>,
+    pub(super) entries: Vec<(String, [Opening; 4])>,
+    pub(super) leaves: Vec<Hash>,
 }
 
 impl LogOnPaper {

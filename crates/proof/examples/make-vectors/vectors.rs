@@ -8,6 +8,7 @@ mod names;
 mod signed;
 mod trees;
 mod vault;
+mod witnesses;
 
 use serde_json::Value;
 
@@ -34,6 +35,10 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         ("pair.json", files::pair()),
         ("journal.json", files::journal()),
         ("puncturable.json", vault::puncturable()),
+        ("witness_key.json", witnesses::witness_key()),
+        ("cosignature.json", witnesses::cosignature()),
+        ("add_checkpoint.json", witnesses::add_checkpoint()),
+        ("policy.json", witnesses::policy()),
     ]
 }
 

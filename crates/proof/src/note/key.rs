@@ -35,8 +35,9 @@ impl KeyId {
         &self.0
     }
 
-    fn of(name: &str, public: &[u8; KEY_BYTES]) -> Self {
-        let hash = Hash::of(&[name.as_bytes(), b"\n", &[ED25519_TYPE], public].concat());
+    /// The id of a key under its name, for a signature type of C2SP signed-note.
+    pub(crate) fn of(name: &str, signature_type: u8, public: &[u8; KEY_BYTES]) -> Self {
+        let hash = Hash::of(&[name.as_bytes(), b"\n", &[signature_type], public].concat());
         let mut id = [0; super::KEY_ID_BYTES];
         for (byte, hashed) in id.iter_mut().zip(hash.as_bytes()) {
             *byte = *hashed;
@@ -58,7 +59,7 @@ impl fmt::Debug for KeyId {
 }
 
 /// Whether a key may be called so: no white space, no plus, and it must not be empty.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |c: char| !c.is_whitespace() && !c.is_control() && c != '+';
     !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.chars().all(allowed)
 }
@@ -80,8 +81,8 @@ pub enum VkeyError {
     /// The name is empty or too long, or holds white space or a plus.
     #[error("a key cannot be called {0:?}")]
     Name(String),
-    /// Another algorithm than Ed25519.
-    #[error("signature type {0} is not Ed25519")]
+    /// Another algorithm than Ed25519, or a witness's key for a log's, or the other way round.
+    #[error("signature type {0} does not belong here: 1 is that of a log's Ed25519 key, 4 that of a witness's")]
     Algorithm(u8),
     /// The id is not that of this name and key: a typing error, or the key of another name.
     #[error("the key id is {got}, but that of this name and key is {expected}")]
@@ -115,7 +116,7 @@ impl VerifierKey {
         if !is_name(name) {
             return Err(VkeyError::Name(name.to_owned()));
         }
-        Ok(Self { name: name.to_owned(), id: KeyId::of(name, &public), public })
+        Ok(Self { name: name.to_owned(), id: KeyId::of(name, ED25519_TYPE, &public), public })
     }
 
     /// What the key is called: for a log's key, the log's origin.
@@ -156,8 +157,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let typed = [&[ED25519_TYPE], self.public.as_slice()].concat();
-        write!(f, "{}+{}+{}", self.name, self.id, STANDARD.encode(typed))
+        write_vkey(f, (&self.name, self.id, &self.public), ED25519_TYPE)
     }
 }
 
@@ -173,18 +173,37 @@ impl FromStr for VerifierKey {
     /// # Errors
     /// [`VkeyError`] for anything that [`Self`] does not print.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, rest) = text.split_once('+').ok_or(VkeyError::Shape)?;
-        let (id, key) = rest.split_once('+').ok_or(VkeyError::Shape)?;
-        let got = hex::decode(id).map(KeyId).ok_or(VkeyError::Shape)?;
-        let typed = STANDARD.decode(key).map_err(|_| VkeyError::Shape)?;
-        let public: [u8; KEY_BYTES] = match typed.split_first() {
-            Some((&ED25519_TYPE, public)) => public.try_into().map_err(|_| VkeyError::Shape)?,
-            Some((other, _)) => return Err(VkeyError::Algorithm(*other)),
-            None => return Err(VkeyError::Shape),
-        };
-        let key = Self::new(name, public)?;
-        if key.id == got { Ok(key) } else { Err(VkeyError::Id { expected: key.id, got }) }
+        let (name, id, public) = read_vkey(text, ED25519_TYPE)?;
+        Ok(Self { name: name.to_owned(), id, public })
     }
+}
+
+/// The parts of a vkey of this signature type, of which name and id were checked.
+pub(crate) fn read_vkey(text: &str, signature_type: u8) -> Result<(&str, KeyId, [u8; KEY_BYTES]), VkeyError> {
+    let (name, rest) = text.split_once('+').ok_or(VkeyError::Shape)?;
+    let (id, key) = rest.split_once('+').ok_or(VkeyError::Shape)?;
+    let got = hex::decode(id).map(KeyId).ok_or(VkeyError::Shape)?;
+    let typed = STANDARD.decode(key).map_err(|_| VkeyError::Shape)?;
+    let public: [u8; KEY_BYTES] = match typed.split_first() {
+        Some((found, public)) if *found == signature_type => public.try_into().map_err(|_| VkeyError::Shape)?,
+        Some((other, _)) => return Err(VkeyError::Algorithm(*other)),
+        None => return Err(VkeyError::Shape),
+    };
+    if !is_name(name) {
+        return Err(VkeyError::Name(name.to_owned()));
+    }
+    let expected = KeyId::of(name, signature_type, &public);
+    if expected == got { Ok((name, expected, public)) } else { Err(VkeyError::Id { expected, got }) }
+}
+
+/// A vkey's text.
+pub(crate) fn write_vkey(
+    f: &mut fmt::Formatter<'_>,
+    (name, id, public): (&str, KeyId, &[u8; KEY_BYTES]),
+    signature_type: u8,
+) -> fmt::Result {
+    let typed = [&[signature_type], public.as_slice()].concat();
+    write!(f, "{name}+{id}+{}", STANDARD.encode(typed))
 }
 
 /// A private key with its name. It leaves by nothing but signatures; the library that holds it wipes its memory.

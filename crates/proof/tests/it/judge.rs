@@ -5,6 +5,7 @@ use bailiwick_proof::chain::ChainVerifier;
 use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use bailiwick_proof::commitment::Opening;
 use bailiwick_proof::consistency::Pair;
+use bailiwick_proof::cosignature::{AddCheckpoint, MalformedRequest, WitnessKey};
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::jose::{self, Jwk, Jwks};
 use bailiwick_proof::log::{Log, Origin};
@@ -12,6 +13,7 @@ use bailiwick_proof::manifest::proof::{MalformedManifestProof, ManifestProof};
 use bailiwick_proof::manifest::{self, Manifest};
 use bailiwick_proof::merkle::{self, Hash, leaf_hash, verify_consistency, verify_inclusion};
 use bailiwick_proof::note::{SignedNote, VerifierKey};
+use bailiwick_proof::policy::{MalformedPolicy, Policy};
 use bailiwick_proof::puncturable::{MalformedState, PuncturableKey};
 use bailiwick_proof::receipt::Receipt;
 use bailiwick_proof::tile;
@@ -55,6 +57,10 @@ pub(crate) fn of(file: &str) -> Option<fn(&Value) -> Judgement> {
         "puncturable.json" => puncturable,
         "receipt.json" => receipt,
         "pair.json" => pair,
+        "witness_key.json" => witness_key,
+        "cosignature.json" => cosignature,
+        "add_checkpoint.json" => add_checkpoint,
+        "policy.json" => policy,
         _ => return None,
     })
 }
@@ -285,4 +291,39 @@ fn pair(input: &Value) -> Judgement {
         "older_size": extends.older.size,
         "newer_size": extends.newer.size,
     }))
+}
+
+fn witness_key(input: &Value) -> Judgement {
+    let key: WitnessKey =
+        text(input, "vkey").parse().map_err(|error: bailiwick_proof::note::VkeyError| error.word())?;
+    assert_eq!(key.to_string(), text(input, "vkey"));
+    let public: String = key.public().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(json!({ "name": key.name(), "key_id": key.id().to_string(), "public_key": public }))
+}
+
+fn read_checkpoint(input: &Value) -> Result<SignedCheckpoint, Refusal> {
+    let parsed: Result<SignedCheckpoint, _> = text(input, "checkpoint").parse();
+    parsed.map_err(|error: bailiwick_proof::checkpoint::CheckpointError| error.word().into())
+}
+
+fn cosignature(input: &Value) -> Judgement {
+    let signed = read_checkpoint(input)?;
+    let witness: WitnessKey = text(input, "witness").parse().unwrap();
+    let time = witness.has_cosigned(signed.note()).map_err(|error| error.word())?;
+    Ok(json!({ "time": time.ok_or("no_known_signature")? }))
+}
+
+fn add_checkpoint(input: &Value) -> Judgement {
+    let request: AddCheckpoint = text(input, "request").parse().map_err(|error: MalformedRequest| error.word())?;
+    assert_eq!(request.to_string(), text(input, "request"));
+    let path: Vec<String> = request.path.iter().map(Hash::to_hex).collect();
+    let checkpoint = request.checkpoint.unverified();
+    Ok(json!({ "old": request.old, "path": path, "origin": checkpoint.origin, "size": checkpoint.size }))
+}
+
+fn policy(input: &Value) -> Judgement {
+    let policy: Policy = text(input, "policy").parse().map_err(|error: MalformedPolicy| error.word())?;
+    assert_eq!(policy.to_string().parse().as_ref(), Ok(&policy));
+    let cosigned = policy.check(&read_checkpoint(input)?).map_err(|error| error.word())?;
+    Ok(json!({ "cosigned": cosigned.into_iter().map(|one| one.name).collect::<Vec<_>>() }))
 }
