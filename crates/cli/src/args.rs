@@ -16,7 +16,8 @@ use crate::profile::ProfileName;
 use crate::server_url::ServerUrl;
 
 pub(crate) use audit::{
-    Audit, Checkpoint, Export, ExportFormat, KeyOptions, KeySource, List, Manifest, Receipt, Root, Verify,
+    Actions, Audit, Check, Checkpoint, Days, Export, ExportFormat, Holds, KeyOptions, KeySource, List, Manifest,
+    Receipt, RemoveStream, Retention, Root, SetStream, Stream, Verify,
 };
 pub(crate) use erasures::{CheckErasure, Erasures, RequestErasure};
 pub(crate) use keys::{CreateKey, KeyList, Keys, RotateKey, Scope, UpdateKey};

@@ -243,6 +243,14 @@ impl Client {
         self.send(Method::POST, path, body, once).await
     }
 
+    /// Sets something as a whole.
+    ///
+    /// # Errors
+    /// As for [`Self::post`].
+    pub(crate) async fn put(&self, path: &[&str], body: &impl Serialize, once: &Once) -> Result<Value, Failure> {
+        self.send(Method::PUT, path, body, once).await
+    }
+
     /// Changes parts of something.
     ///
     /// # Errors

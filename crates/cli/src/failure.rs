@@ -130,6 +130,14 @@ impl Failure {
         }
     }
 
+    /// A member of the problem that a server stated.
+    pub(crate) fn stated_member(&self, member: &str) -> Option<&serde_json::Value> {
+        match &self.cause {
+            Cause::Stated(problem) => problem.document().get(member),
+            Cause::Here(_) | Cause::Unverified(_) => None,
+        }
+    }
+
     /// Changes what is told of a verification that failed; any other failure stays as it is.
     pub(crate) fn amend(mut self, change: impl FnOnce(Refusal) -> Refusal) -> Self {
         if let Cause::Unverified(refusal) = self.cause {

@@ -31,6 +31,7 @@ mod surroundings;
 mod table;
 mod token;
 mod trusted_keys;
+mod witnesses;
 
 use std::process::ExitCode;
 

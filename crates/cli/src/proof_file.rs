@@ -81,6 +81,17 @@ impl ProofFile {
         }
     }
 
+    /// The checkpoint in it that witnesses may have cosigned: the cell's, where there are two logs. A daily root has none.
+    pub(crate) fn witnessed(&self) -> Option<&SignedCheckpoint> {
+        match self {
+            Self::Receipt(receipt) => Some(&receipt.checkpoint),
+            Self::Checkpoint(checkpoint) => Some(checkpoint),
+            Self::Pair(pair) => Some(&pair.newer),
+            Self::Manifest(proof) => Some(&proof.cell.checkpoint),
+            Self::DailyRoot(_) => None,
+        }
+    }
+
     /// Verifies it and says what is proved by that.
     ///
     /// # Errors

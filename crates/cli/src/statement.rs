@@ -146,7 +146,7 @@ fn add_signers(statement: &mut Map<String, Value>, checkpoints: &[&SignedCheckpo
 }
 
 /// RFC 3339, with what milliseconds there are; a number where that has no such spelling.
-fn moment(unix_ms: u64) -> Value {
+pub(crate) fn moment(unix_ms: u64) -> Value {
     let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).ok();
     moment.and_then(|moment| moment.format(&Rfc3339).ok()).map_or_else(|| json!(unix_ms), Value::String)
 }

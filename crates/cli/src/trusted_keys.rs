@@ -31,6 +31,8 @@ pub(crate) enum Voucher {
     Pin,
     /// The server that gave what the key signed.
     Server,
+    /// The copy of the log that the key signed.
+    Copy,
 }
 
 impl Voucher {
@@ -40,6 +42,7 @@ impl Voucher {
             Self::User => "given",
             Self::Pin => "pinned",
             Self::Server => "server",
+            Self::Copy => "copy",
         }
     }
 }
@@ -50,6 +53,10 @@ impl fmt::Display for Voucher {
         f.write_str(match self {
             Self::User => "verified with the key that you gave",
             Self::Pin => "verified with the pinned key",
+            Self::Copy => {
+                "verified with the key that lies in the copy itself: it fits together, but nobody else vouches for that \
+                 key; name the one that you trust with --key"
+            }
             Self::Server => {
                 "verified with the key that the server itself hands out: it fits together, but nobody else \
                  vouches for that key; `bailiwick audit pin` keeps it, so that it cannot change unseen"

@@ -1,6 +1,7 @@
 //! What comparisons stand on: alternating rounds, clients that work for a while, a server of one's own, and a check
 //! that statements which are copied from the server are still the server's.
 
+mod caller;
 mod comparison;
 mod cpu;
 mod load;
@@ -12,6 +13,7 @@ mod server;
 #[expect(clippy::unwrap_used, unreachable_pub, reason = "the tests' own, where a failure is a panic")]
 mod reaper;
 
+pub(crate) use caller::Caller;
 pub(crate) use comparison::{Comparison, Sample, Side};
 pub(crate) use cpu::cpu_us;
 pub(crate) use load::for_a_while;

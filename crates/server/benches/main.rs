@@ -7,7 +7,9 @@
 mod bare_insert_with_entry;
 mod change_with_entry;
 mod harness;
+mod ingest;
 mod jobs_against_graphile;
+mod read_at_a_million;
 mod seal_and_open;
 mod verify_in_process;
 mod verify_over_http;
@@ -20,7 +22,7 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 16] = [
+const ALL: [Named; 21] = [
     (change_with_entry::NAME, change_with_entry::run),
     (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
     (verify_over_http::NAME, verify_over_http::run),
@@ -37,6 +39,11 @@ const ALL: [Named; 16] = [
     (jobs_against_graphile::HELD, jobs_against_graphile::held),
     (jobs_against_graphile::PLAIN, jobs_against_graphile::plain),
     (jobs_against_graphile::CLAIMS, jobs_against_graphile::claims),
+    (read_at_a_million::PAGES, read_at_a_million::pages),
+    (read_at_a_million::SEARCH, read_at_a_million::search),
+    (read_at_a_million::PROOF, read_at_a_million::proof),
+    (ingest::ONE, ingest::one),
+    (ingest::MANY, ingest::many),
 ];
 
 fn main() -> ExitCode {

@@ -7,6 +7,7 @@
 //! <cell id>/known                               that the store knows this cell
 //! <cell id>/lock                                held (flock) by whoever signs at this moment; a bucket has no locks
 //! <cell id>/journal/00000000000000000001.json   what was about to be signed, see [`Journal`]
+//! <cell id>/frozen.json                         whose logs are not signed, see [`Freezes`]
 //! ```
 //!
 //! # Invariants
@@ -17,10 +18,12 @@
 
 mod bucket;
 mod folder;
+mod freezes;
 mod journal;
 mod name;
 mod store;
 
+pub use freezes::{Freeze, Freezes, Frozen};
 pub use journal::{Head, Journal, JournalError, SigningLock};
 pub use name::ObjectName;
 pub use store::{AnchorError, AnchorStore, MAX_OBJECT_BYTES, OPERATION_LIMIT, Object, StoreLock, Tag};

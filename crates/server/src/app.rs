@@ -15,13 +15,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tower_service::Service;
 
+use crate::audit::{FindBehind, StreamLog};
 use crate::config::Config;
 use crate::db::Db;
 use crate::erasure::{EraseSubjects, RepeatErasures};
-use crate::housekeeping::{MakeDailyRoots, PublishManifest, RotateKeys};
+use crate::housekeeping::{CheckLogs, MakeDailyRoots, PublishManifest, RotateKeys};
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
 use crate::reconciliation::Reconciler;
+use crate::retention::{PruneLogs, Pruner};
 use crate::secrets::{ForgetVersions, RotateSecrets};
 use crate::server_rotation::DestroyEnded;
 use crate::state::AppState;
@@ -133,6 +135,17 @@ fn reconciler(state: &AppState) -> Reconciler {
     )
 }
 
+/// Whoever prunes logs.
+fn pruner(state: &AppState) -> Pruner {
+    Pruner {
+        db: state.db.clone(),
+        ledger: state.ledger.clone(),
+        notary: state.notary.clone(),
+        vault: state.vault.clone(),
+        clock: state.edge.clock.clone(),
+    }
+}
+
 /// Every kind of job that there is, and who runs them.
 fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
     let (db, clock) = (&state.db, &state.edge.clock);
@@ -147,9 +160,13 @@ fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
         .with(state.schema_watch.clone())
         .with(EraseSubjects(state.eraser.clone()))
         .with(RepeatErasures(state.eraser.clone()))
+        .with(StreamLog(state.streams.clone()))
+        .with(FindBehind(state.streams.clone()))
         .with(DestroyEnded(state.rotation()))
         .with(MakeDailyRoots(state.ledger.clone()))
         .with(PublishManifest(state.ledger.clone()))
+        .with(PruneLogs(pruner(state)))
+        .with(CheckLogs(state.ledger.clone()))
         .with(state.mailer.clone())
         .with(ForgetVersions::new(state.vault.clone()))
         .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));

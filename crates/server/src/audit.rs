@@ -5,11 +5,14 @@
 //!   staged first.
 //! - A customer's own event cannot look like one of ours: namespaces of ours are refused, and who recorded an event
 //!   is committed to beside what they say.
+//! - Only registered actions are recorded, since their words can never be erased.
+//! - Whoever takes openings out leaves an entry first.
 //! - Nothing is handed out as proof that did not verify here.
 //!
 //! A principal that is confined to a project sees the events of that project. Checkpoints and proofs, which tell
 //! nothing but hashes, are of the whole log.
 
+pub mod actions;
 mod export;
 pub mod http;
 pub mod log;
@@ -17,10 +20,14 @@ pub mod model;
 pub mod ops;
 pub mod page;
 pub mod published;
+mod search;
 mod sql;
+pub mod stream;
 
+pub use actions::{RegisterAction, RegisteredAction, RegisteredActions};
 pub use export::ExportEvents;
 pub use http::{EventQuery, page as events};
 pub use model::{
     AuditEvent, AuditEventDetail, BODY_BYTES, RecordEvent, RecordEvents, RecordedEvent, RecordedEvents, Subject,
 };
+pub use stream::{FindBehind, SetStream, Stream, StreamLog, Streams};

@@ -18,6 +18,7 @@ mod rotate;
 mod schema;
 mod serve;
 mod shutdown;
+mod witness;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -72,6 +73,9 @@ enum Command {
     /// Compare the database's schema with what was recorded of it, accept a change of your own
     #[command(subcommand)]
     Schema(schema::Command),
+    /// Cosign the checkpoints of other people's logs; needs no server and no database
+    #[command(subcommand)]
+    Witness(witness::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Print a page of the reference documentation
@@ -149,6 +153,7 @@ pub(crate) async fn run(arguments: Arguments, hardened: Hardened) -> anyhow::Res
         Command::Jobs(command) => jobs::run(command, &environment).await,
         Command::Alerts(command) => alerts::run(command, &environment).await,
         Command::Schema(command) => schema::run(command, &environment).await,
+        Command::Witness(command) => witness::run(command, &environment, hardened).await,
         Command::Openapi => print(&bailiwick_server::router::openapi_json()),
         Command::Reference(arguments) => reference::run(arguments),
     }

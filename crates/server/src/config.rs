@@ -17,10 +17,12 @@ mod secrets;
 mod setting;
 mod smtp_url;
 mod vault;
+mod witness;
 
 use std::net::SocketAddr;
 
 use bailiwick_proof::log::LogName;
+use bailiwick_proof::policy::Policy;
 use secrecy::SecretString;
 
 use crate::networks::Networks;
@@ -66,8 +68,12 @@ pub struct Config {
     pub anchor: AnchorPlace,
     /// The name of the cell's logs, if one was chosen.
     pub log_name: Option<String>,
+    /// Which witnesses cosign the cell's checkpoints, if any do.
+    pub witness_policy: Option<Policy>,
     /// How jobs are run.
     pub jobs: Jobs,
+    /// Private networks in which the buckets of customers may be.
+    pub stream_networks: Networks,
     /// How mail leaves.
     pub mail: Mail,
     /// How data keys are kept.
@@ -172,8 +178,10 @@ pub struct Draft {
     pub(crate) pool_size: Option<u32>,
     pub(crate) pooler: Pooler,
     pub(crate) workers: Option<usize>,
+    pub(crate) stream_networks: Networks,
     pub(crate) anchor: Option<AnchorPlace>,
     pub(crate) log_name: Option<String>,
+    pub(crate) witness_policy: Option<Policy>,
     pub(crate) mail_from: Option<String>,
     pub(crate) mail_transport: Option<MailTransport>,
     pub(crate) vault: vault::VaultDraft,
@@ -211,10 +219,16 @@ impl Draft {
             workers: parser.parsed("jobs.workers", "a number from 0 to 1000", |text| {
                 text.parse().ok().filter(|workers| (0..=1000).contains(workers))
             }),
+            stream_networks: match parser.networks("stream.networks") {
+                // Unlike of those who ask, nothing said means nowhere.
+                Networks::Anywhere => Networks::Within(Vec::new()),
+                named => named,
+            },
             anchor: parser.anchor(),
             log_name: parser.parsed("log_name", "a log's name: up to 128 of a-z 0-9 . : / _ -", |text| {
                 text.parse::<LogName>().ok().map(|_| text.to_owned())
             }),
+            witness_policy: parser.witness_policy(),
             mail_from: parser.parsed("mail.from", "a mail address, with or without a name", |text| {
                 text.parse::<lettre::message::Mailbox>().ok().map(|_| text.to_owned())
             }),
@@ -261,6 +275,12 @@ impl Draft {
         self.anchor.as_ref()
     }
 
+    /// Which witnesses cosign, if a policy was given.
+    #[must_use]
+    pub fn witness_policy(&self) -> Option<&Policy> {
+        self.witness_policy.as_ref()
+    }
+
     /// How data keys are kept, if enough was given.
     #[must_use]
     pub fn vault(&self) -> Option<Vault> {
@@ -289,8 +309,10 @@ impl Draft {
                 pooler: self.pooler,
             },
             jobs: Jobs { workers: self.workers? },
+            stream_networks: self.stream_networks,
             anchor: self.anchor?,
             log_name: self.log_name,
+            witness_policy: self.witness_policy,
             mail: Mail { from: self.mail_from?, transport: self.mail_transport? },
             vault: self.vault.complete()?,
             secrets: Secrets { internal_key: self.internal_key },

@@ -38,6 +38,7 @@ use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath};
 use crate::entropy::Entropy;
 use crate::ledger::{self, Action, Entry, Ledger, LedgerError};
+use crate::retention::Held;
 use crate::vault::{Owner, Vault, VaultError};
 
 /// Who acts where nobody has signed in.
@@ -54,6 +55,11 @@ pub enum EraseError {
         "no field stands under this subject's number: has somebody changed the database? See docs/runbooks/forged-row-found.md"
     )]
     NothingFound,
+    /// A legal hold is open, or what the database says of holds is not what was decided.
+    #[error(
+        "a legal hold is open ({0}): an owner releases it first, or it was altered; see docs/runbooks/retention-unvouched.md"
+    )]
+    Held(Held),
     /// No workspace of this id has ever had anything sealed.
     #[error("there is no such workspace")]
     NoSuchWorkspace,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use metrics_exporter_prometheus::PrometheusHandle;
 use time::Duration as Span;
 
+use crate::audit::FindBehind;
 use crate::authz::vouched::standing;
 use crate::authz::{Notary, PermissionSet};
 use crate::clock::Clock;
@@ -13,10 +14,13 @@ use crate::erasure::RepeatErasures;
 use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::reconciliation::Reconciler;
+use crate::retention::PruneLogs;
 use crate::schema_watch::SchemaWatch;
 use crate::server_rotation::DestroyEnded;
 use crate::vault::{KEY_AGE, Rewrapped, Vault};
 
+/// A customer's bucket follows its log within that, where a tile is full.
+const TEN_SECONDS: Duration = Duration::from_secs(10);
 /// What was put back is found within a minute.
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -28,8 +32,13 @@ const REPLAYS_LIVE: Span = Span::days(1);
 /// Losers of a parallel refresh come within seconds; until then the successor can be opened.
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
+/// When every log is checked: most cells have little else to do.
+const AT_NIGHT: time::Time = time::macros::time!(03:17);
+/// A cell with a hundred million entries takes hours.
+const CHECK_LIMIT: Duration = Duration::from_secs(12 * 3_600);
+
 /// What is done when.
-pub const SCHEDULES: [Schedule; 11] = [
+pub const SCHEDULES: [Schedule; 14] = [
     Schedule { kind: UpkeepOfPartitions::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireReplays::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireChanges::KIND, every: Every::Interval(MINUTE) },
@@ -39,8 +48,11 @@ pub const SCHEDULES: [Schedule; 11] = [
     Schedule { kind: RotateKeys::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: RepeatErasures::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: DestroyEnded::KIND, every: Every::Interval(MINUTE) },
+    Schedule { kind: FindBehind::KIND, every: Every::Interval(TEN_SECONDS) },
     Schedule { kind: MakeDailyRoots::KIND, every: Every::Hour },
     Schedule { kind: PublishManifest::KIND, every: Every::Hour },
+    Schedule { kind: PruneLogs::KIND, every: Every::Hour },
+    Schedule { kind: CheckLogs::KIND, every: Every::Day(AT_NIGHT) },
 ];
 
 /// The kinds that [`SCHEDULES`] names.
@@ -203,6 +215,22 @@ impl Job for PublishManifest {
 
     async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
         ledger::publish_manifest(&self.0).await.map_err(unpublished)?;
+        Ok(claimed.done())
+    }
+}
+
+/// The job `ledger.self_check`: each night, every log against everything that vouches for it.
+pub struct CheckLogs(pub Ledger);
+
+impl Job for CheckLogs {
+    const KIND: &'static str = "ledger.self_check";
+    const POLICY: Policy = Policy { time_limit: CHECK_LIMIT, ..Policy::QUICK };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InCell;
+    type Payload = ();
+
+    async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+        ledger::self_check(&self.0).await.map_err(unpublished)?;
         Ok(claimed.done())
     }
 }

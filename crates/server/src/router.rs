@@ -10,7 +10,11 @@ use serde_json::Value;
 use crate::api_keys::verify::{Verdict, Verdicts, VerifyKey, VerifyKeys};
 use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey, RotateApiKey, UpdateApiKey};
 use crate::audit::published::AuditRoot;
-use crate::audit::{AuditEvent, AuditEventDetail, ExportEvents, RecordEvents, RecordedEvents};
+use crate::audit::{
+    AuditEvent, AuditEventDetail, ExportEvents, RecordEvents, RecordedEvents, RegisterAction, RegisteredAction,
+    RegisteredActions,
+};
+use crate::audit::{SetStream, Stream};
 use crate::authz::Permission as P;
 use crate::erasure::{Erasure, ErasureAnswer, RequestErasure};
 use crate::http::Access::{AnyKey, Anyone, ForwardedRequest, InternalCredential, Permission, SignedIn};
@@ -19,6 +23,7 @@ use crate::http::{Code, Gate, Operation, Page, Routes, Surface, openapi_document
 use crate::identity::http::{Challenge, SignInRequest, VerifyRequest};
 use crate::members::Member;
 use crate::projects::{CreateProject, Project};
+use crate::retention::{LegalHold, OpenLegalHold, ReleaseLegalHold, Retention, SetRetention};
 use crate::secrets::{
     AddVersion, CreateSecret, OpenRotation, RevealSecret, RevealedSecret, Secret, SecretAccess, SecretDetail,
     SecretRotation,
@@ -27,7 +32,9 @@ use crate::sessions::TokenPair;
 use crate::sessions::http::RefreshRequest;
 use crate::state::AppState;
 use crate::workspaces::{CreateWorkspace, Workspace};
-use crate::{api_keys, audit, console, erasure, identity, mail, members, projects, secrets, sessions, workspaces};
+use crate::{
+    api_keys, audit, console, erasure, identity, mail, members, projects, retention, secrets, sessions, workspaces,
+};
 
 const PAGING: &[(&str, &str)] =
     &[("limit", "1 to 100; 50 if nothing is said."), ("cursor", "The next_cursor of the page before.")];
@@ -111,14 +118,26 @@ fn api() -> Routes<AppState> {
             .answers::<Page<AuditEvent>>(200).query(EVENT_FILTERS), audit::http::list)
         .operation(Operation::post("/v1/workspaces/{workspace}/audit/events", "recordAuditEvents", Permission(P::RecordEvent), "Record events of one's own, 1 to 1,000 of them: all or none")
             .takes::<RecordEvents>().with_room_for(audit::BODY_BYTES).answers::<RecordedEvents>(201)
-            .problems(&[Code::ActionReserved, Code::EventTooLarge, Code::IngestQueueFull, Code::LedgerFrozen]), audit::http::record)
+            .problems(&[Code::ActionReserved, Code::ActionNotRegistered, Code::EventTooLarge, Code::IngestQueueFull, Code::LedgerFrozen]), audit::http::record)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}", "getAuditEvent", Permission(P::ReadAudit), "Get an event, with its bytes and openings")
-            .answers::<AuditEventDetail>(200).problems(&[Code::LedgerMismatch]), audit::http::get)
+            .answers::<AuditEventDetail>(200).problems(&[Code::LedgerMismatch, Code::EntryPruned]), audit::http::get)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}/receipt", "getAuditReceipt", Permission(P::ReadAudit), "Get an event's receipt, a C2SP tlog-proof")
             .answers_as("text/plain").query(&[("open", "The fields to open: actor, ip, meta, target; none if nothing is said.")])
-            .problems(&[Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]), audit::http::receipt)
-        .operation(Operation::post("/v1/workspaces/{workspace}/audit/export", "exportAuditEvents", Permission(P::ExportAudit), "Stream a stretch of the log, as NDJSON or CSV, after an entry about it was committed")
+            .problems(&[Code::LedgerMismatch, Code::EntryPruned, Code::LedgerFrozen, Code::AnchorUnavailable]), audit::http::receipt)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/actions", "registerAuditAction", Permission(P::ManageActions), "Register an action that the environment's programs may record")
+            .takes::<RegisterAction>().answers::<RegisteredAction>(201).problems(&[Code::ActionReserved, Code::NameTaken]), audit::actions::http::register)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/actions", "listAuditActions", Permission(P::ReadAudit), "List the actions that the environment's programs may record")
+            .answers::<RegisteredActions>(200), audit::actions::http::list)
+        .operation(Operation::delete("/v1/workspaces/{workspace}/audit/actions/{id}", "retireAuditAction", Permission(P::ManageActions), "Retire an action, named by its words; what was recorded of it stays")
+            .answers_nothing(204), audit::actions::http::retire)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/export", "exportAuditEvents", Permission(P::ExportAudit), "Stream a stretch of the log, as NDJSON, CSV or under the names of OCSF, after an entry about it was committed")
             .takes::<ExportEvents>().answers_as("application/x-ndjson").without_idempotency(), audit::http::export)
+        .operation(Operation::put("/v1/workspaces/{workspace}/audit/stream", "setAuditStream", Permission(P::StreamAudit), "Have the log streamed to a bucket of one's own, from which alone it can be verified")
+            .takes::<SetStream>().answers::<Stream>(200), audit::stream::http::set)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/stream", "getAuditStream", Permission(P::StreamAudit), "Get where the log is streamed to, and how far that is")
+            .answers::<Stream>(200), audit::stream::http::get)
+        .operation(Operation::delete("/v1/workspaces/{workspace}/audit/stream", "removeAuditStream", Permission(P::StreamAudit), "Have the log streamed no longer; what is in the bucket stays")
+            .answers_nothing(204), audit::stream::http::remove)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/checkpoint", "getAuditCheckpoint", Permission(P::ReadAudit), "Get the newest checkpoint, a signed note")
             .answers_as("text/plain").problems(&[Code::NoCheckpoint, Code::LedgerFrozen, Code::AnchorUnavailable]),
             audit::http::checkpoint)
@@ -128,11 +147,11 @@ fn api() -> Routes<AppState> {
             audit::http::consistency)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/log/{*path}", "readAuditLog", Permission(P::ReadAudit), "Read the log as C2SP tlog-tiles: checkpoint, tile/<level>/<index>, tile/entries/<index>, the last two with .p/<width> for partial ones")
             .answers_as("application/octet-stream")
-            .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]),
+            .problems(&[Code::NoCheckpoint, Code::LedgerMismatch, Code::EntryPruned, Code::LedgerFrozen, Code::AnchorUnavailable]),
             audit::log::read)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/manifest", "getAuditManifest", Permission(P::ReadAudit), "Get the log's line of a manifest, with its proofs up to the cell's checkpoint")
             .answers_as("text/plain").query(MANIFEST)
-            .problems(&[Code::NoManifest, Code::LedgerMismatch, Code::LedgerFrozen, Code::AnchorUnavailable]),
+            .problems(&[Code::NoManifest, Code::LedgerMismatch, Code::EntryPruned, Code::LedgerFrozen, Code::AnchorUnavailable]),
             audit::http::manifest)
         .operation(Operation::post("/v1/workspaces/{workspace}/secrets", "createSecret", Permission(P::CreateSecret), "Entrust a secret")
             .takes::<CreateSecret>().with_room_for(secrets::BODY_BYTES).answers::<Secret>(201).problems(&[Code::NameTaken]), secrets::http::create)
@@ -158,9 +177,21 @@ fn api() -> Routes<AppState> {
             .answers::<SecretRotation>(200), secrets::rotation::http::ready)
         .operation(Operation::delete("/v1/workspaces/{workspace}/secrets/{id}", "deleteSecret", Permission(P::DeleteSecret), "Delete a secret with all its versions")
             .answers_nothing(204), secrets::http::delete)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/retention", "getRetention", Permission(P::ReadRetention), "Get for how long the log is kept, and what would go now")
+            .answers::<Retention>(200), retention::http::get)
+        .operation(Operation::put("/v1/workspaces/{workspace}/audit/retention", "setRetention", Permission(P::ManageRetention), "Say for how long the log is kept; what is shorter takes effect a week later")
+            .takes::<SetRetention>().answers::<Retention>(200)
+            .problems(&[Code::StepUpRequired, Code::RetentionAltered, Code::LedgerFrozen]), retention::http::set)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/legal-holds", "openLegalHold", Permission(P::ManageRetention), "Open a legal hold: nothing of the log is pruned while one is")
+            .takes::<OpenLegalHold>().answers::<LegalHold>(201).problems(&[Code::LedgerFrozen]), retention::http::open)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/legal-holds", "listLegalHolds", Permission(P::ReadRetention), "List legal holds, the newest first")
+            .answers::<Page<LegalHold>>(200).query(PAGING), retention::http::list)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/legal-holds/{id}/release", "releaseLegalHold", Permission(P::ManageRetention), "Release a legal hold")
+            .takes::<ReleaseLegalHold>().answers::<LegalHold>(200)
+            .problems(&[Code::StepUpRequired, Code::RetentionAltered, Code::LedgerFrozen]), retention::http::release)
         .operation(Operation::post("/v1/workspaces/{workspace}/erasures", "eraseSubject", Permission(P::EraseSubject), "Make unreadable for good what the audit logs say of a subject, or count what that would reach")
             .takes::<RequestErasure>().answers::<ErasureAnswer>(200)
-            .problems(&[Code::NotFound, Code::StepUpRequired, Code::EnvironmentMismatch, Code::ErasureUnderWay, Code::SubjectMisplaced, Code::LedgerFrozen]),
+            .problems(&[Code::NotFound, Code::StepUpRequired, Code::EnvironmentMismatch, Code::ErasureUnderWay, Code::SubjectMisplaced, Code::LegalHold, Code::RetentionAltered, Code::LedgerFrozen]),
             erasure::http::request)
         .operation(Operation::get("/v1/workspaces/{workspace}/erasures", "listErasures", Permission(P::ReadErasures), "List erasures, the newest first")
             .answers::<Page<Erasure>>(200).query(PAGING), erasure::http::list)
@@ -172,6 +203,8 @@ fn api() -> Routes<AppState> {
             .answers::<Page<AuditRoot>>(200).query(PAGING).problems(&[Code::NotFound]), audit::published::roots)
         .operation(Operation::get("/cell/.well-known/jwks.json", "getCellKeys", Anyone, "Get the keys that sign the cell's own log, where manifests stand")
             .answers_as("application/jwk-set+json"), audit::published::cell_keys)
+        .operation(Operation::get("/cell/checkpoint", "getCellCheckpoint", Anyone, "Get the newest checkpoint of the cell's own log that witnesses have cosigned")
+            .answers_as("text/plain"), audit::published::cell_checkpoint)
         .operation(Operation::get("/v1/key", "getOwnKey", AnyKey, "What the calling key is and may do")
             .answers::<api_keys::http::OwnKey>(200), api_keys::http::own)
 }
@@ -218,9 +251,21 @@ fn console() -> Routes<AppState> {
         .page(&GET, "/w/{workspace}/{environment}/audit", Permission(P::ReadAudit), audit::page::index)
         .page(&GET, "/w/{workspace}/{environment}/audit/export", Permission(P::ExportAudit), audit::page::ask_export)
         .page(&POST, "/w/{workspace}/{environment}/audit/export", Permission(P::ExportAudit), audit::page::export)
+        .page(&GET, "/w/{workspace}/{environment}/audit/actions", Permission(P::ReadAudit), audit::actions::page::index)
+        .page(&POST, "/w/{workspace}/{environment}/audit/actions", Permission(P::ManageActions), audit::actions::page::register)
+        .page(&POST, "/w/{workspace}/{environment}/audit/actions/{id}/retire", Permission(P::ManageActions), audit::actions::page::retire)
+        .page(&GET, "/w/{workspace}/{environment}/audit/stream", Permission(P::StreamAudit), audit::stream::page::show)
+        .page(&POST, "/w/{workspace}/{environment}/audit/stream", Permission(P::StreamAudit), audit::stream::page::set)
+        .page(&GET, "/w/{workspace}/{environment}/audit/stream/remove", Permission(P::StreamAudit), audit::stream::page::confirm)
+        .page(&POST, "/w/{workspace}/{environment}/audit/stream/remove", Permission(P::StreamAudit), audit::stream::page::remove)
         .page(&GET, "/w/{workspace}/{environment}/audit/checkpoint", Permission(P::ReadAudit), audit::page::checkpoint)
         .page(&GET, "/w/{workspace}/{environment}/audit/{id}", Permission(P::ReadAudit), audit::page::show)
         .page(&GET, "/w/{workspace}/{environment}/audit/{id}/receipt", Permission(P::ReadAudit), audit::page::receipt)
+        .page(&GET, "/w/{workspace}/{environment}/audit/retention", Permission(P::ReadRetention), retention::page::index)
+        .page(&POST, "/w/{workspace}/{environment}/audit/retention", Permission(P::ManageRetention), retention::page::set)
+        .page(&POST, "/w/{workspace}/{environment}/legal-holds", Permission(P::ManageRetention), retention::page::open)
+        .page(&GET, "/w/{workspace}/{environment}/legal-holds/{id}/release", Permission(P::ManageRetention), retention::page::ask_release)
+        .page(&POST, "/w/{workspace}/{environment}/legal-holds/{id}/release", Permission(P::ManageRetention), retention::page::release)
         .page(&GET, "/w/{workspace}/{environment}/erasures", Permission(P::ReadErasures), erasure::page::index)
         .page(&POST, "/w/{workspace}/{environment}/erasures", Permission(P::EraseSubject), erasure::page::erase)
         .page(&GET, "/w/{workspace}/{environment}/erasures/new", Permission(P::EraseSubject), erasure::page::new)

@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::anchor::{AnchorError, AnchorStore};
+use crate::audit::Streams;
 use crate::authn::cookie::CookieStyle;
 use crate::authn::{AccessTokens, InternalCredentials, TokenKeyError};
 use crate::authz::Notary;
@@ -16,7 +17,7 @@ use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
 use crate::erasure::Eraser;
 use crate::feed::Feed;
-use crate::http::health::Draining;
+use crate::http::health::{Draining, Overdue};
 use crate::http::{Changes, Edge, Hosts};
 use crate::jobs::Queue;
 use crate::ledger::{self, Ledger, LedgerError};
@@ -44,9 +45,11 @@ pub struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) eraser: Eraser,
     pub(crate) queue: Queue,
+    pub(crate) streams: Streams,
     pub(crate) mailer: Mailer,
     public_url: PublicUrl,
     pub(crate) draining: Draining,
+    overdue: Overdue,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) edge: Edge,
     pub(crate) private_edge: Edge,
@@ -82,9 +85,11 @@ parts! {
     ledger: Ledger,
     eraser: Eraser,
     queue: Queue,
+    streams: Streams,
     mailer: Mailer,
     public_url: PublicUrl,
     draining: Draining,
+    overdue: Overdue,
     metrics: PrometheusHandle,
     edge: Edge,
 }
@@ -168,7 +173,8 @@ impl AppState {
             anchor,
             facts,
         })
-        .await?;
+        .await?
+        .witnessed(config.witness_policy.clone());
         let configured = config.secrets.internal_key.as_ref();
         let internal_credentials = InternalCredentials::new(
             db.clone(),
@@ -196,10 +202,22 @@ impl AppState {
             clock: clock.clone(),
             entropy: entropy.clone(),
         };
+        let overdue = ledger.pulse().overdue().clone();
+        let queue = Queue::new(vault.clone(), entropy.clone());
+        let streams = Streams {
+            db: db.clone(),
+            vault: vault.clone(),
+            ledger: ledger.clone(),
+            queue: queue.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            networks: config.stream_networks.clone(),
+        };
         Ok(Self(Arc::new(Shared {
             ledger,
             eraser,
-            queue: Queue::new(vault.clone(), entropy.clone()),
+            queue,
+            streams,
             changes,
             feed,
             db,
@@ -211,6 +229,7 @@ impl AppState {
             internal_credentials,
             public_url: config.public_url.clone(),
             draining: Draining::default(),
+            overdue,
             edge: edge(Hosts::of(config.allowed_hosts.clone()), true),
             private_edge: edge(Hosts::of(private_hosts(config)), false),
             mailer,

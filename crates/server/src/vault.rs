@@ -40,8 +40,9 @@ mod sql;
 
 pub use alerts::{Alert, Alerts};
 pub use column::{
-    COLUMNS, Column, FOUNDERS_REPLAY, Index, JOB_PAYLOAD, LEDGER_KEY, NEW_KEY, OPENING_ACTOR, OPENING_IP, OPENING_META,
-    OPENING_TARGET, OwnedBy, REFRESH_SUCCESSOR, REPLAY, RowId, SECRET, SERVER_SECRET, SUBJECT_NAME, Stand,
+    AUDIT_STREAM, COLUMNS, Column, FOUNDERS_REPLAY, Index, JOB_PAYLOAD, LEDGER_KEY, NEW_KEY, OPENING_ACTOR, OPENING_IP,
+    OPENING_META, OPENING_TARGET, OwnedBy, REFRESH_SUCCESSOR, REPLAY, RowId, SECRET, SERVER_SECRET, SUBJECT_NAME,
+    Stand,
 };
 pub use error::VaultError;
 pub use kek::{Kek, KekError, Keks, LocalFile, LocalFileError, Transit};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use bailiwick_proof::commitment::Field;
-use bailiwick_proof::id::EventId;
+use bailiwick_proof::id::{EventId, LegalHoldId};
 use bailiwick_proof::note::VerifierKey;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use super::Page;
+use super::{Page, Repeat, ValueSource};
 use crate::lifetime;
 
 pub(super) const VERIFY_HELP: &str = "\
@@ -21,9 +21,13 @@ pair of checkpoints, a daily root or a line of a manifest, and is recognised by 
 as in `name+1f2e3d4c+AbCd…`; take it from `bailiwick audit pin` or from whoever you trust, not from
 where the file came from. Keys of other logs are ignored.
 
+With --policy, the checkpoint at its end (of a manifest's line, the cell's) must be cosigned by the
+policy's quorum. Without it, cosignatures are named and not checked.
+
 Exit code 0 means verified, 6 that it is not: standard error then has the reason and the first bad seq.
 
 Examples:
+  bailiwick verify door.manifest --key @ledger.vkey --policy witnesses.policy
   bailiwick verify evt_01h455vb4pex5vsknk084sn02q.tlog-proof --key @ledger.vkey
   bailiwick audit checkpoint | bailiwick verify - --key @ledger.vkey -o json";
 
@@ -45,6 +49,14 @@ written is a part alone.
 Examples:
   bailiwick audit export --format csv --from 2026-01-01T00:00:00Z --out january.csv
   bailiwick audit export | jq -c 'select(.action == \"secret.revealed\")'";
+
+const ACTION_HELP: &str = "\
+The words of an action stand in the log for ever, whoever is erased from it. So they name nobody, and what is
+not registered is refused. At least two words of the letters a to z, 64 letters together.
+
+Examples:
+  bailiwick audit actions add invoice.paid --description 'A customer has paid'
+  bailiwick audit actions list -o id";
 
 const PIN_HELP: &str = "\
 The first pin takes the log's key and newest checkpoint as they are, unless --key says which key to
@@ -69,10 +81,29 @@ const CHECK_HELP: &str = "\
 Every entry is fetched and hashed here: its form, its number, its link to the one before, and the root of
 all of them against the newest checkpoint and against the pinned one. Exit code 6 names the first bad seq.
 Memory does not grow with the log. A key that is confined to a project cannot read the whole log.
+With --dir the entries are those of a copy of the bucket that the log is streamed to: no network, no server.
 
 Examples:
   bailiwick audit check
+  bailiwick audit check --dir acme-audit --key @ledger.vkey
   bailiwick audit check --key @ledger.vkey -o json";
+
+const STREAM_HELP: &str = "\
+The key needs to read and write objects below the prefix and to list the bucket; it is sealed, and never
+shown again. Whoever sets the stream anew names all of it again. Nothing that is in the bucket is deleted.
+
+Examples:
+  bailiwick audit stream set --bucket acme-audit --region eu-central-1 --access-key-id AKIA… --from-file key
+  bailiwick audit stream show -o json";
+
+const RETENTION_HELP: &str = "\
+Entries go once they are older than so many days, the oldest first and 256 at a time. Their hashes stay, and
+an entry says that they went: its receipt is the certificate. It takes an owner's access token, of a sign-in
+of the last 15 minutes; no API key may. Fewer days take effect a week later, and can be set back until then.
+
+Examples:
+  bailiwick audit retention set 400 --confirm acme
+  bailiwick audit retention set forever";
 
 const MANIFEST_HELP: &str = "\
 Each hour the server writes one line for each log of its cell into a manifest, whose root becomes an
@@ -90,6 +121,9 @@ pub(crate) struct Verify {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) keys: RequiredKeys,
+    /// Which witnesses must have cosigned, a file as in C2SP tlog-policy; its logs' keys are believed too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -141,16 +175,163 @@ pub(crate) enum Audit {
     Checkpoint(Checkpoint),
     /// Read the whole log and check every entry against the signed checkpoint and the pin
     #[command(after_help = CHECK_HELP)]
-    Check(KeyOptions),
+    Check(Check),
+    /// Have the log streamed to a bucket of your own
+    #[command(subcommand)]
+    Stream(Stream),
     /// Get the log's line in the hourly manifest of all logs, and verify it
     #[command(after_help = MANIFEST_HELP)]
     Manifest(Manifest),
     /// Get the newest daily root, or that of a day, and verify it
     #[command(after_help = ROOT_HELP)]
     Root(Root),
+    /// Say which actions programs may record
+    #[command(subcommand)]
+    Actions(Actions),
+    /// Say for how long the log is kept
+    #[command(subcommand)]
+    Retention(Retention),
+    /// Keep the log from being pruned
+    #[command(subcommand)]
+    Holds(Holds),
     /// Keep the newest checkpoint, if it extends the one kept before
     #[command(after_help = PIN_HELP)]
     Pin(KeyOptions),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Actions {
+    /// List the actions that the environment's programs may record
+    List,
+    /// Register an action, before the first event of it
+    #[command(after_help = ACTION_HELP)]
+    Add {
+        /// Lower-case words with dots between them, such as invoice.paid
+        action: String,
+        /// What it means, in a line
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+        #[command(flatten)]
+        repeat: Repeat,
+    },
+    /// Retire an action: no event of it is recorded any more, and what was recorded stays
+    Remove {
+        /// Its words
+        action: String,
+        #[command(flatten)]
+        repeat: Repeat,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Retention {
+    /// Show for how long the log is kept, and what would go now; changes nothing
+    Show,
+    /// Say it anew; what is shorter takes effect a week later
+    #[command(after_help = RETENTION_HELP)]
+    Set {
+        /// 30 to 3650 days, or forever
+        #[arg(value_parser = parse_days)]
+        days: Days,
+        /// The workspace once more, as it was named or by its id: needed for fewer days
+        #[arg(long, value_name = "WORKSPACE")]
+        confirm: Option<String>,
+        #[command(flatten)]
+        repeat: Repeat,
+    },
+}
+
+/// How long a log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Days {
+    /// So many days.
+    Of(u16),
+    /// For ever.
+    Forever,
+}
+
+fn parse_days(text: &str) -> Result<Days, String> {
+    if text == "forever" {
+        return Ok(Days::Forever);
+    }
+    let days = text.parse().ok().filter(|days| (30..=3_650).contains(days));
+    days.map(Days::Of).ok_or_else(|| "30 to 3650, or forever".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Holds {
+    /// List legal holds, the newest first
+    List(Page),
+    /// Open a legal hold: nothing of the log is pruned, and nobody is erased, while one is open
+    Open {
+        /// A file number or a matter's name; it names nobody
+        reason: String,
+        #[command(flatten)]
+        repeat: Repeat,
+    },
+    /// Release a legal hold
+    Release {
+        /// The hold's id
+        #[arg(value_name = "HOLD_ID")]
+        hold: LegalHoldId,
+        /// Its reason, or its id once more: what it kept may go afterwards
+        #[arg(long, value_name = "REASON")]
+        confirm: String,
+        #[command(flatten)]
+        repeat: Repeat,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Check a copy of the bucket that the log is streamed to, in this folder, and ask nobody
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Stream {
+    /// Have the log streamed to a bucket of your own, or to another one
+    #[command(after_help = STREAM_HELP)]
+    Set(SetStream),
+    /// Show where the log is streamed to, how far that is, and what keeps it from going on
+    Show,
+    /// Have the log streamed no longer; what is in the bucket stays
+    Remove(RemoveStream),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetStream {
+    /// The bucket
+    #[arg(long)]
+    pub(crate) bucket: String,
+    /// The region that requests are signed for
+    #[arg(long)]
+    pub(crate) region: String,
+    /// A folder in the bucket
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// The URL of the store, for others than Amazon's
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// The id of the key; the key itself comes from --from-file or standard input
+    #[arg(long, value_name = "ID")]
+    pub(crate) access_key_id: String,
+    #[command(flatten)]
+    pub(crate) secret: ValueSource,
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveStream {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
 }
 
 #[derive(Debug, Args)]
@@ -198,6 +379,8 @@ pub(crate) enum ExportFormat {
     Ndjson,
     /// For a spreadsheet
     Csv,
+    /// An event in JSON under the names of OCSF on each line, for a SIEM
+    Ocsf,
 }
 
 #[derive(Debug, Args)]

@@ -5,14 +5,18 @@
 //! the user states, else the pinned one, else the server's own, which is said. What is not verified is
 //! kept as evidence, apart from where a verified one would be, and ends with exit code 6.
 
+mod actions;
 mod check;
 mod checkpoint;
+mod copy;
 mod export;
 mod list;
 mod manifest;
 mod pin;
 mod receipt;
+mod retention;
 mod root;
+mod stream;
 
 use std::path::Path;
 
@@ -23,7 +27,7 @@ use bailiwick_proof::note::VerifierKey;
 use serde_json::{Value, json};
 
 use crate::access::{Access, WorkspaceRef};
-use crate::args::{Audit as Command, Global, KeySource};
+use crate::args::{Audit as Command, Check, Global, KeySource};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::out_file;
@@ -36,14 +40,21 @@ use crate::trusted_keys::{self, TrustedKeys, Voucher};
 
 /// Carries out a command about a workspace's log.
 pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Failure> {
+    if let Command::Check(Check { dir: Some(folder), keys }) = &command {
+        return copy::check(folder, &keys.keys);
+    }
     let access = Access::open(global)?;
     match command {
         Command::List(wanted) => list::list(access, &wanted).await,
+        Command::Actions(wanted) => actions::actions(access, wanted).await,
         Command::Export(wanted) => export::export(access, &wanted).await,
+        Command::Retention(wanted) => retention::retention(access, wanted).await,
+        Command::Holds(wanted) => retention::holds(access, wanted).await,
         Command::Receipt(wanted) => receipt::receipt(&Log::of(access).await?, &wanted).await,
         Command::Checkpoint(wanted) => checkpoint::checkpoint(&Log::of(access).await?, &wanted).await,
         Command::Manifest(wanted) => manifest::manifest(&Log::of(access).await?, &wanted).await,
-        Command::Check(keys) => check::check(&Log::of(access).await?, &keys).await,
+        Command::Check(wanted) => check::check(&Log::of(access).await?, &wanted.keys).await,
+        Command::Stream(wanted) => stream::stream(access, wanted).await,
         Command::Root(wanted) => root::root(&Log::of(access).await?, &wanted).await,
         Command::Pin(keys) => pin::pin(&Log::of(access).await?, &keys.keys).await,
     }

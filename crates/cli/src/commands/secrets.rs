@@ -217,7 +217,7 @@ fn confirm(secret: &SecretRef) -> Result<(), Failure> {
 }
 
 /// All of the file or of standard input, if it can be a value.
-fn read_value(source: &ValueSource) -> Result<SecretString, Failure> {
+pub(super) fn read_value(source: &ValueSource) -> Result<SecretString, Failure> {
     let mut value = String::new();
     let (read, from) = match &source.from_file {
         Some(path) => {

@@ -9,19 +9,24 @@ use crate::failure::Failure;
 use crate::output::Answer;
 use crate::proof_file::{MAX_BYTES, ProofFile};
 use crate::statement;
-use crate::trusted_keys;
+use crate::{trusted_keys, witnesses};
 
 /// Verifies a file with the keys given.
 pub(crate) fn run(wanted: &Verify) -> Result<Answer, Failure> {
-    let keys = trusted_keys::given(&wanted.keys.keys)?;
+    let mut keys = trusted_keys::given(&wanted.keys.keys)?;
+    let policy = wanted.policy.as_deref().map(witnesses::policy).transpose()?;
+    keys.extend(policy.iter().flat_map(witnesses::keys));
     let bytes = read(&wanted.file)?;
-    let statement = ProofFile::parse(&bytes)?.verify(&keys)?;
-    let remark = statement::remark(&statement);
+    let file = ProofFile::parse(&bytes)?;
+    let mut statement = file.verify(&keys)?;
+    let unchecked = match &policy {
+        Some(policy) => witnesses::check(&mut statement, file.witnessed(), policy).map(|()| None)?,
+        None => witnesses::mention(&mut statement, file.witnessed()),
+    };
+    let remarks = [statement::remark(&statement).map(str::to_owned), unchecked].into_iter().flatten();
+    let remarks = remarks.collect::<Vec<_>>().join("\n");
     let answer = Answer::one_by(statement, "origin");
-    Ok(match remark {
-        Some(remark) => answer.note(remark),
-        None => answer,
-    })
+    Ok(if remarks.is_empty() { answer } else { answer.note(remarks) })
 }
 
 /// Reads one byte more than there may be at most, so that an endless input ends here.

@@ -44,3 +44,35 @@ fn verify(desk: &Desk, kind: &str, case: &Value) -> crate::desk::Run {
     let keys = known.chain([unknown.as_str()]).flat_map(|vkey| ["--key", vkey]);
     desk.run(&["verify", "case", "-o", "json"].into_iter().chain(keys).collect::<Vec<_>>())
 }
+
+/// Policies, over the checkpoints that they are asked about.
+#[test]
+fn every_policy_is_judged_as_its_file_says() {
+    let desk = Desk::at("http://localhost:1");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/policy.json");
+    let cases: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let vkey = key("bailiwick.example.com/cell/1", 1).verifier().to_string();
+    let some = cases["good"][0]["input"]["checkpoint"].as_str().unwrap();
+    let verify = |case: &Value| {
+        std::fs::write(desk.file("case"), case["input"]["checkpoint"].as_str().unwrap_or(some)).unwrap();
+        std::fs::write(desk.file("policy"), case["input"]["policy"].as_str().unwrap()).unwrap();
+        desk.run(&["verify", "case", "--key", &vkey, "--policy", "policy", "-o", "json"])
+    };
+    for good in cases["good"].as_array().unwrap() {
+        let said = verify(good).json();
+        let names = said["witnesses"].as_array().unwrap().iter().map(|witness| witness["name"].clone());
+        assert_eq!(Value::from_iter(names), good["expect"]["cosigned"], "{}", good["name"]);
+    }
+    for bad in cases["bad"].as_array().unwrap() {
+        let run = verify(bad);
+        if bad["input"].get("checkpoint").is_some() {
+            run.refused(bad["detail"].as_str().unwrap());
+        } else {
+            assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}: {}", bad["name"], run.stderr);
+            assert!(run.stderr.contains("holds no policy"), "{}", run.stderr);
+        }
+    }
+    verify(&cases["good"][0]);
+    let unchecked = desk.run(&["verify", "case", "--key", &vkey]);
+    assert!(unchecked.stderr.contains("nobody has checked the cosignatures in the name of witness.example/"));
+}

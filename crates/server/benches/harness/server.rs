@@ -32,6 +32,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use super::Caller;
 use super::reaper::reaper;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwickd");
@@ -135,6 +136,11 @@ impl Server {
         let request = self.post(&format!("/v1/workspaces/{workspace}/api-keys"), &body);
         let request = request.bearer_auth(&maker.access_token).header("bailiwick-environment", environment);
         Ok(serde_json::from_value(answer(request).await?)?)
+    }
+
+    /// A program with this key.
+    pub(crate) fn caller(&self, workspace: WorkspaceId, key: &CreatedApiKey) -> Caller {
+        Caller::new(self.client.clone(), &self.url, workspace, key.key.clone())
     }
 
     /// Where the private listener is: `127.0.0.1:port`.

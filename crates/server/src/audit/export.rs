@@ -1,4 +1,4 @@
-//! The export: a stretch of a log, streamed as NDJSON or CSV.
+//! The export: a stretch of a log, streamed as NDJSON, as CSV, or under the names of OCSF.
 //!
 //! # Invariants
 //! - The entry `audit.exported` is committed before the first byte: no entry, no bytes.
@@ -8,11 +8,12 @@
 //! - A cell of CSV is quoted and never begins a formula (CWE-1236).
 
 mod csv;
+mod ocsf;
 
 use std::str::FromStr;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use bailiwick_proof::log::Log;
 use futures_util::{Stream, TryStreamExt as _, stream};
@@ -40,29 +41,40 @@ pub enum Format {
     Ndjson,
     /// RFC 4180 with a heading; each cell quoted.
     Csv,
+    /// An event under the names of OCSF on each line, for a SIEM.
+    Ocsf,
 }
 
 /// The word names no format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a format is ndjson or csv")]
+#[error("a format is ndjson, csv or ocsf")]
 pub struct UnknownFormat;
 
 impl Format {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 2] = [Self::Ndjson, Self::Csv];
+    pub const ALL: [Self; 3] = [Self::Ndjson, Self::Csv, Self::Ocsf];
 
-    /// The word, which is also the ending of a file.
+    /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
+            Self::Ocsf => "ocsf",
+        }
+    }
+
+    /// How the name of a file ends.
+    const fn ending(self) -> &'static str {
+        match self {
+            Self::Ndjson | Self::Csv => self.as_str(),
+            Self::Ocsf => "ocsf.ndjson",
         }
     }
 
     const fn media(self) -> &'static str {
         match self {
-            Self::Ndjson => "application/x-ndjson",
+            Self::Ndjson | Self::Ocsf => "application/x-ndjson",
             Self::Csv => "text/csv; charset=utf-8",
         }
     }
@@ -150,19 +162,23 @@ pub(super) async fn export(
     settle_if_possible(&ledger, log).await?;
     let mut tx = changes.db.workspace_tx(&granted).await?;
     let now = tx.context().received_at;
+    // What is below was pruned, and whoever reads the export is told so.
+    let first = ledger::cut_of(&mut tx, &ledger).await.map_err(ReadError::from)?.map_or(0, |cut| cut.to);
     let stretch = Stretch { from: wanted.from, to: wanted.to.map_or(now, |to| to.min(now)) };
     let meta = json!({
         "format": format.as_str(), "from_ms": stretch.from.map(millis), "to_ms": millis(stretch.to),
+        "first_seq": first,
     });
     let entry = Entry::about(Action::AuditExported, granted.workspace()).with(meta);
     let recorded = ledger::stage(&mut tx, &changes.entropy, entry);
     tx.commit(recorded).await?;
-    let name = format!("audit-{}-{}.{}", granted.environment(), millis(stretch.to), format.as_str());
+    let name = format!("audit-{}-{}.{}", granted.environment(), millis(stretch.to), format.ending());
     let walk = Walk { granted, changes, ledger, log, format, stretch, after: None };
     let mut response = Body::from_stream(walk.stream()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("bailiwick-first-seq"), HeaderValue::from(first));
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
     headers
         .insert(header::CONTENT_DISPOSITION, disposition.map_err(|error| Problem::internal("name an export", &error))?);
@@ -209,6 +225,7 @@ impl Walk {
                 text.push('\n');
             }
             Format::Csv => csv::line(event, text)?,
+            Format::Ocsf => ocsf::line(event, text)?,
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::ops::{self, EventFault, ManifestOf, ReadError, RecordError};
 use crate::authz::{Granted, may};
 use crate::db::Db;
 use crate::http::{Changes, Code, FieldError, Json, ListQuery, Mutation, Page, PathId, Problem, Query, Reply, Unread};
-use crate::ledger::{Ledger, LedgerError, Mismatch, ProveError};
+use crate::ledger::{Cut, Ledger, LedgerError, Mismatch, ProveError};
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 5;
@@ -70,7 +70,7 @@ pub struct ConsistencyQuery {
 /// Records events of the caller's own; answers when they have their numbers.
 ///
 /// # Errors
-/// `action_reserved`, `event_too_large`, `invalid_body`, `ingest_queue_full`, and those of every change.
+/// `action_reserved`, `action_not_registered`, `event_too_large`, `invalid_body`, `ingest_queue_full`, and those of every change.
 pub async fn record(
     granted: Granted<may::RecordEvent>,
     State(changes): State<Changes>,
@@ -124,8 +124,8 @@ pub async fn page(
     if words.into_iter().flatten().any(|word| word.contains('\0')) {
         return Err(Problem::new(Code::InvalidParameter).detail("A filter holds no null character."));
     }
-    let rows = ops::list(granted, db, ledger, &filter, after, limit).await?;
-    Ok(Page::cut(rows, limit, LIST, |row| row.id.uuid()))
+    let (events, next) = ops::list(granted, db, ledger, &filter, after, limit).await?;
+    Ok(Page::up_to(events, LIST, next))
 }
 
 fn moment(name: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, Problem> {
@@ -161,7 +161,8 @@ pub async fn receipt(
     PathId(event): PathId<EventId>,
     Query(query): Query<ReceiptQuery>,
 ) -> Result<Response, Problem> {
-    let receipt = ops::receipt(&granted, &db, &ledger, event, &fields(query.open.as_deref())?).await?;
+    let open = fields(query.open.as_deref())?;
+    let receipt = ops::receipt(&granted, &db, &ledger, event, &open).await?;
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{event}.tlog-proof\""))
         .map_err(|error| Problem::internal("name a receipt", &error))?;
     Ok(text(receipt.to_string(), Some(disposition)))
@@ -259,6 +260,10 @@ impl From<RecordError> for Problem {
 /// The problem of one event, with where it stands.
 fn refused(at: usize, fault: &EventFault) -> Problem {
     let (code, member, word, detail) = match fault {
+        EventFault::NotRegistered => {
+            let code = Code::ActionNotRegistered;
+            (code, "action", "not_registered", code.advice().to_owned())
+        }
         EventFault::Reserved => (Code::ActionReserved, "action", "reserved", Code::ActionReserved.advice().to_owned()),
         EventFault::TooLarge => {
             let detail = format!("meta has at most {MAX_META_BYTES} bytes; keep the rest elsewhere and name it here.");
@@ -276,6 +281,7 @@ impl From<ReadError> for Problem {
             ReadError::NotFound => Self::new(Code::NotFound),
             ReadError::Cursor => Self::new(Code::InvalidCursor),
             ReadError::Prove(ProveError::Mismatch(mismatch)) => mismatch.into(),
+            ReadError::Prove(ProveError::Pruned(cut)) => pruned(&cut),
             ReadError::Prove(ProveError::NoCheckpoint { size }) => {
                 Self::new(Code::NoCheckpoint).detail(format!("No checkpoint was published at size {size}."))
             }
@@ -289,6 +295,21 @@ impl From<ReadError> for Problem {
             ReadError::Prove(error @ ProveError::MalformedCheckpoint { .. }) => Self::internal("prove", &error),
         }
     }
+}
+
+/// What went by retention, with the entry that says so.
+fn pruned(cut: &Cut) -> Problem {
+    let text = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+    let detail = format!(
+        "Entries below {} were pruned by the log's retention on {}: if this was one, it is gone.",
+        cut.to,
+        cut.at.date()
+    );
+    Problem::new(Code::EntryPruned)
+        .detail(detail)
+        .member("pruned_to", json!(cut.to))
+        .member("pruned_at", json!(text(cut.at)))
+        .member("event_id", json!(cut.event.to_string()))
 }
 
 impl From<Mismatch> for Problem {
@@ -310,6 +331,7 @@ impl From<LedgerError> for Problem {
             LedgerError::Vault(error) => error.into(),
             LedgerError::NoSuchLog => Self::new(Code::NoCheckpoint).detail("Nothing was recorded in this log yet."),
             LedgerError::Behind { .. }
+            | LedgerError::Frozen { .. }
             | LedgerError::Forked { .. }
             | LedgerError::UnknownGeneration { .. }
             | LedgerError::ForgedCheckpoint { .. } => {

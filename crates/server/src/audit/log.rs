@@ -23,7 +23,7 @@ const PARTIAL: HeaderValue = HeaderValue::from_static("no-store");
 ///
 /// # Errors
 /// `not_found` for what is no resource of the log, is not covered by the newest checkpoint, or holds entries of projects that the caller may not
-/// see; `no_checkpoint`, `ledger_mismatch`, `ledger_frozen`, `anchor_unavailable`.
+/// see; `no_checkpoint`, `entry_pruned`, `ledger_mismatch`, `ledger_frozen`, `anchor_unavailable`.
 pub async fn read(
     granted: Granted<may::ReadAudit>,
     State(db): State<Db>,
@@ -32,7 +32,7 @@ pub async fn read(
 ) -> Result<Response, Problem> {
     match path.parse().map_err(|_| Problem::new(Code::NotFound))? {
         Resource::Checkpoint => Ok(text(ops::checkpoint(&granted, &ledger).await?.note, None)),
-        Resource::Tile(tile) => Ok(bytes(tile, ops::tile(&granted, &db, tile).await?)),
+        Resource::Tile(tile) => Ok(bytes(tile, ops::tile(&granted, &db, &ledger, tile).await?)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Record, read and prove.
 
+use std::collections::BTreeSet;
+
 use bailiwick_proof::canonical;
 use bailiwick_proof::commitment::Field;
 use bailiwick_proof::consistency::Pair;
@@ -12,12 +14,15 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::actions;
 use super::model::{
     AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent, RecordedEvent, RecordedEvents, Row,
 };
-use super::sql::{self, SealedRow, Wanted};
+use super::page::Published;
+use super::search::{self, Found, Wanted};
+use super::sql::{self, SealedRow};
 use crate::authz::{Granted, may};
-use crate::db::{Authority, Db, DbError, WorkspaceTx};
+use crate::db::{Authority, Db, DbError, RecordingTx, WorkspaceTx};
 use crate::http::{Begun, Changes, Idempotency, Problem, Reply};
 use crate::ledger::{
     self, CatchUpError, Entry, Ledger, LedgerError, Mismatch, Numbered, Outcome, ProveError, Signed, ToldEvent,
@@ -55,6 +60,9 @@ pub enum EventFault {
     /// The action begins with a word of ours.
     #[error("the action begins with a word of ours")]
     Reserved,
+    /// The action is not registered.
+    #[error("the action is not registered")]
+    NotRegistered,
     /// Meta is too large.
     #[error("meta has more than {MAX_META_BYTES} bytes")]
     TooLarge,
@@ -145,6 +153,7 @@ pub async fn record(
             Begun::Replay(reply) => return Ok(reply),
             Begun::Fresh(change) => change,
         };
+        refuse_unregistered(&mut change.tx, told).await?;
         match ledger::record(ledger, &mut change.tx, told).await? {
             Outcome::Numbered(numbered, recorded) => {
                 let reply = answer(granted, numbered).map_err(RecordError::Change)?;
@@ -160,13 +169,24 @@ pub async fn record(
     Err(RecordError::Backlog)
 }
 
+/// Before the log is locked, and in the transaction that numbers: whatever is registered no more when it begins is refused.
+async fn refuse_unregistered(tx: &mut RecordingTx, told: &[ToldEvent]) -> Result<(), RecordError> {
+    let asked: BTreeSet<&str> = told.iter().map(|told| told.entry.action()).collect();
+    let asked: Vec<String> = asked.into_iter().map(str::to_owned).collect();
+    let known = actions::registered(tx, &asked).await.map_err(LedgerError::from)?;
+    match told.iter().position(|told| !known.iter().any(|known| known == told.entry.action())) {
+        Some(at) => Err(RecordError::Event { at, fault: EventFault::NotRegistered }),
+        None => Ok(()),
+    }
+}
+
 fn answer(granted: &Granted<may::RecordEvent>, numbered: Vec<Numbered>) -> Result<Reply, Problem> {
     let events = numbered.into_iter().map(|Numbered { event, seq }| RecordedEvent { id: event, seq }).collect();
     let location = format!("/v1/workspaces/{}/audit/events", granted.workspace());
     Reply::created(location, &RecordedEvents { events })
 }
 
-/// A page of events, the newest first: one more than `limit`, to tell whether there are more.
+/// A page of events, the newest first, with the event after which the next one begins.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -177,26 +197,31 @@ pub async fn list(
     filter: &Filter,
     after: Option<Uuid>,
     limit: u16,
-) -> Result<Vec<AuditEvent>, ReadError> {
+) -> Result<(Vec<AuditEvent>, Option<Uuid>), ReadError> {
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
     let wanted = wanted(ledger, log, filter).await?;
     let mut tx = db.workspace_tx(granted).await?;
-    if let Some(after) = after
-        && sql::get(&mut tx, Id::from_uuid(after)).await?.is_none()
-    {
-        return Err(ReadError::Cursor);
-    }
-    let rows = sql::list(&mut tx, &wanted, after, limit).await?;
-    let places: Vec<(u32, u64)> =
-        rows.iter().map(|SealedRow { row, .. }| (row.stored.generation, row.stored.seq)).collect();
+    let found = match search::page(&mut tx, &wanted, after, limit).await {
+        // What came after it in this order is older, and went with it.
+        Err(ReadError::Cursor) if is_pruned(&mut tx, ledger, after).await? => Found { rows: Vec::new(), next: None },
+        found => found?,
+    };
+    let Found { rows, next } = found;
+    let places: Vec<(u32, u64)> = rows.iter().map(|found| found.row.place()).collect();
     let leaves = ledger::leaves(&mut tx, &places).await?;
     tx.finish_reading().await?;
     let mut shown = Vec::with_capacity(rows.len());
     for (row, leaf) in rows.into_iter().zip(leaves) {
         shown.push(opened(ledger, log, row).await?.show(log, leaf));
     }
-    Ok(shown)
+    Ok((shown, next))
+}
+
+/// Whether the event of a cursor went by retention.
+async fn is_pruned(tx: &mut WorkspaceTx, ledger: &Ledger, after: Option<Uuid>) -> Result<bool, ReadError> {
+    let cut = ledger::cut_of(tx, ledger).await?;
+    Ok(cut.zip(after).is_some_and(|(cut, after)| ledger::went_with(&cut, Id::from_uuid(after))))
 }
 
 /// One event with its neighbours.
@@ -235,7 +260,11 @@ pub async fn receipt(
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
     let row = row_of(granted, db, ledger, event).await?;
-    let signed = ledger.checkpoint(log).await?;
+    let signed = ledger.checkpoint_over(log, row.stored.generation).await?;
+    if row.stored.seq >= signed.size && signed.generation == row.stored.generation {
+        // A restore came before it was signed, and its generation is not signed any more.
+        return Err(ProveError::NoCheckpoint { size: row.stored.seq + 1 }.into());
+    }
     receipt_at(granted, db, &row, event, (&signed, open)).await
 }
 
@@ -247,6 +276,17 @@ pub async fn checkpoint(granted: &Granted<may::ReadAudit>, ledger: &Ledger) -> R
     let log = log_of(granted);
     ledger.settle(log).await?;
     Ok(ledger.checkpoint(log).await?)
+}
+
+/// The newest checkpoints that were published, the newest first.
+///
+/// # Errors
+/// [`ReadError`].
+pub(super) async fn published(granted: &Granted<may::ReadAudit>, db: &Db) -> Result<Vec<Published>, ReadError> {
+    let mut tx = db.workspace_tx(granted).await?;
+    let published = sql::published(&mut tx).await?;
+    tx.finish_reading().await?;
+    Ok(published)
 }
 
 /// That the checkpoint at one published size is extended by that at another, the newest if none is named.
@@ -270,11 +310,21 @@ pub async fn consistency(
 /// The bytes of a tile.
 ///
 /// # Errors
-/// [`ReadError::NotFound`] for one that the newest checkpoint does not cover, or that the caller may not see; a [`Mismatch`] when the log is
-/// damaged.
-pub async fn tile(granted: &Granted<may::ReadAudit>, db: &Db, tile: Tile) -> Result<Vec<u8>, ReadError> {
+/// [`ReadError::NotFound`] for one that the newest checkpoint does not cover, or that the caller may not see; [`ProveError::Pruned`] for one
+/// of entries that went; a [`Mismatch`] when the log is damaged.
+pub async fn tile(
+    granted: &Granted<may::ReadAudit>,
+    db: &Db,
+    ledger: &Ledger,
+    tile: Tile,
+) -> Result<Vec<u8>, ReadError> {
     let mut tx = db.workspace_tx(granted).await?;
-    let bytes = ledger::read_tile(&mut tx, tile).await?;
+    let bytes = match ledger::read_tile(&mut tx, tile).await {
+        Err(ProveError::Mismatch(mismatch)) => {
+            return Err(ledger::unless_pruned(&mut tx, ledger, mismatch).await?.into());
+        }
+        read => read?,
+    };
     tx.finish_reading().await?;
     bytes.ok_or(ReadError::NotFound)
 }
@@ -373,7 +423,7 @@ async fn wanted(ledger: &Ledger, log: Log, filter: &Filter) -> Result<Wanted, Re
 /// Why an event is not there: it never was, or entries are gone where it would stand.
 async fn absent(mut tx: WorkspaceTx, ledger: &Ledger, event: EventId) -> ReadError {
     match ledger::missing_near(&mut tx, ledger, event).await {
-        Ok(Some(mismatch)) => mismatch.into(),
+        Ok(Some(missing)) => missing.into(),
         Ok(None) => ReadError::NotFound,
         Err(error) => error.into(),
     }

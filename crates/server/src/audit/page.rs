@@ -10,6 +10,7 @@ mod export;
 mod filter;
 mod party;
 mod show;
+mod timeline;
 
 use askama::Template;
 use axum::extract::State;
@@ -21,6 +22,7 @@ use self::filter::FilterForm;
 pub use self::filter::PageQuery;
 use self::party::{Names, Party};
 pub use self::show::{Opened, receipt, show};
+pub(in crate::audit) use self::timeline::Published;
 use super::http;
 use super::model::AuditEvent;
 use crate::authz::{Granted, may};

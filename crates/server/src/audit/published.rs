@@ -71,6 +71,16 @@ pub async fn cell_keys(State(ledger): State<Ledger>) -> Result<Response, Problem
     Ok(key_set(ledger::published_keys_of_cell(&ledger).await.map_err(ReadError::from)?))
 }
 
+/// The cell's newest checkpoint that witnesses have cosigned, with their lines, for everybody: one that the operator's policy is content
+/// with, if there is one. Without witnesses, the newest.
+///
+/// # Errors
+/// Those of the database, the vault and the anchor store.
+pub async fn cell_checkpoint(State(ledger): State<Ledger>) -> Result<Response, Problem> {
+    let signed = ledger::cell_checkpoint(&ledger).await.map_err(ReadError::from)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], signed.note).into_response())
+}
+
 fn key_set(set: impl Serialize) -> Response {
     let mut response = Json(set).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));

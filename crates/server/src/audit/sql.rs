@@ -1,4 +1,4 @@
-//! Entries of one log, the newest first.
+//! Entries of one log.
 
 use bailiwick_proof::id::{EventId, Id};
 use time::OffsetDateTime;
@@ -6,25 +6,26 @@ use uuid::Uuid;
 
 use super::export::Stretch;
 use super::model::Row;
+use super::page::Published;
 use crate::db::{DbError, WorkspaceTx};
 use crate::ledger::{SealedOpenings, Stored};
 
 /// An entry's row beside that of its openings.
-struct Joined {
-    event_id: Uuid,
-    project_id: Option<Uuid>,
-    generation: i32,
-    seq: i64,
-    action: String,
-    recorded_at: OffsetDateTime,
-    entry: Vec<u8>,
-    actor: Option<Vec<u8>>,
-    ip: Option<Vec<u8>>,
-    meta: Option<Vec<u8>>,
-    target: Option<Vec<u8>>,
-    actor_subject: Option<i64>,
-    meta_subject: Option<i64>,
-    target_subject: Option<i64>,
+pub(super) struct Joined {
+    pub(super) event_id: Uuid,
+    pub(super) project_id: Option<Uuid>,
+    pub(super) generation: i32,
+    pub(super) seq: i64,
+    pub(super) action: String,
+    pub(super) recorded_at: OffsetDateTime,
+    pub(super) entry: Vec<u8>,
+    pub(super) actor: Option<Vec<u8>>,
+    pub(super) ip: Option<Vec<u8>>,
+    pub(super) meta: Option<Vec<u8>>,
+    pub(super) target: Option<Vec<u8>>,
+    pub(super) actor_subject: Option<i64>,
+    pub(super) meta_subject: Option<i64>,
+    pub(super) target_subject: Option<i64>,
 }
 
 /// An entry whose openings are still sealed.
@@ -49,55 +50,6 @@ impl From<Joined> for SealedRow {
         };
         Self { row, sealed: SealedOpenings { actor, ip, meta, target, actor_subject, meta_subject, target_subject } }
     }
-}
-
-/// What a list is narrowed to, as the database finds it: values by each of their blind indexes.
-pub(super) struct Wanted {
-    pub(super) action: Option<String>,
-    pub(super) actor: Option<Vec<Vec<u8>>>,
-    pub(super) target: Option<Vec<Vec<u8>>>,
-    pub(super) from: Option<OffsetDateTime>,
-    pub(super) to: Option<OffsetDateTime>,
-}
-
-/// One more than `limit`, to tell whether there are more.
-pub(super) async fn list(
-    tx: &mut WorkspaceTx,
-    wanted: &Wanted,
-    after: Option<Uuid>,
-    limit: u16,
-) -> Result<Vec<SealedRow>, DbError> {
-    let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
-    let rows = sqlx::query_as!(
-        Joined,
-        r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action,
-             CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at ELSE 'epoch' END AS "recorded_at!",
-             e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?", o.target_sealed AS "target?",
-             o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?", o.target_subject AS "target_subject?"
-         FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
-             AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
-         WHERE e.workspace_id = $1 AND e.environment = $2
-           AND ($3::text IS NULL OR e.action = $3)
-           AND ($4::bytea[] IS NULL OR o.actor_index = ANY ($4))
-           AND ($5::bytea[] IS NULL OR o.target_index = ANY ($5))
-           AND ($6::timestamptz IS NULL OR e.recorded_at >= $6)
-           AND ($7::timestamptz IS NULL OR e.recorded_at < $7)
-           AND ($8::uuid IS NULL OR (e.generation, e.seq) < (SELECT c.generation, c.seq FROM ledger_entries c
-               WHERE c.workspace_id = $1 AND c.environment = $2 AND c.event_id = $8))
-         ORDER BY e.generation DESC, e.seq DESC LIMIT $9"#,
-        workspace,
-        environment,
-        wanted.action,
-        wanted.actor.as_deref(),
-        wanted.target.as_deref(),
-        wanted.from,
-        wanted.to,
-        after,
-        i64::from(limit) + 1
-    )
-    .fetch_all(tx.connection()?)
-    .await?;
-    Ok(rows.into_iter().map(SealedRow::from).collect())
 }
 
 /// So many entries of a stretch after this place, in the order of the log.
@@ -140,13 +92,15 @@ pub(super) async fn get(tx: &mut WorkspaceTx, event: EventId) -> Result<Option<S
     let (workspace, environment) = (tx.workspace().uuid(), tx.environment().as_str());
     let row = sqlx::query_as!(
         Joined,
-        r#"SELECT e.event_id, e.project_id, e.generation, e.seq, e.action,
+        // Found before it is ordered, or the log may be walked in its order until the id comes by.
+        r#"WITH named AS MATERIALIZED (SELECT event_id, project_id, generation, seq, action, recorded_at, entry FROM ledger_entries
+             WHERE workspace_id = $1 AND environment = $2 AND event_id = $3)
+         SELECT e.event_id, e.project_id, e.generation, e.seq, e.action,
              CASE WHEN e.recorded_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.recorded_at ELSE 'epoch' END AS "recorded_at!",
              e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?", o.target_sealed AS "target?",
              o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?", o.target_subject AS "target_subject?"
-         FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
-             AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
-         WHERE e.workspace_id = $1 AND e.environment = $2 AND e.event_id = $3
+         FROM named e LEFT JOIN ledger_openings o ON o.workspace_id = $1 AND o.environment = $2
+             AND o.generation = e.generation AND o.seq = e.seq
          ORDER BY e.generation, e.seq LIMIT 1"#,
         workspace,
         environment,
@@ -177,4 +131,22 @@ pub(super) async fn neighbours(
     .fetch_one(tx.connection()?)
     .await?;
     Ok((row.before.map(Id::from_uuid), row.after.map(Id::from_uuid)))
+}
+
+/// The newest checkpoints of the log, the newest first.
+pub(super) async fn published(tx: &mut WorkspaceTx) -> Result<Vec<Published>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT generation, size, signed_at FROM ledger_checkpoints WHERE workspace_id = $1 AND environment = $2
+         ORDER BY generation DESC, size DESC LIMIT 120",
+        tx.workspace().uuid(),
+        tx.environment().as_str()
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let published = rows.into_iter().map(|row| Published {
+        generation: u32::try_from(row.generation).unwrap_or_default(),
+        size: u64::try_from(row.size).unwrap_or_default(),
+        signed_at: row.signed_at,
+    });
+    Ok(published.collect())
 }

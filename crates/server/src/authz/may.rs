@@ -46,6 +46,14 @@ pub enum ReadErasures {}
 pub enum EraseSubject {}
 /// See [`Permission::ExportAudit`].
 pub enum ExportAudit {}
+/// See [`Permission::StreamAudit`].
+pub enum StreamAudit {}
+/// See [`Permission::ManageActions`].
+pub enum ManageActions {}
+/// See [`Permission::ReadRetention`].
+pub enum ReadRetention {}
+/// See [`Permission::ManageRetention`].
+pub enum ManageRetention {}
 
 impl Needs for ReadWorkspace {
     const PERMISSION: Permission = Permission::ReadWorkspace;
@@ -103,4 +111,16 @@ impl Needs for EraseSubject {
 }
 impl Needs for ExportAudit {
     const PERMISSION: Permission = Permission::ExportAudit;
+}
+impl Needs for StreamAudit {
+    const PERMISSION: Permission = Permission::StreamAudit;
+}
+impl Needs for ManageActions {
+    const PERMISSION: Permission = Permission::ManageActions;
+}
+impl Needs for ReadRetention {
+    const PERMISSION: Permission = Permission::ReadRetention;
+}
+impl Needs for ManageRetention {
+    const PERMISSION: Permission = Permission::ManageRetention;
 }

@@ -45,11 +45,19 @@ pub enum Permission {
     EraseSubject,
     /// Take whole stretches of the audit log out, which leaves an entry.
     ExportAudit,
+    /// Have the audit log streamed to a bucket of one's own, and see how far that is.
+    StreamAudit,
+    /// Say which actions programs may record.
+    ManageActions,
+    /// See for how long the audit log is kept, and what holds it.
+    ReadRetention,
+    /// Say for how long the audit log is kept, and hold it.
+    ManageRetention,
 }
 
 impl Permission {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::ReadWorkspace,
         Self::ReadMembers,
         Self::ReadProjects,
@@ -69,6 +77,10 @@ impl Permission {
         Self::ReadErasures,
         Self::EraseSubject,
         Self::ExportAudit,
+        Self::StreamAudit,
+        Self::ManageActions,
+        Self::ReadRetention,
+        Self::ManageRetention,
     ];
 
     /// The name in answers and in the documentation: `noun.verb`.
@@ -94,6 +106,10 @@ impl Permission {
             Self::ReadErasures => "erasures.read",
             Self::EraseSubject => "subjects.erase",
             Self::ExportAudit => "audit.export",
+            Self::StreamAudit => "audit.stream",
+            Self::ManageActions => "actions.manage",
+            Self::ReadRetention => "retention.read",
+            Self::ManageRetention => "retention.manage",
         }
     }
 
@@ -131,7 +147,7 @@ impl PermissionSet {
     /// Everything there is.
     pub const ALL: Self = Self::of(&Permission::ALL);
     /// What takes no way back, and a person therefore: an owner, who signed in a moment ago. No key has it, and no other role.
-    pub const OWNERS_ALONE: Self = Self::of(&[Permission::EraseSubject]);
+    pub const OWNERS_ALONE: Self = Self::of(&[Permission::EraseSubject, Permission::ManageRetention]);
     /// What is left to a key that is confined to a project: its project, that project's trail and secrets, and nothing of
     /// the workspace.
     pub const WITHIN_PROJECT: Self = Self::of(&[

@@ -47,6 +47,7 @@ impl Role {
                 P::ReadKeys,
                 P::ReadAudit,
                 P::ReadSecrets,
+                P::ReadRetention,
             ]),
             Self::Member | Self::Viewer => PermissionSet::of(&[P::ReadWorkspace, P::ReadMembers, P::ReadProjects]),
             Self::Billing => PermissionSet::of(&[P::ReadWorkspace]),

@@ -46,12 +46,22 @@ pub enum Kind {
     Service,
     /// A sign-in that was asked for.
     Challenge,
+    /// For how long a log is kept, and what holds it.
+    Retention,
 }
 
 impl Kind {
     /// Each of them.
-    pub const ALL: [Self; 7] =
-        [Self::ApiKey, Self::Membership, Self::User, Self::Session, Self::RefreshToken, Self::Service, Self::Challenge];
+    pub const ALL: [Self; 8] = [
+        Self::ApiKey,
+        Self::Membership,
+        Self::User,
+        Self::Session,
+        Self::RefreshToken,
+        Self::Service,
+        Self::Challenge,
+        Self::Retention,
+    ];
 
     /// Where such rows stand.
     #[must_use]
@@ -64,6 +74,7 @@ impl Kind {
             Self::RefreshToken => "refresh_tokens",
             Self::Service => "internal_credentials",
             Self::Challenge => "sign_in_challenges",
+            Self::Retention => "ledger_retention",
         }
     }
 
@@ -78,6 +89,7 @@ impl Kind {
             Self::RefreshToken => "refresh-token-row/v1",
             Self::Service => "internal-credential-row/v1",
             Self::Challenge => "challenge-row/v1",
+            Self::Retention => "retention-row/v1",
         }
     }
 }
@@ -94,6 +106,7 @@ impl Kind {
             Self::RefreshToken => 5,
             Self::Service => 6,
             Self::Challenge => 7,
+            Self::Retention => 8,
         }
     }
 
@@ -160,6 +173,7 @@ struct Keys {
     refresh_token: RowKeys,
     service: RowKeys,
     challenge: RowKeys,
+    retention: RowKeys,
     stamp: RowKeys,
     code: RowKeys,
 }
@@ -174,6 +188,7 @@ impl Keys {
             refresh_token: vault.row_keys(Kind::RefreshToken.label()).await?,
             service: vault.row_keys(Kind::Service.label()).await?,
             challenge: vault.row_keys(Kind::Challenge.label()).await?,
+            retention: vault.row_keys(Kind::Retention.label()).await?,
             stamp: vault.row_keys(STAMP).await?,
             code: vault.row_keys(CODE).await?,
         })
@@ -188,6 +203,7 @@ impl Keys {
             Kind::RefreshToken => &self.refresh_token,
             Kind::Service => &self.service,
             Kind::Challenge => &self.challenge,
+            Kind::Retention => &self.retention,
         }
     }
 }
@@ -313,9 +329,11 @@ impl Notary {
     }
 }
 
-/// An id's bytes in words, or a digest's.
+/// An id's bytes in words, or a digest's; an environment is its word.
 fn words(id: &[u8]) -> String {
-    Uuid::from_slice(id).map_or_else(|_| hex(id), |id| id.to_string())
+    let word =
+        std::str::from_utf8(id).ok().filter(|word| word.len() < 16 && word.bytes().all(|b| b.is_ascii_lowercase()));
+    word.map_or_else(|| Uuid::from_slice(id).map_or_else(|_| hex(id), |id| id.to_string()), str::to_owned)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -110,15 +110,23 @@ impl Cell {
 
     /// The ledger, with the vault.
     pub(super) async fn ledger(&self, vault: Vault) -> anyhow::Result<Ledger> {
-        let parts = ledger::Parts {
+        Ok(Ledger::open(self.parts(vault).await?).await?)
+    }
+
+    /// The ledger beside a database that may be behind it.
+    pub(super) async fn ledger_after_restore(&self, vault: Vault) -> anyhow::Result<Ledger> {
+        Ok(Ledger::open_after_restore(self.parts(vault).await?).await?)
+    }
+
+    async fn parts(&self, vault: Vault) -> anyhow::Result<ledger::Parts> {
+        Ok(ledger::Parts {
             db: self.db().clone(),
             vault,
             clock: Clock::system(),
             entropy: Entropy::system(),
             anchor: self.anchor().await?,
             facts: self.facts().await?,
-        };
-        Ok(Ledger::open(parts).await?)
+        })
     }
 
     pub(super) async fn close(self) -> anyhow::Result<()> {

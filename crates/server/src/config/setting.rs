@@ -128,6 +128,20 @@ pub const SETTINGS: &[Setting] = &[
         about: "Jobs that this node runs at once, 0 to 1000. With 0 it leaves all of them to other nodes, mail among \
                 them; some node has to have workers.",
     },
+    Setting {
+        key: "stream.networks",
+        kind: Kind::List,
+        default: None,
+        secret: false,
+        about: "Private networks (CIDR) in which the buckets may be to which customers have their audit logs streamed; none, if none is \
+                named: public addresses alone. `http` is spoken with loopback addresses in them, and with nothing else.",
+    },
+    text(
+        "witness.policy_file",
+        None,
+        "File with the policy that names the witnesses of this cell's log, each with its URL, and the quorum (C2SP tlog-policy). Each \
+         new checkpoint is sent to all of them; the quorum says which cosigned checkpoint is handed out. Without it nobody is asked.",
+    ),
     text("mail.from", None, "Sender of all mail, such as `Bailiwick <no-reply@bailiwick.example>`."),
     secret(
         "mail.smtp_url",

@@ -31,10 +31,17 @@ pub(crate) enum Flash {
     SecretDeleted,
     SecretRotationOpened,
     SecretRotationReady,
+    StreamSet,
+    StreamRemoved,
+    ActionRegistered,
+    ActionRetired,
+    RetentionSet,
+    HoldOpened,
+    HoldReleased,
 }
 
 impl Flash {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 22] = [
         Self::SignedIn,
         Self::SignedOut,
         Self::SessionOver,
@@ -50,6 +57,13 @@ impl Flash {
         Self::SecretDeleted,
         Self::SecretRotationOpened,
         Self::SecretRotationReady,
+        Self::StreamSet,
+        Self::StreamRemoved,
+        Self::ActionRegistered,
+        Self::ActionRetired,
+        Self::RetentionSet,
+        Self::HoldOpened,
+        Self::HoldReleased,
     ];
 
     /// `Set-Cookie` for the next page.
@@ -74,6 +88,13 @@ impl Flash {
             Self::SecretDeleted => "secret-deleted",
             Self::SecretRotationOpened => "secret-rotation-opened",
             Self::SecretRotationReady => "secret-rotation-ready",
+            Self::StreamSet => "stream-set",
+            Self::StreamRemoved => "stream-removed",
+            Self::ActionRegistered => "action-registered",
+            Self::ActionRetired => "action-retired",
+            Self::RetentionSet => "retention-set",
+            Self::HoldOpened => "hold-opened",
+            Self::HoldReleased => "hold-released",
         }
     }
 
@@ -102,7 +123,14 @@ impl Flash {
             Self::SecretRotationOpened => {
                 "The new version is stored, and both are valid. Deploy it, then say so below."
             }
+            Self::StreamSet => "The stream is set. It writes from the first entry on.",
+            Self::StreamRemoved => "The stream is removed. What is in the bucket stays.",
             Self::SecretRotationReady => "Noted. The older versions are revoked now.",
+            Self::ActionRegistered => "The action is registered. Your programs may record it.",
+            Self::ActionRetired => "The action is retired. What was recorded of it stays in the log.",
+            Self::RetentionSet => "The setting is changed. What is shorter takes effect a week from now.",
+            Self::HoldOpened => "The hold is open. Nothing of this log goes until it is released.",
+            Self::HoldReleased => "The hold is released.",
         }
     }
 

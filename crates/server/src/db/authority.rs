@@ -94,6 +94,8 @@ pub enum Unrecorded {
     Sequenced,
     /// A checkpoint was signed over entries that are there.
     Signed,
+    /// A witness was asked, and what it said of a checkpoint was kept.
+    Cosigned,
     /// A node told how far it has followed the feed, or fenced one that is silent.
     Followed,
     /// A data key was made or wrapped anew, or uses of it were reserved.

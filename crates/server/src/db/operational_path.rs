@@ -1,6 +1,8 @@
 //! Where a tenant's wall is crossed, or nobody's is entered: each way with its name, its reason and what it reaches.
 
-use std::fmt::Write as _;
+mod reference;
+
+pub use self::reference::reference_markdown;
 
 /// A piece of the server's own work that no tenant's authority covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,10 +41,20 @@ pub enum OperationalPath {
     PublishManifest,
     /// A log's line of a manifest is shown.
     ShowManifest,
+    /// Logs that have gone on since their customers' buckets were written are found, and how far those are is written down.
+    StreamLogs,
+    /// Witnesses are asked to cosign the cell's checkpoints.
+    AskWitnesses,
     /// A log gets another key.
     RotateLedgerKey,
     /// Every log is checked against rows, links, roots and journal.
     VerifyLedger,
+    /// An operator has a frozen log signed again.
+    UnfreezeLedger,
+    /// A restored log goes on in another generation.
+    OpenGeneration,
+    /// Entries that are older than a log's retention go.
+    PruneLedger,
     /// What changed is read into the node's memory, and how far that went is told.
     FollowFeed,
     /// Changes that every node has read go.
@@ -77,7 +89,7 @@ pub enum OperationalPath {
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 39] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
@@ -95,8 +107,13 @@ impl OperationalPath {
         Self::PublishDailyRoots,
         Self::PublishManifest,
         Self::ShowManifest,
+        Self::AskWitnesses,
+        Self::StreamLogs,
         Self::RotateLedgerKey,
         Self::VerifyLedger,
+        Self::UnfreezeLedger,
+        Self::OpenGeneration,
+        Self::PruneLedger,
         Self::FollowFeed,
         Self::ExpireChanges,
         Self::NoteKeyUses,
@@ -135,8 +152,13 @@ impl OperationalPath {
             Self::PublishDailyRoots => "publish_daily_roots",
             Self::PublishManifest => "publish_manifest",
             Self::ShowManifest => "show_manifest",
+            Self::StreamLogs => "stream_logs",
+            Self::AskWitnesses => "ask_witnesses",
             Self::RotateLedgerKey => "rotate_ledger_key",
             Self::VerifyLedger => "verify_ledger",
+            Self::UnfreezeLedger => "unfreeze_ledger",
+            Self::OpenGeneration => "open_generation",
+            Self::PruneLedger => "prune_ledger",
             Self::FollowFeed => "follow_feed",
             Self::ExpireChanges => "expire_changes",
             Self::NoteKeyUses => "note_key_uses",
@@ -190,10 +212,25 @@ impl OperationalPath {
                  manifests of long ago"
             }
             Self::ShowManifest => {
-                "reads what it takes to check a manifest: its entry in the cell's log and hashes, and nothing else of that log"
+                "reads what it takes to check a manifest: its entry in the cell's log, that log's hashes and cosigned checkpoints, and \
+                 nothing else of it"
+            }
+            Self::AskWitnesses => {
+                "sends the cell's newest checkpoint to witnesses, keeps what they sign and how it stands with them"
+            }
+            Self::StreamLogs => {
+                "finds logs that have gone on since their customers' buckets were written, hands each to a job of its workspace, and \
+                 writes down how far the bucket is"
             }
             Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
             Self::VerifyLedger => "reads every log to check it; writes nothing",
+            Self::OpenGeneration => {
+                "closes what a restore has left of a log and begins its next generation, with an entry that cites both"
+            }
+            Self::UnfreezeLedger => "leaves the entry of an operator who has a frozen log signed again",
+            Self::PruneLedger => {
+                "deletes entries that are older than their log's retention, after an entry that says so, unless a legal hold is open"
+            }
             Self::FollowFeed => {
                 "reads what changed, and the keys and slugs concerned, into the node's memory; tells how far the node has come; \
                  fences a node that is silent"
@@ -278,6 +315,7 @@ impl OperationalPath {
                 ("vault_subjects", &["INSERT", "SELECT"]),
             ],
             Self::RecordEvents => &[
+                ("audit_actions", &["SELECT"]),
                 ("idempotency_records", &["INSERT", "SELECT"]),
                 ("ledger_entries", &["INSERT"]),
                 ("ledger_hashes", &["INSERT"]),
@@ -307,29 +345,61 @@ impl OperationalPath {
                 ("ledger_manifest_lines", &["DELETE", "INSERT", "SELECT"]),
                 ("ledger_manifests", &["DELETE", "INSERT", "SELECT"]),
             ],
+            Self::AskWitnesses => &[
+                ("ledger_checkpoints", &["SELECT"]),
+                ("ledger_cosignatures", &["DELETE", "INSERT", "SELECT"]),
+                ("ledger_hashes", &["SELECT"]),
+                ("ledger_witnesses", &["INSERT", "SELECT", "UPDATE"]),
+            ],
             Self::ShowManifest => &[
+                ("ledger_checkpoints", &["SELECT"]),
+                ("ledger_cosignatures", &["SELECT"]),
                 ("ledger_entries", &["SELECT"]),
                 ("ledger_hashes", &["SELECT"]),
                 ("ledger_manifest_hashes", &["SELECT"]),
                 ("ledger_manifests", &["SELECT"]),
                 ("ledger_openings", &["SELECT"]),
             ],
+            Self::StreamLogs => {
+                &[("audit_streams", &["SELECT", "UPDATE"]), ("jobs_ready", &["INSERT"]), ("ledger_heads", &["SELECT"])]
+            }
             Self::RotateLedgerKey => &[
                 ("cell_ledger_staged", &["INSERT"]),
                 ("ledger_heads", &["SELECT"]),
                 ("ledger_keys", &["INSERT", "SELECT", "UPDATE"]),
                 ("ledger_staged", &["INSERT"]),
             ],
+            Self::OpenGeneration => &[
+                ("ledger_entries", &["INSERT"]),
+                ("ledger_generations", &["INSERT"]),
+                ("ledger_hashes", &["INSERT"]),
+                ("ledger_heads", &["INSERT", "SELECT", "UPDATE"]),
+                ("ledger_keys", &["INSERT", "SELECT", "UPDATE"]),
+                ("ledger_openings", &["INSERT"]),
+                ("vault_subjects", &["INSERT", "SELECT"]),
+            ],
+            Self::UnfreezeLedger => &[("cell_ledger_staged", &["INSERT"])],
             Self::VerifyLedger => &[
                 ("cell_facts", &["SELECT"]),
                 ("cell_ledger_staged", &["SELECT"]),
                 ("ledger_checkpoints", &["SELECT"]),
+                ("ledger_cuts", &["SELECT"]),
                 ("ledger_entries", &["SELECT"]),
+                ("ledger_generations", &["SELECT"]),
                 ("ledger_hashes", &["SELECT"]),
                 ("ledger_heads", &["SELECT"]),
                 ("ledger_keys", &["SELECT"]),
                 ("ledger_openings", &["SELECT"]),
                 ("ledger_staged", &["SELECT"]),
+            ],
+            Self::PruneLedger => &[
+                ("ledger_cuts", &["INSERT", "SELECT", "UPDATE"]),
+                ("ledger_entries", &["DELETE", "SELECT"]),
+                ("ledger_heads", &["SELECT"]),
+                ("ledger_openings", &["DELETE", "SELECT", "UPDATE"]),
+                ("ledger_retention", &["SELECT", "UPDATE"]),
+                ("ledger_staged", &["INSERT"]),
+                ("legal_holds", &["SELECT"]),
             ],
             Self::FollowFeed => &[
                 ("api_keys", &["SELECT"]),
@@ -363,6 +433,7 @@ impl OperationalPath {
             }
             Self::RotateVault => &[
                 ("account_idempotency_records", &["SELECT", "UPDATE"]),
+                ("audit_streams", &["SELECT", "UPDATE"]),
                 ("cell_ledger_staged", &["INSERT"]),
                 ("idempotency_records", &["SELECT", "UPDATE"]),
                 ("job_payloads", &["SELECT", "UPDATE"]),
@@ -378,7 +449,9 @@ impl OperationalPath {
                 ("cell_ledger_staged", &["INSERT"]),
                 ("erasures", &["INSERT", "SELECT", "UPDATE"]),
                 ("ledger_openings", &["SELECT", "UPDATE"]),
+                ("ledger_retention", &["SELECT"]),
                 ("ledger_staged", &["INSERT"]),
+                ("legal_holds", &["SELECT"]),
                 ("vault_deks", &["DELETE", "SELECT"]),
                 ("vault_subjects", &["SELECT", "UPDATE"]),
             ],
@@ -387,6 +460,8 @@ impl OperationalPath {
                 ("cell_ledger_staged", &["INSERT"]),
                 ("feed_changes", &["INSERT"]),
                 ("internal_credentials", &["SELECT", "UPDATE"]),
+                ("ledger_retention", &["SELECT", "UPDATE"]),
+                ("legal_holds", &["SELECT"]),
                 ("memberships", &["SELECT", "UPDATE"]),
                 ("refresh_tokens", &["SELECT", "UPDATE"]),
                 ("sessions", &["SELECT", "UPDATE"]),
@@ -405,25 +480,4 @@ impl OperationalPath {
             }
         }
     }
-}
-
-/// `docs/reference/operational-paths.md`, generated.
-#[must_use]
-pub fn reference_markdown() -> String {
-    let mut page = String::from(
-        "# Operational paths\n\n\
-         Generated by `cargo xtask generate` from `OperationalPath`; a test compares it with the database's catalog.\n\n\
-         Everything that a customer asks for runs in one workspace. What cannot, because no workspace is known yet or \
-         none is concerned, runs as the role `bailiwick_system` on one of these paths. The role owns nothing and bypasses \
-         nothing: a policy for each table names the paths that reach it, and grants name the columns. Each use is counted \
-         in the metric `bailiwick_operational_path_total{path=\"…\"}`.\n\n\
-         | path | what it does | tables and commands |\n|---|---|---|\n",
-    );
-    for path in OperationalPath::ALL {
-        let tables: Vec<String> =
-            path.reaches().iter().map(|(table, commands)| format!("`{table}` {}", commands.join(", "))).collect();
-        let tables = if tables.is_empty() { "none".to_owned() } else { tables.join("; ") };
-        let _ = writeln!(page, "| `{}` | {} | {tables} |", path.as_str(), path.purpose());
-    }
-    page
 }

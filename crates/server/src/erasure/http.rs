@@ -32,7 +32,8 @@ pub struct ErasureQuery {
 /// Asks for an erasure, or what one would reach.
 ///
 /// # Errors
-/// `not_found`, `step_up_required`, `environment_mismatch`, `erasure_under_way`, `subject_misplaced`, `invalid_body`.
+/// `not_found`, `step_up_required`, `environment_mismatch`, `erasure_under_way`, `subject_misplaced`, `legal_hold`,
+/// `retention_altered`, `invalid_body`.
 pub async fn request(
     granted: Granted<may::EraseSubject>,
     State(changes): State<Changes>,
@@ -144,6 +145,7 @@ impl From<EraseError> for Problem {
         match error {
             EraseError::NoSuchSubject | EraseError::NoSuchWorkspace => Self::new(Code::NotFound),
             EraseError::NothingFound => Self::new(Code::SubjectMisplaced),
+            EraseError::Held(held) => held.into(),
             EraseError::Ledger(error) => error.into(),
             EraseError::Vault(error) => error.into(),
             EraseError::Db(error) => error.into(),
@@ -157,6 +159,7 @@ impl From<RequestError> for Problem {
             RequestError::UnderWay(erasure) => {
                 Self::new(Code::ErasureUnderWay).member("erasure_id", json!(erasure.map(|id| id.to_string())))
             }
+            RequestError::Erase(error) => error.into(),
             RequestError::Vault(error) => error.into(),
             RequestError::Enqueue(error) => error.into(),
             RequestError::Db(error) => error.into(),

@@ -285,6 +285,9 @@ impl Parts<'_> {
                     Refusal::Typed("Nothing is recorded of this subject. Look at how its entries name it.".to_owned())
                 }
                 Code::ErasureUnderWay => Refusal::Typed("This subject is being erased already.".to_owned()),
+                Code::LegalHold => {
+                    Refusal::Typed("A legal hold is open: nobody is erased until an owner releases it.".to_owned())
+                }
                 _ => Refusal::Problem(problem),
             })?;
         reply.read().map_err(Refusal::Problem)

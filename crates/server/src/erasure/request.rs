@@ -13,6 +13,7 @@ use super::{EraseError, EraseSubjects, Eraser, OPERATOR, sql};
 use crate::db::{DbError, OperationalPath, Recorded, WorkspaceTx};
 use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
+use crate::retention::{self, Held, HeldError};
 use crate::vault::{Owner, VaultError};
 
 impl Eraser {
@@ -49,6 +50,7 @@ impl Eraser {
         name: &str,
         found: &FoundSubject,
     ) -> Result<Begun, EraseError> {
+        self.refuse_while_held(workspace).await?;
         let commitment = erased_subject(&self.entropy.bytes(), name);
         let begun = self.begun(found, &commitment, OPERATOR.to_owned(), self.clock.now());
         let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
@@ -73,6 +75,7 @@ impl Eraser {
         name: &str,
         found: &FoundSubject,
     ) -> Result<(Erasure, [u8; R_BYTES], Recorded), RequestError> {
+        self.refuse_while_held(tx.workspace()).await?;
         if let Some(erasure) = sql::under_way_of(tx, found.number).await? {
             return Err(RequestError::UnderWay(Some(erasure)));
         }
@@ -89,6 +92,16 @@ impl Eraser {
         queue.enqueue::<EraseSubjects>(tx, &begun.erasure.id.uuid()).await?;
         let recorded = ledger::stage(tx, &self.entropy, requested(&begun.erasure));
         Ok((begun.erasure, r, recorded))
+    }
+
+    /// Nothing of what a hold keeps is made unreadable, in either log: an erasure reaches both.
+    async fn refuse_while_held(&self, workspace: WorkspaceId) -> Result<(), EraseError> {
+        match retention::held(&self.db, &self.vault, workspace).await {
+            Ok(Held::No) => Ok(()),
+            Ok(held) => Err(EraseError::Held(held)),
+            Err(HeldError::Db(error)) => Err(error.into()),
+            Err(HeldError::Vault(error)) => Err(error.into()),
+        }
     }
 
     /// Vouches for a row before it is written.
@@ -123,6 +136,9 @@ pub(super) enum RequestError {
     /// It was before; by which one, unless that was at the same moment.
     #[error("the subject is being erased")]
     UnderWay(Option<ErasureId>),
+    /// Something keeps it from being asked for.
+    #[error(transparent)]
+    Erase(#[from] EraseError),
     /// Nobody can vouch for it now.
     #[error(transparent)]
     Vault(#[from] VaultError),

@@ -155,9 +155,10 @@ impl From<EraseError> for Failure {
                 tracing::warn!(event = "erasure.waits", cause = %error);
                 Self::waiting("ledger_not_settled")
             }
-            EraseError::NoSuchSubject | EraseError::NothingFound | EraseError::NoSuchWorkspace => {
-                Self::for_good("nothing_to_erase")
-            }
+            EraseError::NoSuchSubject
+            | EraseError::NothingFound
+            | EraseError::NoSuchWorkspace
+            | EraseError::Held(_) => Self::for_good("nothing_to_erase"),
         }
     }
 }

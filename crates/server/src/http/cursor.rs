@@ -99,12 +99,19 @@ impl<T> Page<T> {
     pub fn cut(mut rows: Vec<T>, limit: u16, list: u8, id: impl Fn(&T) -> Uuid) -> Self {
         let more = rows.len() > usize::from(limit);
         rows.truncate(usize::from(limit));
-        let next_cursor = rows.last().filter(|_| more).map(|last| {
+        let next = rows.last().filter(|_| more).map(id);
+        Self::up_to(rows, list, next)
+    }
+
+    /// A page that may be short, though there is more after this id.
+    #[must_use]
+    pub fn up_to(data: Vec<T>, list: u8, next: Option<Uuid>) -> Self {
+        let cursor = |id: Uuid| {
             let mut bytes = vec![VERSION, list];
-            bytes.extend_from_slice(id(last).as_bytes());
+            bytes.extend_from_slice(id.as_bytes());
             URL_SAFE_NO_PAD.encode(bytes)
-        });
-        Self { data: rows, next_cursor }
+        };
+        Self { data, next_cursor: next.map(cursor) }
     }
 
     /// The page in another form.

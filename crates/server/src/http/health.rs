@@ -30,6 +30,21 @@ impl Draining {
     }
 }
 
+/// Set while entries of the audit log wait too long for their numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Overdue(Arc<AtomicBool>);
+
+impl Overdue {
+    /// From now on, until the next word.
+    pub fn set(&self, is_overdue: bool) {
+        self.0.store(is_overdue, Ordering::Release);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// `{"status": …}`
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Health {
@@ -41,13 +56,14 @@ pub async fn livez() -> Json<Health> {
     Json(Health { status: "alive" })
 }
 
-/// The database answers and is migrated, the feed is followed, and we are not about to stop. `check` names what is not so.
+/// The database answers and is migrated, the feed is followed, entries get their numbers, and we are not about to stop. `check` names what is not so.
 ///
 /// # Errors
 /// `unavailable` otherwise.
 pub async fn readyz(
     State(db): State<Db>,
     State(feed): State<Feed>,
+    State(overdue): State<Overdue>,
     State(draining): State<Draining>,
 ) -> Result<Json<Health>, Problem> {
     if draining.has_begun() {
@@ -56,6 +72,9 @@ pub async fn readyz(
     // Asked of memory: also when the database does not answer in time, the reason is the right one.
     if !feed.is_fresh() {
         return Err(not_ready("feed", "The feed is stale: credentials are asked of the database, one by one."));
+    }
+    if overdue.is_set() {
+        return Err(not_ready("ledger", "Entries of the audit log wait for their numbers for more than a minute."));
     }
     match schema_state(&db).await? {
         SchemaState::Current => Ok(Json(Health { status: "ready" })),

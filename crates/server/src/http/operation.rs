@@ -105,6 +105,12 @@ impl Operation {
         Self::new(Method::POST, path, id, access, summary)
     }
 
+    /// An operation that sets a thing as a whole.
+    #[must_use]
+    pub fn put(path: &'static str, id: &'static str, access: Access, summary: &'static str) -> Self {
+        Self::new(Method::PUT, path, id, access, summary)
+    }
+
     /// An operation that changes parts of a thing.
     #[must_use]
     pub fn patch(path: &'static str, id: &'static str, access: Access, summary: &'static str) -> Self {
@@ -259,6 +265,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 const fn filter(method: &Method) -> MethodFilter {
     match *method {
         Method::POST => MethodFilter::POST,
+        Method::PUT => MethodFilter::PUT,
         Method::PATCH => MethodFilter::PATCH,
         Method::DELETE => MethodFilter::DELETE,
         _ => MethodFilter::GET,

@@ -1,11 +1,15 @@
 //! The way into the queue: in the caller's transaction, or not at all.
 
-use bailiwick_proof::id::{Id, JobId};
+use std::time::Duration;
+
+use bailiwick_proof::environment::Environment;
+use bailiwick_proof::id::{Id, JobId, WorkspaceId};
 use time::OffsetDateTime;
+use tokio::time::sleep;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::kind::{InCell, InWorkspace, Job};
+use super::kind::{Failure, InCell, InWorkspace, Job};
 use super::sql::{self, New};
 use super::wake::{Lane, SharedWake};
 use crate::db::{DbError, SystemTx, WorkspaceTx};
@@ -13,6 +17,8 @@ use crate::entropy::Entropy;
 use crate::http::Problem;
 use crate::vault::{JOB_PAYLOAD, Owner, Place, Plaintext, RowId, Vault, VaultError};
 
+/// What is due within this is remembered by the node that has enqueued it.
+const REMEMBERED: Duration = Duration::from_secs(900);
 /// How a payload without content reads: it is not stored.
 const NO_CONTENT: &[u8] = b"null";
 
@@ -44,6 +50,16 @@ impl From<EnqueueError> for Problem {
             EnqueueError::Db(error) => error.into(),
             EnqueueError::Vault(error) => error.into(),
             error => Self::internal("enqueue", &error),
+        }
+    }
+}
+
+impl From<EnqueueError> for Failure {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Db(error) => error.into(),
+            EnqueueError::Vault(error) => error.into(),
+            EnqueueError::Payload => Self::again("not_enqueued"),
         }
     }
 }
@@ -90,6 +106,36 @@ impl Queue {
             tx.after_commit(move || wake.enqueued(lane, due_at));
         }
         Ok(ids)
+    }
+
+    /// Adds a job without content to a workspace's lane, where no request or job of that workspace is at hand. It acts in that
+    /// environment, unconfined.
+    ///
+    /// # Errors
+    /// See [`EnqueueError`].
+    pub async fn enqueue_for<J: Job<Place = InWorkspace, Payload = ()>>(
+        &self,
+        tx: &mut SystemTx,
+        (workspace, environment): (WorkspaceId, Environment),
+        (now, due_at): (OffsetDateTime, OffsetDateTime),
+    ) -> Result<JobId, EnqueueError> {
+        let id = self.entropy.uuid_v7(now);
+        sql::enqueue_for(tx, (workspace.uuid(), environment.as_str()), J::KIND, due_at, id).await?;
+        let wake = self.wake.clone();
+        let lane = Lane { workspace: workspace.uuid(), kind: J::KIND, retrying: false };
+        let pause = Duration::try_from(due_at - now).unwrap_or_default();
+        tx.after_commit(move || {
+            if pause.is_zero() {
+                wake.enqueued(lane, due_at);
+            } else if pause <= REMEMBERED {
+                // A busy node looks for what has become due only now and then. If this one dies, another looks.
+                tokio::spawn(async move {
+                    sleep(pause).await;
+                    wake.enqueued(lane, due_at);
+                });
+            }
+        });
+        Ok(Id::from_uuid(id))
     }
 
     /// Adds a job of the server's own, due at once.

@@ -128,6 +128,27 @@ pub(super) async fn enqueue(
     Ok(())
 }
 
+/// Adds a job without content to a workspace's lane of the kind.
+pub(super) async fn enqueue_for(
+    tx: &mut SystemTx,
+    (workspace, environment): (Uuid, &str),
+    kind: &str,
+    due_at: OffsetDateTime,
+    id: Uuid,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO jobs_ready (workspace_id, environment, id, kind, due_at) VALUES ($1, $2, $3, $4, $5)",
+        workspace,
+        environment,
+        id,
+        kind,
+        due_at
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}
+
 /// Adds a job to the cell's lane of the kind.
 pub(super) async fn enqueue_in_cell(
     tx: &mut SystemTx,

@@ -43,6 +43,10 @@ pub enum Action {
     CellEstablished,
     /// A log got another key.
     LedgerKeyRotated,
+    /// A sanctioned restore began a log's next generation.
+    GenerationOpened,
+    /// An operator had the logs of a workspace signed again that a check had found altered.
+    LedgerUnfrozen,
     /// The manifest of an hour: one root over the logs of all workspaces.
     ManifestPublished,
     /// An operator had a job tried again.
@@ -79,6 +83,24 @@ pub enum Action {
     SecretRotated,
     /// Somebody took a stretch of the log out.
     AuditExported,
+    /// A log's stream to a bucket was set up, or turned elsewhere.
+    AuditStreamSet,
+    /// A log's stream to a bucket was removed.
+    AuditStreamRemoved,
+    /// A log's stream stopped: the bucket holds something else under a name of the log.
+    AuditStreamStopped,
+    /// For how long the log is kept was said anew.
+    RetentionChanged,
+    /// The first entries of the log went: the certificate.
+    RetentionPruned,
+    /// From now on nothing of the log is pruned.
+    LegalHoldOpened,
+    /// A legal hold ended.
+    LegalHoldReleased,
+    /// A workspace's programs may record an action from now on.
+    AuditActionRegistered,
+    /// They may record it no more.
+    AuditActionRetired,
     /// Something was found that should not be.
     AlertRaised,
     /// An operator has seen to what was found.
@@ -137,7 +159,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 52] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -158,6 +180,8 @@ impl Action {
         Self::SchemaAccepted,
         Self::CellEstablished,
         Self::LedgerKeyRotated,
+        Self::GenerationOpened,
+        Self::LedgerUnfrozen,
         Self::ManifestPublished,
         Self::JobRetried,
         Self::JobDiscarded,
@@ -176,6 +200,15 @@ impl Action {
         Self::SecretVersionRevoked,
         Self::SecretRotated,
         Self::AuditExported,
+        Self::AuditStreamSet,
+        Self::AuditStreamRemoved,
+        Self::AuditStreamStopped,
+        Self::RetentionChanged,
+        Self::RetentionPruned,
+        Self::LegalHoldOpened,
+        Self::LegalHoldReleased,
+        Self::AuditActionRegistered,
+        Self::AuditActionRetired,
         Self::AlertRaised,
         Self::AlertResolved,
         Self::RowFenced,
@@ -205,6 +238,8 @@ impl Action {
             Self::SchemaAccepted => "operator.schema_accepted",
             Self::CellEstablished => "cell.established",
             Self::LedgerKeyRotated => "ledger.key_rotated",
+            Self::GenerationOpened => "ledger.generation_opened",
+            Self::LedgerUnfrozen => "ledger.unfrozen",
             Self::ManifestPublished => "ledger.manifest_published",
             Self::JobRetried => "job.retried",
             Self::JobDiscarded => "job.discarded",
@@ -223,6 +258,15 @@ impl Action {
             Self::SecretVersionRevoked => "secret.version_revoked",
             Self::SecretRotated => "secret.rotated",
             Self::AuditExported => "audit.exported",
+            Self::AuditStreamSet => "audit.stream_set",
+            Self::AuditStreamRemoved => "audit.stream_removed",
+            Self::AuditStreamStopped => "audit.stream_stopped",
+            Self::RetentionChanged => "retention.changed",
+            Self::RetentionPruned => "retention.pruned",
+            Self::LegalHoldOpened => "legal_hold.opened",
+            Self::LegalHoldReleased => "legal_hold.released",
+            Self::AuditActionRegistered => "audit.action_registered",
+            Self::AuditActionRetired => "audit.action_retired",
             Self::AlertRaised => "alert.raised",
             Self::AlertResolved => "alert.resolved",
             Self::RowFenced => "alert.row_fenced",
@@ -248,6 +292,9 @@ impl Action {
                 | Self::InternalCredentialCreated
                 | Self::InternalCredentialRevoked
                 | Self::InternalCredentialRotated
+                | Self::RetentionChanged
+                | Self::LegalHoldOpened
+                | Self::LegalHoldReleased
         )
     }
 }

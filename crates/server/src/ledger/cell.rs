@@ -6,19 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bailiwick_proof::log::{Log, LogName, Origin};
+use bailiwick_proof::policy::Policy;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use uuid::Uuid;
 
+use super::error::LedgerError;
 use super::establish::CellFacts;
+use super::generation::is_closed;
 use super::ingest::Ingest;
 use super::openings::{self, OpenedOpenings, SealedOpenings};
+use super::pulse::{self, Pulse};
 use super::sequence::{self, Left, Wait, sequence, sequence_together};
 use super::sign::{self, LastTry, Signed};
-use crate::anchor::{AnchorStore, Journal, JournalError};
+use super::witnesses;
+use crate::anchor::{AnchorStore, Freezes, Journal, JournalError};
 use crate::clock::Clock;
-use crate::db::{Db, DbError, OperationalPath};
+use crate::db::{Db, OperationalPath};
 use crate::entropy::Entropy;
 use crate::vault::{Column, Vault, VaultError};
 
@@ -41,105 +45,8 @@ const SIGN_AT_ONCE: usize = 5_000;
 /// So many logs are numbered at once at the request of callers.
 const TURNS: usize = 64;
 
-/// The only one so far: a sanctioned restore, which would begin another, is not there yet.
+/// In which a log begins; a sanctioned restore begins another.
 pub(super) const FIRST_GENERATION: u32 = 1;
-
-/// Why the ledger does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
-    /// The database failed.
-    #[error(transparent)]
-    Db(#[from] DbError),
-    /// The journal failed.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A key or an opening is not sealed or opened.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The database is older than what was signed: neither appended to nor signed.
-    #[error(
-        "the database is behind the journal: {origin} was signed at size {journal}, and the database has {database} \
-         entries. An older copy of the database was put back; see docs/runbooks/database-behind-its-journal.md"
-    )]
-    Behind {
-        /// The log.
-        origin: String,
-        /// Its size in the journal.
-        journal: u64,
-        /// Its size in the database.
-        database: u64,
-    },
-    /// The database holds another log than the one that was signed.
-    #[error("{origin} has another root at size {size} than the one that the journal holds")]
-    Forked {
-        /// The log.
-        origin: String,
-        /// The size at which the roots differ.
-        size: u64,
-    },
-    /// The database names a generation that no sanctioned restore has begun.
-    #[error("{origin} is of a generation that the journal does not know")]
-    UnknownGeneration {
-        /// The log.
-        origin: String,
-    },
-    /// A stored checkpoint that no key of the log signed, or that covers more than there is.
-    #[error("the stored checkpoint of {origin} at size {size} is not one of ours")]
-    ForgedCheckpoint {
-        /// The log.
-        origin: String,
-        /// Its size.
-        size: u64,
-    },
-    /// The anchor store knows nothing of this cell, though its logs have begun.
-    #[error(
-        "{at} has no journal of this cell, though its logs have begun: put the anchor store back, or see \
-         docs/runbooks/anchor-store-lost.md"
-    )]
-    JournalMissing {
-        /// Where it would be.
-        at: String,
-    },
-    /// Somebody else moved the head; nothing was written.
-    #[error("the head of {origin} was moved by somebody else")]
-    LostHead {
-        /// The log.
-        origin: String,
-    },
-    /// A staged row that no entry can be made of.
-    #[error("staged row {staged_id} {what}")]
-    MalformedRow {
-        /// Its number in staging.
-        staged_id: i64,
-        /// What is wrong with it.
-        what: &'static str,
-    },
-    /// A head that cannot be read.
-    #[error("the head of {workspace} {environment} is malformed")]
-    MalformedHead {
-        /// The workspace, nil for the cell.
-        workspace: Uuid,
-        /// The environment.
-        environment: &'static str,
-    },
-    /// A key that cannot be read.
-    #[error("a ledger key is malformed")]
-    MalformedKey,
-    /// There is no such log.
-    #[error("there is no such log")]
-    NoSuchLog,
-    /// The setting names another log name than the cell has.
-    #[error("log_name is {given}, and the logs of this cell have been named {fixed} since they were made")]
-    OtherName {
-        /// The setting.
-        given: String,
-        /// What is fixed.
-        fixed: String,
-    },
-    /// The name cannot stand in an origin.
-    #[error("{0:?} cannot name a log: up to 128 of a-z 0-9 . : / _ -")]
-    BadName(String),
-}
 
 /// What the ledger is put together from.
 pub struct Parts {
@@ -159,7 +66,7 @@ pub struct Parts {
 
 /// The cell's ledger. Cheap to clone.
 #[derive(Clone)]
-pub struct Ledger(Arc<Inner>);
+pub struct Ledger(Arc<Inner>, Option<Arc<Policy>>);
 
 struct Inner {
     db: Db,
@@ -168,14 +75,20 @@ struct Inner {
     entropy: Entropy,
     name: LogName,
     journal: Journal,
+    freezes: Freezes,
+    pulse: Pulse,
     /// Logs that have grown and are not signed yet, as far as this process knows.
     moved: Mutex<HashSet<Log>>,
     woken: Notify,
+    /// Told when this process has signed the cell's log.
+    cell_signed: Notify,
     /// One signer at a time in this process; the journal keeps other processes out.
     signing: tokio::sync::Mutex<LastTry>,
     /// Of those in this process who wait for the same log's head, one waits with a connection in its hands.
     turns: [tokio::sync::Mutex<()>; TURNS],
     ingest: Ingest,
+    /// Whether the next generation of a log may be begun here.
+    is_restoring: bool,
 }
 
 impl Ledger {
@@ -185,6 +98,20 @@ impl Ledger {
     /// [`LedgerError::Behind`], [`LedgerError::Forked`], [`LedgerError::JournalMissing`], and those of the database and the
     /// journal.
     pub async fn open(parts: Parts) -> Result<Self, LedgerError> {
+        let ledger = Self::assemble(parts, false).await?;
+        ledger.compare_with_journal().await?;
+        Ok(ledger)
+    }
+
+    /// Opens the cell's journal beside a database that may be behind it, to begin new generations.
+    ///
+    /// # Errors
+    /// [`LedgerError::JournalMissing`], and those of the database and the journal.
+    pub async fn open_after_restore(parts: Parts) -> Result<Self, LedgerError> {
+        Self::assemble(parts, true).await
+    }
+
+    async fn assemble(parts: Parts, is_restoring: bool) -> Result<Self, LedgerError> {
         let Parts { db, vault, clock, entropy, anchor, facts } = parts;
         // In this order: a node that began the logs meanwhile has had the store know the cell before.
         let begun = sign::has_begun(&db).await?;
@@ -192,6 +119,7 @@ impl Ledger {
             return Err(LedgerError::JournalMissing { at: Journal::place(&anchor, facts.id)? });
         }
         Journal::begin(&anchor, facts.id).await?;
+        let freezes = Freezes::of(anchor.clone(), facts.id).map_err(JournalError::from)?;
         let journal = Journal::open(anchor, facts.id).await?;
         let inner = Inner {
             ingest: Ingest::new(db.pool_size()),
@@ -201,19 +129,27 @@ impl Ledger {
             entropy,
             name: facts.log_name,
             journal,
+            freezes,
+            pulse: Pulse::default(),
             moved: Mutex::default(),
             woken: Notify::new(),
+            cell_signed: Notify::new(),
             signing: tokio::sync::Mutex::default(),
+            is_restoring,
             turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         };
-        let ledger = Self(Arc::new(inner));
-        ledger.compare_with_journal().await?;
-        Ok(ledger)
+        Ok(Self(Arc::new(inner), None))
     }
 
-    /// Numbers and signs until it is dropped. A failure is logged and tried again.
+    /// The same ledger, whose witnesses are those of this policy.
+    #[must_use]
+    pub fn witnessed(self, policy: Option<Policy>) -> Self {
+        Self(self.0, policy.map(Arc::new))
+    }
+
+    /// Numbers, signs and asks witnesses until it is dropped. A failure is logged and tried again.
     pub async fn run(&self) {
-        let (numbering, signing) = (self.clone(), self.clone());
+        let [numbering, signing, measuring, asking] = std::array::from_fn(|_| self.clone());
         tokio::join!(
             forever("sequence", move || {
                 let ledger = numbering.clone();
@@ -222,6 +158,14 @@ impl Ledger {
             forever("sign", move || {
                 let ledger = signing.clone();
                 async move { ledger.keep_signing().await }
+            }),
+            forever("pulse", move || {
+                let ledger = measuring.clone();
+                async move { pulse::keep(&ledger).await }
+            }),
+            forever("cosign", move || {
+                let ledger = asking.clone();
+                async move { witnesses::keep_asking(&ledger).await }
             }),
         );
     }
@@ -269,6 +213,18 @@ impl Ledger {
         sign::newest(self, log).await
     }
 
+    /// The newest checkpoint of the generation in which an entry stands.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`]; [`LedgerError::NoSuchLog`] when none of that generation is here.
+    pub async fn checkpoint_over(&self, log: Log, generation: u32) -> Result<Signed, LedgerError> {
+        let origin = self.origin(log, generation)?;
+        if !is_closed(&origin, |later| self.0.journal.head(later)) {
+            return self.checkpoint(log).await;
+        }
+        sign::newest_of_closed(self, log, generation).await?.ok_or(LedgerError::NoSuchLog)
+    }
+
     /// The origin of a generation of a log.
     ///
     /// # Errors
@@ -303,6 +259,21 @@ impl Ledger {
         }
     }
 
+    /// Which witnesses are asked, and how many of them are enough.
+    pub(super) fn policy(&self) -> Option<&Policy> {
+        self.1.as_deref()
+    }
+
+    /// Resolves once this process has signed the cell's log, also before the call.
+    pub(super) async fn cell_signed(&self) {
+        self.0.cell_signed.notified().await;
+    }
+
+    /// Tells whoever asks witnesses.
+    pub(super) fn tell_of_cells_checkpoint(&self) {
+        self.0.cell_signed.notify_one();
+    }
+
     /// The name of the cell's logs.
     #[must_use]
     pub fn name(&self) -> &LogName {
@@ -329,6 +300,16 @@ impl Ledger {
         &self.0.journal
     }
 
+    pub(super) fn freezes(&self) -> &Freezes {
+        &self.0.freezes
+    }
+
+    /// How far numbering is behind.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.0.pulse
+    }
+
     /// Logs share turns: a stranger's wait is longer by that of one batch.
     fn turn(&self, log: Log) -> Option<&tokio::sync::Mutex<()>> {
         let mut hasher = DefaultHasher::new();
@@ -347,16 +328,28 @@ impl Ledger {
         self.0.woken.notify_one();
     }
 
-    /// Nothing is appended to a log that is shorter than it was when it was signed.
+    /// Nothing is appended to a log that is shorter than it was when it was signed, or of which another generation was.
     pub(super) fn refuse_if_behind(&self, log: Log, generation: u32, size: u64) -> Result<(), LedgerError> {
-        let origin = self.origin(log, generation)?.to_string();
-        if generation != FIRST_GENERATION {
-            return Err(LedgerError::UnknownGeneration { origin });
+        let origin = self.origin(log, generation)?;
+        let head = self.0.journal.head(&origin.to_string());
+        if is_closed(&origin, |later| self.0.journal.head(later)) || !self.may_begin(&origin, head.is_some())? {
+            return Err(LedgerError::UnknownGeneration { origin: origin.to_string() });
         }
-        match self.0.journal.head(&origin) {
-            Some(head) if head.size > size => Err(LedgerError::Behind { origin, journal: head.size, database: size }),
+        match head {
+            Some(head) if head.size > size => {
+                Err(LedgerError::Behind { origin: origin.to_string(), journal: head.size, database: size })
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the log may be in this generation: the first, one that was signed, or one that is begun here after another.
+    fn may_begin(&self, origin: &Origin, is_signed: bool) -> Result<bool, LedgerError> {
+        if is_signed || origin.generation() == FIRST_GENERATION {
+            return Ok(true);
+        }
+        let before = self.origin(origin.log(), origin.generation() - 1)?;
+        Ok(self.0.is_restoring && self.0.journal.head(&before.to_string()).is_some())
     }
 
     async fn keep_sequencing(&self) {
@@ -392,11 +385,16 @@ impl Ledger {
             }
             workspaces = more;
         }
+        let mut held = HashSet::new();
         for log in apart {
             if let Err(error) = sequence(self, log, Wait::No).await {
+                if error.holds_one_log() {
+                    held.insert(log);
+                }
                 failed("sequence", &error);
             }
         }
+        self.0.pulse.hold(held);
         Ok(())
     }
 
@@ -417,7 +415,9 @@ impl Ledger {
     async fn sign_moved(&self, look_everywhere: bool) -> Result<(), LedgerError> {
         let mut logs = std::mem::take(&mut *self.0.moved.lock().unwrap_or_else(PoisonError::into_inner));
         if look_everywhere {
-            logs.extend(sign::unsigned(self).await?);
+            let unsigned = sign::unsigned(self).await?;
+            self.0.pulse.unsigned(&unsigned);
+            logs.extend(unsigned);
         }
         let logs: Vec<Log> = logs.into_iter().collect();
         for batch in logs.chunks(SIGN_AT_ONCE) {
@@ -434,6 +434,9 @@ impl Ledger {
         let heads = sign::heads(self, &mut tx).await?;
         tx.finish_reading().await?;
         for (origin, journal) in self.0.journal.heads() {
+            if origin.parse().is_ok_and(|origin| is_closed(&origin, |later| self.0.journal.head(later))) {
+                continue;
+            }
             match heads.get(&origin) {
                 Some(head) if head.size > journal.size => {}
                 Some(head) if head.size == journal.size && head.root == journal.root => {}
@@ -463,7 +466,7 @@ async fn forever<T: Future<Output = ()> + Send + 'static>(step: &'static str, ta
     }
 }
 
-fn failed(step: &'static str, error: &LedgerError) {
+pub(super) fn failed(step: &'static str, error: &LedgerError) {
     metrics::counter!("bailiwick_ledger_failures_total", "step" => step).increment(1);
     tracing::error!(event = "ledger_failed", step, cause = %error);
 }

@@ -3,7 +3,9 @@
 //! It reads a log from its first entry and stops at the first that is bad, for nothing after it can be believed. A log
 //! that the journal knows and the database does not is found as well.
 
-mod sql;
+mod cut;
+mod generation;
+pub(super) mod sql;
 
 use std::collections::BTreeMap;
 
@@ -12,15 +14,18 @@ use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::id::EventId;
 use bailiwick_proof::log::{Log, LogName, Origin};
-use bailiwick_proof::merkle::{Frontier, Hash, Node};
+use bailiwick_proof::merkle::{Frontier, Hash};
 use bailiwick_proof::tile;
 use uuid::Uuid;
 
-use super::cell::LedgerError;
+use self::generation::Before;
+use super::cut::Cut;
+use super::error::LedgerError;
 use super::establish::{self, CellFacts};
+use super::generation::is_closed;
 use super::openings::SealedOpenings;
 use super::{keys, place};
-use crate::anchor::{AnchorStore, Journal, JournalError};
+use crate::anchor::{AnchorStore, Head, Journal, JournalError};
 use crate::db::{Db, OperationalPath, SystemTx};
 use crate::vault::Vault;
 
@@ -41,8 +46,10 @@ pub struct Damage {
 pub struct LogReport {
     /// Which log.
     pub origin: String,
-    /// Entries that are good, from the first on.
+    /// Entries that are good, from the first on; of those that retention pruned, the hashes.
     pub good: u64,
+    /// Entries that retention pruned, as the log itself says.
+    pub pruned: u64,
     /// Entries that the head counts.
     pub size: u64,
     /// Checkpoints whose root and signature were checked.
@@ -51,6 +58,8 @@ pub struct LogReport {
     pub clock_went_back: (u64, u64),
     /// What is wrong with it, the first bad entry first; empty for a good log.
     pub damages: Vec<Damage>,
+    /// How much of it is old, for whoever asked.
+    pub(super) expiry: Option<Expiry>,
 }
 
 /// What the check found.
@@ -97,20 +106,31 @@ pub async fn inspect(db: &Db, anchor: &AnchorStore, vault: Option<&Vault>) -> Re
         Ok(journal) => (journal, None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let report = check(db, journal.as_ref(), &name, vault).await?;
-    Ok(Report { journal_is_missing: report.journal_is_missing && fault.is_none(), journal_fault: fault, ..report })
+    let known: Option<Journaled> = journal.map(|journal| journal.heads().into_iter().collect());
+    let (origins, staged) = origins(db, known.as_ref(), &name).await?;
+    let mut report = Report { staged, ..Report::default() };
+    for origin in &origins {
+        report.logs.push(check_log(db, origin, known.as_ref(), &name, vault).await?);
+    }
+    report.journal_is_missing = known.is_none() && fault.is_none() && report.logs.iter().any(|log| log.checkpoints > 0);
+    report.journal_fault = fault;
+    Ok(report)
 }
 
 async fn journal_of(anchor: &AnchorStore, cell: Uuid) -> Result<Option<Journal>, JournalError> {
     if Journal::exists(anchor, cell).await? { Journal::open(anchor.clone(), cell).await.map(Some) } else { Ok(None) }
 }
 
-async fn check(
+/// What the journal says of each log, by origin, as it was read before the rows are: a head that is signed meanwhile is not
+/// missed in them.
+pub(super) type Journaled = BTreeMap<String, Head>;
+
+/// Every log that any table or the journal knows, and how many entries are staged.
+pub(super) async fn origins(
     db: &Db,
-    journal: Option<&Journal>,
+    journal: Option<&Journaled>,
     name: &LogName,
-    vault: Option<&Vault>,
-) -> Result<Report, LedgerError> {
+) -> Result<(Vec<Origin>, u64), LedgerError> {
     let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
     let mut origins: BTreeMap<String, Origin> = BTreeMap::new();
     for (workspace, environment, generation) in sql::logs(&mut tx).await? {
@@ -119,22 +139,32 @@ async fn check(
             origins.insert(origin.to_string(), origin);
         }
     }
-    for (origin, _) in journal.map(Journal::heads).unwrap_or_default() {
+    for origin in journal.into_iter().flat_map(BTreeMap::keys) {
         if let Ok(parsed) = origin.parse::<Origin>() {
-            origins.insert(origin, parsed);
+            origins.insert(origin.clone(), parsed);
         }
     }
     let staged = sql::staged(&mut tx).await?;
     tx.finish_reading().await?;
-    let mut report = Report { logs: Vec::new(), staged, journal_is_missing: false, journal_fault: None };
-    for origin in origins.values() {
-        let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
-        report.logs.push(Checking::new(origin, vault).run(&mut tx, journal, name).await?);
-        tx.finish_reading().await?;
-    }
-    report.journal_is_missing = journal.is_none() && report.logs.iter().any(|log| log.checkpoints > 0);
+    Ok((origins.into_values().collect(), staged))
+}
+
+/// One log against everything that vouches for it, as it is at one moment: it may grow meanwhile.
+pub(super) async fn check_log(
+    db: &Db,
+    origin: &Origin,
+    journal: Option<&Journaled>,
+    name: &LogName,
+    vault: Option<&Vault>,
+) -> Result<LogReport, LedgerError> {
+    let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
+    sql::hold_still(&mut tx).await?;
+    let report = Checking::new(origin, vault).run(&mut tx, journal, name).await?;
+    tx.finish_reading().await?;
     Ok(report)
 }
+
+pub(super) use cut::{Expiry, check_to_prune};
 
 /// One log under check.
 struct Checking<'a> {
@@ -148,6 +178,12 @@ struct Checking<'a> {
     /// Complete subtrees of tile height and above, as the entries make them.
     upper: BTreeMap<(u8, u64), Hash>,
     newest_ms: u64,
+    /// The cut by which the first entries went.
+    cut: Option<Cut>,
+    /// Whether the log's own entry says so.
+    is_told: bool,
+    /// What the first entry of a later generation has to cite.
+    before: Before,
 }
 
 impl<'a> Checking<'a> {
@@ -155,10 +191,12 @@ impl<'a> Checking<'a> {
         let report = LogReport {
             origin: origin.to_string(),
             good: 0,
+            pruned: 0,
             size: 0,
             checkpoints: 0,
             clock_went_back: (0, 0),
             damages: Vec::new(),
+            expiry: None,
         };
         let chain = ChainVerifier::new(origin.log(), origin.generation());
         Self {
@@ -170,24 +208,35 @@ impl<'a> Checking<'a> {
             report,
             upper: BTreeMap::new(),
             newest_ms: 0,
+            cut: None,
+            is_told: false,
+            before: Before::default(),
         }
     }
 
     async fn run(
         mut self,
         tx: &mut SystemTx,
-        journal: Option<&Journal>,
+        journal: Option<&Journaled>,
         name: &LogName,
     ) -> Result<LogReport, LedgerError> {
         let (log, generation) = (self.origin.log(), self.origin.generation());
         let head = sql::head(tx, log, generation).await?;
         self.report.size = head.as_ref().map_or(0, |head| head.size);
         let notes = sql::checkpoints(tx, log, generation).await?;
-        let journaled = journal.and_then(|journal| journal.head(&self.report.origin));
+        self.before = self.look_before(tx, journal).await?;
+        // What was signed of a closed generation and is not here any more was lost with a restore, and the next one cites it.
+        let is_closed = is_closed(self.origin, |later| journal.and_then(|journal| journal.get(later)));
+        let journaled = journal.and_then(|journal| journal.get(&self.report.origin)).copied();
+        let journaled = journaled.filter(|_| !is_closed);
         let mut roots: BTreeMap<u64, Option<Hash>> = notes.iter().map(|(size, _)| (*size, None)).collect();
         roots.extend(journaled.map(|head| (head.size, None)));
         self.note_root(&mut roots);
-        self.read_entries(tx, log, generation, &mut roots).await?;
+        self.pass_over(tx, (log, generation), &mut roots).await?;
+        if self.report.damages.is_empty() {
+            self.read_entries(tx, log, generation, &mut roots).await?;
+        }
+        self.look_for_its_entry();
         let whole = self.report.damages.is_empty();
         let count = self.report.good;
         if let (true, Some(head)) = (whole, &head) {
@@ -238,10 +287,9 @@ impl<'a> Checking<'a> {
                     self.damage(Some(seq), what);
                     return Ok(());
                 }
-                self.report.good += 1;
-                self.note_root(roots);
+                self.step(roots);
             }
-            if last {
+            if last || !self.report.damages.is_empty() {
                 return Ok(());
             }
         }
@@ -257,13 +305,8 @@ impl<'a> Checking<'a> {
         }
         let Some(leaf) = leaves.get(&seq) else { return bad("has lost its place in the tree") };
         let pushed = self.chain.push_known(&row.stored.entry, leaf);
-        self.last_leaf = pushed.map_err(|entry| (entry.seq, entry.to_string()))?;
-        let upper = &mut self.upper;
-        self.tree.push(*leaf, |node: Node, hash| {
-            if node.level.is_multiple_of(tile::HEIGHT) {
-                upper.insert((node.level / tile::HEIGHT, node.index), hash);
-            }
-        });
+        let leaf = pushed.map_err(|entry| (entry.seq, entry.to_string()))?;
+        self.keep(leaf);
         let checked = match self.vault {
             Some(_) => row.stored.check_whole(self.origin.log()),
             None => row.stored.check(self.origin.log()),
@@ -278,6 +321,9 @@ impl<'a> Checking<'a> {
         let recorded_ms = (row.recorded_at.unix_timestamp_nanos() / 1_000_000).max(0);
         if entry.action.as_str() != row.action || i128::from(entry.recorded_at_ms) != recorded_ms {
             return bad("is another than the columns beside it say");
+        }
+        if let Err(what) = self.hear(row, &entry).and_then(|()| self.cites(row, &entry)) {
+            return bad(what);
         }
         if entry.recorded_at_ms < self.newest_ms {
             let (times, furthest) = self.report.clock_went_back;

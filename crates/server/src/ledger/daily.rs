@@ -19,7 +19,8 @@ use bailiwick_proof::note::{SigningKey, VerifierKey};
 use time::{Date, Duration};
 use uuid::Uuid;
 
-use super::cell::{Ledger, LedgerError};
+use super::cell::Ledger;
+use super::error::LedgerError;
 use super::keys;
 use crate::db::{OperationalPath, Unrecorded};
 

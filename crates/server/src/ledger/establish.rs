@@ -6,7 +6,7 @@ use bailiwick_proof::log::LogName;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::cell::LedgerError;
+use super::error::LedgerError;
 use super::{Action, Entry, stage_in_cell};
 use crate::clock::Clock;
 use crate::context::RequestContext;

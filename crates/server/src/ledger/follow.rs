@@ -5,6 +5,7 @@
 //!   has of it: a table that was rolled back together with a row is found out here.
 //! - What was told is not told again, and what could not be read now is read the next time.
 
+mod pruned;
 mod sql;
 
 use std::collections::{HashMap, HashSet};
@@ -13,10 +14,13 @@ use bailiwick_proof::chain::ChainVerifier;
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::log::{Log, Origin};
 
-use super::cell::{Ledger, LedgerError};
+use super::cell::Ledger;
+use super::error::LedgerError;
+use super::generation::is_closed;
 use super::{Action, rows};
 use crate::anchor::Head;
 use crate::authz::Notary;
+use crate::authz::vouched::Kind;
 use crate::authz::vouched::stamp::{self, BadStamps, Stamped};
 use crate::db::OperationalPath;
 
@@ -62,6 +66,7 @@ impl Follower {
         // Before the heads are read: a log may grow meanwhile, and be signed, or be founded.
         let journaled: HashMap<String, Head> = ledger.journal().heads().into_iter().collect();
         let known = self.known(&journaled);
+        let journaled = that_grow(journaled);
         let mut tx = ledger.db().system_tx(OperationalPath::VerifyLedger).await?;
         let heads = sql::heads(&mut tx).await?;
         tx.finish_reading().await?;
@@ -84,6 +89,20 @@ impl Follower {
         let journaled = journaled.keys().filter_map(|origin| origin.parse::<Origin>().ok());
         journaled.map(|origin| (origin.log(), origin.generation())).chain(self.0.keys().copied()).collect()
     }
+}
+
+/// What a restore has lost of closed generations is said by the next one: the journal says nothing here of those.
+fn that_grow(mut journaled: HashMap<String, Head>) -> HashMap<String, Head> {
+    let closed: Vec<String> = journaled
+        .keys()
+        .filter_map(|origin| origin.parse::<Origin>().ok())
+        .filter(|origin| is_closed(origin, |later| journaled.get(later)))
+        .map(|origin| origin.to_string())
+        .collect();
+    for origin in closed {
+        journaled.remove(&origin);
+    }
+    journaled
 }
 
 /// What entries without a number say of rows, as far as somebody vouches for it.
@@ -125,6 +144,14 @@ async fn read_log(
         if page.is_empty() {
             return Ok(Err(format!("entry {} is missing", chain.seq())));
         }
+        // Entries that are missing went by retention, or were taken away: then the next one does not fit.
+        if page.first().is_some_and(|row| u64::try_from(row.seq).is_ok_and(|seq| seq > chain.seq())) {
+            match pruned::pass_over(ledger, notary, head, chain, tell).await? {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(what) => return Ok(Err(what)),
+            }
+        }
         let said = said(ledger, notary, head, chain.seq(), &page).await?;
         // No waiting from here on: an entry is in the chain and told, or neither.
         for (row, said) in page.iter().zip(said) {
@@ -152,29 +179,69 @@ async fn said(
     first: u64,
     page: &[sql::Row],
 ) -> Result<Vec<Option<Vec<Stamped>>>, LedgerError> {
-    let mut keys = rows::keys(ledger.vault()).await?;
     let mut all = Vec::with_capacity(page.len());
     for (seq, row) in (first..).zip(page) {
         let Some(bound) = &row.rows else {
             all.push((!should_say(&row.entry)).then(Vec::new));
             continue;
         };
-        let place = (head.log, head.generation, seq);
-        if rows::release(&keys, place, bound).is_none() {
-            ledger.vault().look_for_cell_keys().await?;
-            keys = rows::keys(ledger.vault()).await?;
-        }
-        let stamped = match rows::release(&keys, place, bound).flatten() {
-            Some(stamps) => stamp::read(notary, stamps).await,
-            None => Err(BadStamps::Unvouched),
-        };
-        all.push(match stamped {
-            Ok(stamped) => Some(stamped),
-            Err(BadStamps::Unvouched) => None,
-            Err(BadStamps::Db(error)) => return Err(error.into()),
-        });
+        all.push(said_of(ledger, notary, (head.log, head.generation, seq), bound).await?);
     }
     Ok(all)
+}
+
+/// What the entry at this place says of rows; `None` for what nobody vouches for.
+pub(super) async fn said_of(
+    ledger: &Ledger,
+    notary: &Notary,
+    place: (Log, u32, u64),
+    bound: &[u8],
+) -> Result<Option<Vec<Stamped>>, LedgerError> {
+    let mut keys = rows::keys(ledger.vault()).await?;
+    if rows::release(&keys, place, bound).is_none() {
+        ledger.vault().look_for_cell_keys().await?;
+        keys = rows::keys(ledger.vault()).await?;
+    }
+    let stamped = match rows::release(&keys, place, bound).flatten() {
+        Some(stamps) => stamp::read(notary, stamps).await,
+        None => Err(BadStamps::Unvouched),
+    };
+    match stamped {
+        Ok(stamped) => Ok(Some(stamped)),
+        Err(BadStamps::Unvouched) => Ok(None),
+        Err(BadStamps::Db(error)) => Err(error.into()),
+    }
+}
+
+/// What a log says of the rows of a kind, read once from its beginning: `None` unless all of it is what it was, and every
+/// entry says what it should.
+///
+/// # Errors
+/// [`LedgerError`].
+pub(super) async fn stamps_of(
+    ledger: &Ledger,
+    notary: &Notary,
+    log: Log,
+    kind: Kind,
+) -> Result<Option<Vec<Stamped>>, LedgerError> {
+    let journaled = that_grow(ledger.journal().heads().into_iter().collect());
+    let mut tx = ledger.db().system_tx(OperationalPath::VerifyLedger).await?;
+    let heads = sql::heads(&mut tx).await?;
+    tx.finish_reading().await?;
+    let (mut stamps, mut is_silent, mut is_whole) = (Vec::new(), false, false);
+    let mut tell = |told| match told {
+        Told::Changed(stamped) if stamped.kind == kind => stamps.push(stamped),
+        Told::Changed(_) => {}
+        Told::Silent { .. } => is_silent = true,
+    };
+    for head in heads.into_iter().filter(|head| head.log == log) {
+        let mut chain = ChainVerifier::new(head.log, head.generation);
+        is_whole = read_log(ledger, notary, (&head, &journaled), &mut chain, &mut tell).await?.is_ok();
+        if !is_whole {
+            break;
+        }
+    }
+    Ok((is_whole && !is_silent).then_some(stamps))
 }
 
 fn should_say(entry: &[u8]) -> bool {

@@ -10,7 +10,8 @@ use bailiwick_proof::note::{SigningKey, VerifierKey};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::cell::{Ledger, LedgerError};
+use super::cell::Ledger;
+use super::error::LedgerError;
 use super::{Action, Entry, place};
 use crate::context::RequestContext;
 use crate::db::{OperationalPath, SystemTx};
@@ -36,6 +37,18 @@ pub(super) async fn make_first(
     generation: u32,
 ) -> Result<(), LedgerError> {
     let now = ledger.clock().now();
+    insert_new(ledger, tx, log, generation, now).await.map(|_| ())
+}
+
+/// Retires the key of the generation before, and makes the first of this one.
+pub(super) async fn begin_generation(
+    ledger: &Ledger,
+    tx: &mut SystemTx,
+    log: Log,
+    generation: u32,
+) -> Result<(), LedgerError> {
+    let now = ledger.clock().now();
+    sql::retire(tx, log, now).await?;
     insert_new(ledger, tx, log, generation, now).await.map(|_| ())
 }
 

@@ -24,7 +24,9 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use super::cell::{Ledger, LedgerError};
+use super::cell::Ledger;
+use super::error::LedgerError;
+use super::generation::is_closed;
 use super::sign::Signed;
 use super::{Action, Entry, keys, sign, stage_in_cell_told};
 use crate::context::RequestContext;
@@ -93,8 +95,11 @@ async fn lines(ledger: &Ledger) -> Result<Vec<Line>, LedgerError> {
         }
         tx.finish_reading().await?;
     }
-    let of_workspace = |origin: &&String| origin.parse::<Origin>().is_ok_and(|origin| origin.log() != Log::Cell);
-    missing.iter().filter(of_workspace).for_each(|origin| left_out("log_is_gone", origin));
+    let is_missed = |origin: &&String| {
+        let is_closed = |origin: &Origin| is_closed(origin, |later| ledger.journal().head(later));
+        origin.parse::<Origin>().is_ok_and(|origin| origin.log() != Log::Cell && !is_closed(&origin))
+    };
+    missing.iter().filter(is_missed).for_each(|origin| left_out("log_is_gone", origin));
     Ok(lines)
 }
 

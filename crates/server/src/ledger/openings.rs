@@ -18,7 +18,7 @@ use bailiwick_proof::id;
 use bailiwick_proof::log::Log;
 use zeroize::Zeroizing;
 
-use super::cell::LedgerError;
+use super::error::LedgerError;
 use super::place::columns;
 use super::stage::SYSTEM;
 use crate::db::SystemTx;
@@ -270,7 +270,9 @@ fn is_subject(name: &str) -> bool {
         || id::SessionId::from_str(name).is_ok()
         || id::InternalCredentialId::from_str(name).is_ok()
         || id::JobId::from_str(name).is_ok()
-        || id::ErasureId::from_str(name).is_ok();
+        || id::ErasureId::from_str(name).is_ok()
+        || id::EventId::from_str(name).is_ok()
+        || id::LegalHoldId::from_str(name).is_ok();
     !(name.is_empty() || name == SYSTEM || is_thing)
 }
 

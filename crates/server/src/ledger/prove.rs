@@ -17,7 +17,9 @@ use bailiwick_proof::merkle::{self, Hash, Node, leaf_hash};
 use bailiwick_proof::receipt::Receipt;
 use sqlx::PgConnection;
 
-use super::cell::{Ledger, LedgerError};
+use super::cell::Ledger;
+use super::cut::{self, Cut};
+use super::error::LedgerError;
 use super::openings::OpenedOpenings;
 use super::sign::Signed;
 use super::tree::{self, Missing, Nodes};
@@ -58,6 +60,9 @@ pub enum ProveError {
     /// See [`Mismatch`].
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// Retention pruned what is asked for; or it would have, if it had ever been there.
+    #[error("entries below {} were pruned by retention", .0.to)]
+    Pruned(Box<Cut>),
     /// No checkpoint of this size was published.
     #[error("no checkpoint was published at size {size}")]
     NoCheckpoint {
@@ -271,7 +276,7 @@ pub async fn tail_is_missing(tx: &mut WorkspaceTx, ledger: &Ledger) -> Result<Op
 }
 
 /// The first entry that is gone where this event would stand, if the caller may see all of the log: in a gap between
-/// those before and after it, or at the end.
+/// those before and after it, or at the end; or that retention pruned what was recorded at its time.
 ///
 /// # Errors
 /// [`LedgerError`].
@@ -279,14 +284,32 @@ pub async fn missing_near(
     tx: &mut WorkspaceTx,
     ledger: &Ledger,
     event: EventId,
-) -> Result<Option<Mismatch>, LedgerError> {
+) -> Result<Option<ProveError>, LedgerError> {
     if tx.project() != ProjectWall::Unconfined {
         return Ok(None);
     }
-    match sql::gap_near(tx, log_of(tx), event.uuid()).await? {
-        Some(seq) => Ok(Some(Mismatch { seq, what: "is gone", receipt: None })),
-        None => tail_is_missing(tx, ledger).await,
+    let cut = cut::cut_of(tx, ledger).await?;
+    let floor = cut.as_ref().map_or(0, |cut| cut.to);
+    if let Some(seq) = sql::gap_near(tx, log_of(tx), event.uuid(), floor).await? {
+        return Ok(Some(Mismatch { seq, what: "is gone", receipt: None }.into()));
     }
+    if let Some(mismatch) = tail_is_missing(tx, ledger).await? {
+        return Ok(Some(mismatch.into()));
+    }
+    Ok(cut.filter(|cut| cut::went_with(cut, event)).map(|cut| ProveError::Pruned(Box::new(cut))))
+}
+
+/// An entry that is gone because retention pruned it is no mismatch.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn unless_pruned(
+    tx: &mut WorkspaceTx,
+    ledger: &Ledger,
+    mismatch: Mismatch,
+) -> Result<ProveError, LedgerError> {
+    let cut = cut::cut_of(tx, ledger).await?.filter(|cut| mismatch.seq < cut.to);
+    Ok(cut.map_or_else(|| mismatch.into(), |cut| ProveError::Pruned(Box::new(cut))))
 }
 
 pub(super) const fn log_of(tx: &WorkspaceTx) -> Log {

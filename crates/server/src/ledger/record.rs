@@ -9,7 +9,8 @@ use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{EventId, Id, ProjectId, WorkspaceId};
 use bailiwick_proof::log::Log;
 
-use super::cell::{FIRST_GENERATION, Ledger, LedgerError};
+use super::cell::{FIRST_GENERATION, Ledger};
+use super::error::LedgerError;
 use super::sequence::{self, BATCH, Staged, Wait};
 use super::stage::Entry;
 use crate::db::{OperationalPath, ProjectWall, Recorded, RecordingTx};

@@ -9,7 +9,7 @@
 
 use bailiwick_proof::log::Log;
 
-use super::cell::LedgerError;
+use super::error::LedgerError;
 use super::place::columns;
 use crate::vault::{MAC_BYTES, Meaning, RowKeys, Vault};
 

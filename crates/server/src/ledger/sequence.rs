@@ -20,7 +20,8 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::cell::{FIRST_GENERATION, Ledger, LedgerError};
+use super::cell::{FIRST_GENERATION, Ledger};
+use super::error::LedgerError;
 use super::openings::{self, NewOpenings, Subjects};
 use super::stage::SYSTEM;
 use super::{Action, keys, place, rows};
@@ -41,7 +42,7 @@ const MAX_SUBJECT_BYTES: usize = 1_000;
 /// The head of a log, locked.
 pub(super) struct Head {
     pub(super) generation: u32,
-    last_leaf: Hash,
+    pub(super) last_leaf: Hash,
     pub(super) frontier: Frontier,
 }
 

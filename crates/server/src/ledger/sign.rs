@@ -14,10 +14,11 @@ use bailiwick_proof::merkle::{self, Frontier, Hash};
 use bailiwick_proof::note::{SigningKey, VerifierKey};
 use tokio::time::Instant;
 
-use super::cell::{Ledger, LedgerError};
+use super::cell::Ledger;
+use super::error::LedgerError;
 use super::keys;
 use super::tree::Nodes;
-use crate::anchor::{Head, JournalError};
+use crate::anchor::{Freeze, Head, JournalError};
 use crate::db::{Db, OperationalPath, SystemTx, Unrecorded};
 
 /// So often a batch is prepared anew because another signer has the number that it was to have.
@@ -96,6 +97,22 @@ pub(super) async fn newest(ledger: &Ledger, log: Log) -> Result<Signed, LedgerEr
     signed.ok_or(LedgerError::NoSuchLog)
 }
 
+/// The newest checkpoint that is stored of a closed generation: none is made of it any more.
+pub(super) async fn newest_of_closed(
+    ledger: &Ledger,
+    log: Log,
+    generation: u32,
+) -> Result<Option<Signed>, LedgerError> {
+    let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
+    let signed = sql::newest(&mut tx, log, generation).await?;
+    let keys = keys::that_open(ledger, &mut tx, log).await?;
+    tx.finish_reading().await?;
+    if let Some(signed) = &signed {
+        is_ours(signed, &ledger.origin(log, generation)?.to_string(), signed.size, &keys)?;
+    }
+    Ok(signed)
+}
+
 /// When the anchor store last failed a signer of this process.
 #[derive(Debug, Default)]
 pub(super) struct LastTry {
@@ -131,11 +148,17 @@ pub(super) async fn sign(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, Ledg
 
 async fn sign_by_turn(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, LedgerError)>, LedgerError> {
     let lock = ledger.journal().lock().await?;
+    let frozen = ledger.freezes().read().await.map_err(JournalError::from)?;
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let mut refused = Vec::new();
     let mut ready = Vec::new();
     let mut moved = BTreeMap::new();
     for log in logs {
+        if let Some(freeze) = frozen.get(&super::place::columns(*log).0) {
+            let Freeze { origin, what, .. } = freeze.clone();
+            refused.push((*log, LedgerError::Frozen { origin, what }));
+            continue;
+        }
         match prepare(ledger, &mut tx, *log).await {
             Ok(None) => {}
             Ok(Some((checkpoint, signers, grown))) => {
@@ -155,6 +178,7 @@ async fn sign_by_turn(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, LedgerE
     lock.append(at_ms, &moved).await?;
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let count = ready.len();
+    let of_cell = ready.iter().any(|(_, _, grown)| grown.log == Log::Cell);
     for (checkpoint, signers, grown) in ready {
         let signers: Vec<_> = signers.iter().collect();
         let note = SignedCheckpoint::sign(checkpoint, &signers).map_err(|_| LedgerError::MalformedKey)?.to_string();
@@ -162,6 +186,9 @@ async fn sign_by_turn(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, LedgerE
     }
     tx.commit_unrecorded(Unrecorded::Signed).await?;
     drop(lock);
+    if of_cell {
+        ledger.tell_of_cells_checkpoint();
+    }
     metrics::counter!("bailiwick_ledger_checkpoints_total").increment(u64::try_from(count).unwrap_or_default());
     Ok(refused)
 }
@@ -186,7 +213,7 @@ async fn prepare(ledger: &Ledger, tx: &mut SystemTx, log: Log) -> Result<Option<
     let signers = keys::signing(ledger, tx, log, grown.generation).await?;
     if let Some(signed) = sql::newest(tx, log, grown.generation).await? {
         is_ours(&signed, &origin, grown.size, &keys::of_log(tx, log, ledger.name()).await?)?;
-        if signed.size == grown.size {
+        if signed.size == grown.size && ledger.journal().head(&origin).is_some() {
             return Ok(None);
         }
     }

@@ -46,6 +46,12 @@ impl Entry {
         Ok(Self { action, actor: Some(actor), target, project: None, meta, rows: None })
     }
 
+    /// What happened.
+    #[must_use]
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
     /// With more to say: ids, words of ours and whole numbers, never free text.
     #[must_use]
     pub fn with(mut self, meta: Value) -> Self {

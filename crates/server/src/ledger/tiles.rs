@@ -8,9 +8,34 @@ mod sql;
 use bailiwick_proof::merkle::Hash;
 use bailiwick_proof::tile::{self, Kind, Run, Tile};
 
+use super::cell::FIRST_GENERATION;
 use super::prove::{Mismatch, ProveError, log_of};
+use super::sign::Signed;
 use super::tree;
 use crate::db::{ProjectWall, WorkspaceTx};
+
+/// Generation and size of the newest published checkpoint; the first and 0 where there is none yet.
+///
+/// # Errors
+/// [`ProveError::Ledger`].
+pub async fn published_size(tx: &mut WorkspaceTx) -> Result<(u32, u64), ProveError> {
+    let log = log_of(tx);
+    Ok(sql::newest_size(tx, log).await?.unwrap_or((FIRST_GENERATION, 0)))
+}
+
+/// A published checkpoint to which a copy of `from` entries goes on: the largest that is at most `stride` further, else the next
+/// one there is; `None` when the copy is as far as any.
+///
+/// # Errors
+/// [`ProveError::Ledger`].
+pub async fn next_checkpoint(tx: &mut WorkspaceTx, from: u64, stride: u64) -> Result<Option<Signed>, ProveError> {
+    let log = log_of(tx);
+    let (generation, _) = published_size(tx).await?;
+    match sql::largest_within(tx, log, generation, (from, from.saturating_add(stride))).await? {
+        Some(found) => Ok(Some(found)),
+        None => Ok(sql::smallest_after(tx, log, generation, from).await?),
+    }
+}
 
 /// The most hashes of one run.
 const HALF: u64 = tile::WIDTH / 2;

@@ -9,7 +9,7 @@ use bailiwick_proof::merkle::{Hash, Node};
 use bailiwick_proof::tile;
 use sqlx::PgConnection;
 
-use super::cell::LedgerError;
+use super::error::LedgerError;
 
 /// The hashes of some subtrees.
 pub(super) struct Nodes {

@@ -202,11 +202,21 @@ pub static SERVER_SECRET: Column = Column {
     label: "server-secret/v1",
     stand: stands("server_secrets", "value_sealed", OwnedBy::Cell, &[("purpose", "text"), ("version", "integer")]),
 };
+/// Where the stream of an audit log goes, with the key of the customer's account.
+pub static AUDIT_STREAM: Column = Column {
+    label: "audit-stream/v1",
+    stand: stands(
+        "audit_streams",
+        "settings_sealed",
+        OwnedBy::Workspace,
+        &[("workspace_id", "uuid"), ("environment", "text")],
+    ),
+};
 /// What a workspace's keys are bound to, in the anchor store.
 pub(super) static ANCHORED: Column = Column { label: "anchored/v1", stand: None };
 
 /// All of them.
-pub static COLUMNS: [&Column; 14] = [
+pub static COLUMNS: [&Column; 15] = [
     &REPLAY,
     &FOUNDERS_REPLAY,
     &REFRESH_SUCCESSOR,
@@ -220,6 +230,7 @@ pub static COLUMNS: [&Column; 14] = [
     &SUBJECT_NAME,
     &SECRET,
     &SERVER_SECRET,
+    &AUDIT_STREAM,
     &ANCHORED,
 ];
 

@@ -1,11 +1,14 @@
 //! The audit log over the API: what is told, listed, proved, and refused.
 
+mod actions;
 mod batches;
 mod export;
 mod keys;
 mod one_entry;
 mod reads;
 mod refusals;
+mod search;
+mod stream;
 
 use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::consistency::Pair;

@@ -289,3 +289,20 @@ async fn replace(to: &Path, from: &Path) {
     let copied = Command::new("cp").arg("-a").args([from, to]).status().await.unwrap();
     assert!(copied.success());
 }
+
+#[tokio::test]
+async fn actions_are_registered_listed_and_retired() {
+    let desk = Desk::ready("ada@example.com").await;
+    let add = ["audit", "actions", "add", "invoice.paid", "--description", "A customer has paid", "-o", "json"];
+    let made = desk.run(&add).await.json();
+    assert_eq!((text(&made, "action"), text(&made, "description")), ("invoice.paid", "A customer has paid"));
+    assert_eq!(desk.run(&["audit", "actions", "list", "-o", "id"]).await.ok().trim(), "invoice.paid");
+    let again = desk.run(&add).await;
+    assert!(again.code != 0 && again.stderr.contains("name_taken"), "{}", again.stderr);
+    let elsewhere = desk.run(&["audit", "actions", "list", "-o", "id", "--environment", "test"]).await;
+    assert_eq!(elsewhere.ok().trim(), "");
+    let retired = desk.run(&["audit", "actions", "remove", "invoice.paid", "-o", "json"]).await.json();
+    assert_eq!(text(&retired, "status"), "retired");
+    let gone = desk.run(&["audit", "actions", "remove", "invoice.paid"]).await;
+    assert!(gone.code != 0 && gone.stderr.contains("not_found"), "{}", gone.stderr);
+}

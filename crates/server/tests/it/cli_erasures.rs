@@ -9,6 +9,7 @@ use crate::harness::process::until;
 async fn a_subject_is_erased_and_the_certificate_is_checked_offline() {
     let desk = Desk::ready("ada@example.com").await;
     let workspace = desk.run(&["workspaces", "list", "-o", "id"]).await.ok().trim().to_owned();
+    desk.app.know_actions(&workspace).await;
     let body = json!({"name": "k", "scopes": ["management"]});
     let ada = desk.app.sign_in("ada@example.com").await;
     let key = desk.app.api_key(&ada, &workspace, &body).await;

@@ -2,6 +2,7 @@
 
 mod clock_and_keys;
 mod crashed_database;
+mod generations;
 mod ingest;
 mod killed;
 mod many_nodes;

@@ -5,3 +5,4 @@ mod kept;
 mod owner;
 mod rewritten;
 mod rows;
+mod self_check;

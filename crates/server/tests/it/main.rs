@@ -32,6 +32,7 @@ mod ledger_tamper;
 mod mail;
 mod publish;
 mod requests;
+mod retention;
 mod schema_watch;
 mod secrets;
 mod server_secrets;

@@ -3,13 +3,11 @@
 mod daily;
 mod manifest;
 mod tiles;
+mod witness;
 
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::log::Log;
-use bailiwick_server::anchor::AnchorStore;
-use bailiwick_server::clock::Clock;
-use bailiwick_server::entropy::Entropy;
-use bailiwick_server::ledger::{self, Ledger};
+use bailiwick_server::ledger::Ledger;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
@@ -37,13 +35,7 @@ impl Acme {
 
     /// A node's ledger whose clock is so far ahead.
     async fn ledger(&self, ahead: time::Duration) -> Ledger {
-        let app = &self.app;
-        let system = Clock::system();
-        let clock = Clock::from_fn(move || system.now() + ahead);
-        let facts = ledger::establish(&app.db, &clock, &Entropy::system(), None, "test").await.unwrap();
-        let anchor = AnchorStore::open(&app.database.anchor(), &Entropy::system()).await.unwrap();
-        let (db, vault, entropy) = (app.db.clone(), app.vault().await, Entropy::system());
-        Ledger::open(ledger::Parts { db, vault, clock, entropy, anchor, facts }).await.unwrap()
+        crate::harness::ledger::beside(&self.app, ahead).await
     }
 
     /// An event of the customer's own; answers its id and number.

@@ -4,6 +4,8 @@
 //! Memory is that of one tile, however long the log is. What the server says of the log is believed nowhere: bytes are hashed here, and the
 //! root that they come to is compared with what was signed.
 
+mod pruned;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use bailiwick_proof::merkle::Hash;
 use bailiwick_proof::tile::{self, Kind, Tile, WIDTH};
 use serde_json::{Value, json};
 
+use self::pruned::Pruned;
 use super::Log;
 use crate::args::KeyOptions;
 use crate::failure::{Exit, Failure};
@@ -36,17 +39,27 @@ pub(super) async fn check(log: &Log, keys: &KeyOptions) -> Result<Answer, Failur
     }
     let origin = log.own_origin(&checkpoint.origin)?;
     let verifier = ChainVerifier::new(origin.log(), origin.generation());
-    let walk = Walk { log, verifier, size: checkpoint.size, pinned, progress: Progress::new() };
+    let mut walk =
+        Walk { log, verifier, size: checkpoint.size, pinned, progress: Progress::new(), pruned: Pruned::default() };
     let root = walk.finish().await.map_err(|failure| log.keep_damaged(failure, Some(&text), "checkpoint", None))?;
     if root != checkpoint.root {
         let reason = "the entries fit together, and have another root than the checkpoint: they were rewritten";
         return Err(log.keep_damaged(Refusal::new("other_root", reason).into(), Some(&text), "checkpoint", None));
     }
+    let pruned = walk.pruned.certified(log, walk.size).await;
+    let gone = pruned.map_err(|failure| log.keep_damaged(failure, Some(&text), "checkpoint", None))?;
     if let Some(members) = statement.as_object_mut() {
         members.insert("kind".to_owned(), json!("log"));
         members.insert("key_from".to_owned(), json!(voucher.as_str()));
+        members.insert("pruned".to_owned(), json!(gone));
     }
-    Ok(Answer::one_by(statement, "origin").note(format!("every entry was read and holds; {voucher}")))
+    let note = match gone {
+        0 => format!("every entry was read and holds; {voucher}"),
+        gone => format!(
+            "entries below {gone} were pruned by retention, as the log itself says; every other was read and holds; {voucher}"
+        ),
+    };
+    Ok(Answer::one_by(statement, "origin").note(note))
 }
 
 /// The newest checkpoint, verified.
@@ -67,11 +80,12 @@ struct Walk<'a> {
     size: u64,
     pinned: Option<Checkpoint>,
     progress: Progress,
+    pruned: Pruned,
 }
 
 impl Walk<'_> {
     /// The root over all entries.
-    async fn finish(mut self) -> Result<Hash, Failure> {
+    async fn finish(&mut self) -> Result<Hash, Failure> {
         self.compare_with_pin()?;
         while self.verifier.seq() < self.size {
             self.read_tile().await?;
@@ -85,20 +99,36 @@ impl Walk<'_> {
         let first = self.verifier.seq();
         let (index, width) = (first / WIDTH, WIDTH.min(self.size - first));
         let hashes = self.get(Tile { kind: Kind::Hashes(0), index, width }).await?;
-        let entries = self.get(Tile { kind: Kind::Entries, index, width }).await?;
+        let entries = match self.get(Tile { kind: Kind::Entries, index, width }).await {
+            Err(failure) if self.pruned.told(first, &failure) => None,
+            entries => Some(entries?),
+        };
         let count = usize::try_from(width).unwrap_or(usize::MAX);
+        let cut =
+            || Failure::new(Exit::Failure, format!("the server's tile {index} is cut: it should have {width} entries"));
+        let Some(entries) = entries else {
+            return if hashes.len() == count.saturating_mul(32) { self.pass_over(&hashes) } else { Err(cut()) };
+        };
         let entries = tile::unbundle(&entries).filter(|entries| entries.len() == count);
         let (Some(entries), true) = (entries, hashes.len() == count.saturating_mul(32)) else {
-            return Err(Failure::new(
-                Exit::Failure,
-                format!("the server's tile {index} is cut: it should have {width} entries"),
-            ));
+            return Err(cut());
         };
         for (entry, leaf) in entries.into_iter().zip(hashes.chunks_exact(32)) {
             let leaf = Hash::try_from(leaf).map_err(|err| Failure::local("a hash of a tile", &err))?;
-            self.verifier.push_known(entry, &leaf).map_err(|entry| bad(&entry))?;
+            let leaf = self.verifier.push_known(entry, &leaf).map_err(|entry| bad(&entry))?;
+            self.pruned.hear(&self.verifier, entry, leaf);
             self.compare_with_pin()?;
         }
+        Ok(())
+    }
+
+    /// A tile of which the hashes are left.
+    fn pass_over(&mut self, hashes: &[u8]) -> Result<(), Failure> {
+        for leaf in hashes.chunks_exact(32) {
+            self.verifier.skip(Hash::try_from(leaf).map_err(|err| Failure::local("a hash of a tile", &err))?);
+            self.compare_with_pin()?;
+        }
+        self.pruned.passed(&self.verifier);
         Ok(())
     }
 
@@ -119,22 +149,22 @@ impl Walk<'_> {
     }
 }
 
-fn bad(entry: &BadEntry) -> Refusal {
+pub(super) fn bad(entry: &BadEntry) -> Refusal {
     Refusal::new(entry.reason.word(), entry.to_string()).at(Some(entry.seq))
 }
 
 /// How far it is, for a person at a terminal.
-struct Progress {
+pub(super) struct Progress {
     told: Instant,
     is_shown: bool,
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { told: Instant::now(), is_shown: std::io::stderr().is_terminal() }
     }
 
-    fn tell(&mut self, done: u64, size: u64) {
+    pub(super) fn tell(&mut self, done: u64, size: u64) {
         if self.is_shown && self.told.elapsed() >= TELL {
             self.told = Instant::now();
             let percent = done.saturating_mul(100) / size.max(1);
@@ -143,7 +173,7 @@ impl Progress {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if self.is_shown {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }

@@ -6,6 +6,7 @@ use axum::response::Response;
 use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::log::Origin;
 
+use super::timeline::Timeline;
 use crate::audit::ops::{self, ReadError};
 use crate::authz::{Granted, may};
 use crate::console::{Area, Desk, Visit};
@@ -27,6 +28,7 @@ struct CheckpointPage {
     /// The address of the keys of both environments.
     jwks: String,
     pin: String,
+    timeline: Option<Timeline>,
 }
 
 /// `GET /w/{workspace}/{environment}/audit/checkpoint`.
@@ -44,7 +46,9 @@ pub async fn checkpoint(
     let parsed: SignedCheckpoint =
         signed.note.parse().map_err(|error| Problem::internal("read a checkpoint", &error))?;
     let newest = parsed.unverified();
+    let published = ops::published(&granted, &db).await?;
     visit.page(&CheckpointPage {
+        timeline: Timeline::of(&published, granted.context().received_at),
         origin: newest.origin.clone(),
         size: newest.size,
         root: newest.root.to_string(),

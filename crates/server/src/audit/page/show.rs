@@ -195,6 +195,9 @@ fn told(error: ReadError) -> Result<String, Problem> {
                 "This log is frozen: the database is not the one that was signed last, so nothing is signed over it now.",
             ))
         }
+        ReadError::Prove(ProveError::Ledger(LedgerError::Frozen { .. })) => Ok(String::from(
+            "The logs of this workspace are frozen: a check found one altered, so nothing is signed over them now.",
+        )),
         ReadError::Prove(ProveError::Ledger(LedgerError::Journal(error))) if error.is_away() => Ok(String::from(
             "Nothing can be signed right now, so there is no proof of what came last. It is recorded, and will be signed.",
         )),

@@ -311,6 +311,55 @@ impl Vouched for ChallengeRow<'_> {
     }
 }
 
+/// A row of `ledger_retention` with the open holds of its log: whatever is pruned is pruned by its word.
+#[derive(Debug)]
+pub struct RetentionRow<'a> {
+    /// Whose log.
+    pub workspace: Uuid,
+    /// `live` or `test`.
+    pub environment: &'a str,
+    /// Grows with each change.
+    pub version: i64,
+    /// For how long entries are kept; for ever if nothing is said.
+    pub days: Option<i32>,
+    /// What takes its place.
+    pub next_days: Option<i32>,
+    /// And when.
+    pub effective_at: Option<OffsetDateTime>,
+    /// The log's open holds, in the order of their ids: one that was taken away is missed.
+    pub holds: &'a [Uuid],
+}
+
+impl Vouched for RetentionRow<'_> {
+    const KIND: Kind = Kind::Retention;
+
+    fn workspace(&self) -> Uuid {
+        self.workspace
+    }
+
+    fn id(&self) -> Vec<u8> {
+        self.environment.as_bytes().to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        counted(self.version)
+    }
+
+    fn meaning(&self) -> Meaning {
+        let count = u32::try_from(self.holds.len()).unwrap_or(u32::MAX);
+        let days = |days: Option<i32>| days.map(i32::to_be_bytes);
+        let meaning = Meaning::new()
+            .uuid(self.workspace)
+            .text(self.environment)
+            .bytes(&self.version.to_be_bytes())
+            .maybe(days(self.days).as_ref().map(<[u8; 4]>::as_slice))
+            .maybe(days(self.next_days).as_ref().map(<[u8; 4]>::as_slice))
+            .moment(self.effective_at)
+            .bytes(&count.to_be_bytes());
+        self.holds.iter().fold(meaning, |meaning, hold| meaning.uuid(*hold))
+    }
+}
+
 /// The database counts up from one; anything below was put there by hand.
 fn counted(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()

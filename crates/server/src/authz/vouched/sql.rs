@@ -174,6 +174,34 @@ pub(super) async fn challenges(
     Ok(standing.collect())
 }
 
+pub(super) async fn retention(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        r#"SELECT r.workspace_id, r.environment, r.version, r.days, r.next_days, r.effective_at, r.mac,
+             ARRAY(SELECT h.id FROM legal_holds h WHERE h.workspace_id = r.workspace_id AND h.environment = r.environment
+                 AND h.released_at IS NULL ORDER BY h.id) AS "holds!"
+         FROM ledger_retention r WHERE (r.workspace_id, r.environment) > ($1, $2)
+         ORDER BY r.workspace_id, r.environment LIMIT $3"#,
+        after.workspace,
+        String::from_utf8_lossy(&after.id).into_owned(),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let standing = rows::RetentionRow {
+            workspace: row.workspace_id,
+            environment: &row.environment,
+            version: row.version,
+            days: row.days,
+            next_days: row.next_days,
+            effective_at: row.effective_at,
+            holds: &row.holds,
+        };
+        Standing::of(&standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
 /// MACs by the rows that they belong to, each in place of an older one.
 pub(super) struct Macs<'a> {
     pub(super) workspaces: &'a [Uuid],
@@ -242,6 +270,16 @@ pub(super) async fn put(tx: &mut SystemTx, kind: Kind, macs: Macs<'_>) -> Result
              FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
              WHERE t.id = vouched.id AND t.mac = vouched.old",
             ids,
+            old,
+            new
+        ),
+        Kind::Retention => sqlx::query!(
+            "UPDATE ledger_retention AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[]) AS vouched (workspace_id, id, old, new)
+             WHERE t.workspace_id = vouched.workspace_id AND t.environment = convert_from(vouched.id, 'UTF8')
+               AND t.mac = vouched.old",
+            workspaces,
+            digests,
             old,
             new
         ),

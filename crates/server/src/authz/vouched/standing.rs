@@ -70,6 +70,7 @@ pub async fn page(db: &Db, kind: Kind, after: &At, now: OffsetDateTime) -> Resul
         Kind::RefreshToken => sql::refresh_tokens(&mut tx, after, now, PAGE).await?,
         Kind::Service => sql::services(&mut tx, after, PAGE).await?,
         Kind::Challenge => sql::challenges(&mut tx, after, now, PAGE).await?,
+        Kind::Retention => sql::retention(&mut tx, after, PAGE).await?,
     };
     tx.finish_reading().await?;
     Ok(page)

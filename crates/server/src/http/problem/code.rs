@@ -1,5 +1,7 @@
 //! The closed list of what can be wrong.
 
+mod general;
+
 use axum::http::StatusCode;
 
 /// A stable code. Clients decide by it, so a code is never renamed or given another meaning.
@@ -81,6 +83,12 @@ pub enum Code {
     NoManifest,
     /// The log is not what was recorded.
     LedgerMismatch,
+    /// A legal hold is open.
+    LegalHold,
+    /// What the database has of a log's retention is not what was decided.
+    RetentionAltered,
+    /// The log's retention pruned what is asked for.
+    EntryPruned,
     /// The same request is still being worked on.
     IdempotencyInFlight,
     /// Everything of the workspace was made unreadable.
@@ -97,6 +105,8 @@ pub enum Code {
     InvalidBody,
     /// The action belongs to a namespace of ours.
     ActionReserved,
+    /// The action is not registered.
+    ActionNotRegistered,
     /// The idempotency key came with another request before.
     IdempotencyKeyReused,
     /// More waits to be recorded than there is room for.
@@ -115,7 +125,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 57] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
@@ -153,8 +163,11 @@ impl Code {
         Self::ErasureUnderWay,
         Self::SubjectMisplaced,
         Self::LedgerMismatch,
+        Self::LegalHold,
+        Self::RetentionAltered,
         Self::IdempotencyInFlight,
         Self::WorkspaceShredded,
+        Self::EntryPruned,
         Self::EventTooLarge,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -162,6 +175,7 @@ impl Code {
         Self::InvalidBody,
         Self::BatchTooLarge,
         Self::ActionReserved,
+        Self::ActionNotRegistered,
         Self::IdempotencyKeyReused,
         Self::IngestQueueFull,
         Self::Internal,
@@ -290,6 +304,24 @@ impl Code {
                 "The log is not what was recorded",
                 "Keep what you have, your own checkpoints above all, and tell the operator. `seq` is the first bad entry that is known.",
             ),
+            Self::LegalHold => (
+                "legal_hold",
+                409,
+                "A legal hold is open",
+                "Nothing of the workspace's audit logs is destroyed while one is: an owner releases it first. `legal_hold_id` names it.",
+            ),
+            Self::RetentionAltered => (
+                "retention_altered",
+                409,
+                "What stands in the database of the log's retention is not what was decided",
+                "Nothing is pruned meanwhile. Tell the operator with `request_id`; then open a legal hold, which vouches for what stands there and forgets the setting.",
+            ),
+            Self::EntryPruned => (
+                "entry_pruned",
+                410,
+                "The log's retention pruned it",
+                "Use the receipt or the export that you have of it; hashes and proofs of everything else are there. `event_id` is the entry that says so.",
+            ),
             Self::MethodNotAllowed => {
                 ("method_not_allowed", 405, "Method not allowed", "Use a method that the header `Allow` names.")
             }
@@ -390,6 +422,12 @@ impl Code {
                 "The action is reserved",
                 "Begin the action with a word of your own product; the words of ours are in the guide to the audit log.",
             ),
+            Self::ActionNotRegistered => (
+                "action_not_registered",
+                422,
+                "The action is not registered",
+                "Register the action first, in this environment; nothing was recorded. See the guide to the audit log.",
+            ),
             Self::IdempotencyKeyReused => (
                 "idempotency_key_reused",
                 422,
@@ -454,23 +492,5 @@ impl Code {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         self.row().3
-    }
-
-    /// Does it say no more than its status does? Such a code may stand for an answer that a library made.
-    pub(super) const fn is_general(self) -> bool {
-        matches!(
-            self,
-            Self::InvalidRequest
-                | Self::Unauthenticated
-                | Self::Forbidden
-                | Self::NotFound
-                | Self::MethodNotAllowed
-                | Self::RequestTimeout
-                | Self::BodyTooLarge
-                | Self::UnsupportedMediaType
-                | Self::InvalidBody
-                | Self::Internal
-                | Self::Unavailable
-        )
     }
 }

@@ -20,10 +20,17 @@ pub(super) struct HeadRow {
     pub(super) frontier: Vec<u8>,
 }
 
+/// From now on the transaction sees the database as it is at its next statement, whatever is committed meanwhile.
+pub(super) async fn hold_still(tx: &mut SystemTx) -> Result<(), DbError> {
+    sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(tx.connection()?).await?;
+    Ok(())
+}
+
 /// Every log that any table knows.
 pub(super) async fn logs(tx: &mut SystemTx) -> Result<Vec<(Uuid, String, i32)>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT workspace_id AS "workspace!", environment AS "environment!", generation AS "generation!" FROM ledger_heads
+         UNION SELECT workspace_id, environment, generation FROM ledger_generations
          UNION SELECT workspace_id, environment, generation FROM ledger_checkpoints
          UNION SELECT workspace_id, environment, generation FROM ledger_hashes
          UNION SELECT workspace_id, environment, generation FROM ledger_entries"#
@@ -45,8 +52,10 @@ pub(super) async fn staged(tx: &mut SystemTx) -> Result<u64, DbError> {
 pub(super) async fn head(tx: &mut SystemTx, log: Log, generation: u32) -> Result<Option<HeadRow>, DbError> {
     let (workspace, environment) = columns(log);
     let row = sqlx::query!(
-        "SELECT size, last_leaf, frontier FROM ledger_heads
-         WHERE workspace_id = $1 AND environment = $2 AND generation = $3",
+        r#"SELECT size AS "size!", last_leaf AS "last_leaf!", frontier AS "frontier!" FROM ledger_heads
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3
+         UNION ALL SELECT size, last_leaf, frontier FROM ledger_generations
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 LIMIT 1"#,
         workspace,
         environment,
         number(generation)
@@ -54,6 +63,24 @@ pub(super) async fn head(tx: &mut SystemTx, log: Log, generation: u32) -> Result
     .fetch_optional(tx.connection()?)
     .await?;
     Ok(row.map(|row| HeadRow { size: unsigned(row.size), last_leaf: row.last_leaf, frontier: row.frontier }))
+}
+
+/// Where the closed generations of a log end in this database.
+pub(super) async fn closed(tx: &mut SystemTx, log: Log) -> Result<Vec<(u32, HeadRow)>, DbError> {
+    let (workspace, environment) = columns(log);
+    let rows = sqlx::query!(
+        "SELECT generation, size, last_leaf, frontier FROM ledger_generations
+         WHERE workspace_id = $1 AND environment = $2 ORDER BY generation",
+        workspace,
+        environment
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let read = |row: (i32, i64, Vec<u8>, Vec<u8>)| {
+        let (generation, size, last_leaf, frontier) = row;
+        (u32::try_from(generation).unwrap_or_default(), HeadRow { size: unsigned(size), last_leaf, frontier })
+    };
+    Ok(rows.into_iter().map(|row| read((row.generation, row.size, row.last_leaf, row.frontier))).collect())
 }
 
 pub(super) async fn checkpoints(tx: &mut SystemTx, log: Log, generation: u32) -> Result<Vec<(u64, String)>, DbError> {
@@ -119,7 +146,7 @@ pub(super) async fn entries(
 }
 
 /// The stored leaves of so many entries.
-pub(super) async fn leaves(
+pub(in crate::ledger) async fn leaves(
     tx: &mut SystemTx,
     log: Log,
     generation: u32,

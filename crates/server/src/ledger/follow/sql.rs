@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::db::{DbError, SystemTx};
 use crate::ledger::place::{self, columns};
 
-/// How far a log has come.
+/// How far a generation of a log has come.
 pub(super) struct Head {
     pub(super) log: Log,
     pub(super) generation: u32,
@@ -15,12 +15,19 @@ pub(super) struct Head {
 
 /// An entry and what stands beside it.
 pub(super) struct Row {
+    pub(super) seq: i64,
     pub(super) entry: Vec<u8>,
     pub(super) rows: Option<Vec<u8>>,
 }
 
+/// Those of all generations, the first of a log first.
 pub(super) async fn heads(tx: &mut SystemTx) -> Result<Vec<Head>, DbError> {
-    let rows = sqlx::query!("SELECT workspace_id, environment, generation, size FROM ledger_heads")
+    let rows = sqlx::query!(
+        r#"SELECT workspace_id AS "workspace_id!", environment AS "environment!", generation AS "generation!", size AS "size!"
+         FROM ledger_heads
+         UNION ALL SELECT workspace_id, environment, generation, size FROM ledger_generations
+         ORDER BY 1, 2, 3"#
+    )
         .fetch_all(tx.connection()?)
         .await?;
     let head = |workspace: Uuid, environment: &str, generation: i32, size: i64| {
@@ -36,7 +43,7 @@ pub(super) async fn entries(tx: &mut SystemTx, head: &Head, first: u64, limit: i
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT e.entry, o.rows AS "rows?" FROM ledger_entries e
+        r#"SELECT e.seq, e.entry, o.rows AS "rows?" FROM ledger_entries e
              LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id AND o.environment = e.environment
                  AND o.generation = e.generation AND o.seq = e.seq
            WHERE e.workspace_id = $1 AND e.environment = $2 AND e.generation = $3 AND e.seq >= $4 AND e.seq < $5

@@ -20,10 +20,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::db::{OperationalPath, SystemTx, WorkspaceTx};
-use crate::ledger::cell::{Ledger, LedgerError};
+use crate::ledger::cell::Ledger;
+use crate::ledger::error::LedgerError;
 use crate::ledger::keys;
 use crate::ledger::prove::{ProveError, log_of, receipt_of};
 use crate::ledger::sign::Signed;
+use crate::ledger::witnesses::newest_cosigned;
 
 /// A log's line of one manifest.
 pub struct ManifestLine {
@@ -104,7 +106,11 @@ pub async fn manifest_proof(
 }
 
 async fn cell_receipt(ledger: &Ledger, entry: &crate::ledger::Stored) -> Result<Receipt, ProveError> {
-    let signed = ledger.checkpoint(Log::Cell).await?;
+    // One that witnesses cosigned, where it covers the entry: it is as good a proof, and others vouch for it.
+    let signed = match newest_cosigned(ledger, Some((entry.generation, entry.seq))).await? {
+        Some(signed) => signed,
+        None => ledger.checkpoint(Log::Cell).await?,
+    };
     let mut tx = ledger.db().system_tx(OperationalPath::ShowManifest).await?;
     let receipt = receipt_of(tx.connection()?, Log::Cell, &signed, entry, &[Field::Meta]).await?;
     tx.finish_reading().await?;

@@ -65,8 +65,8 @@ pub(super) async fn ends(tx: &mut WorkspaceTx, log: Log) -> Result<Ends, DbError
 }
 
 /// The first number that no row has between the rows next to this event. Ids of events rise with the time, so what is
-/// gone has its place there; a thousand numbers are looked at and no more.
-pub(super) async fn gap_near(tx: &mut WorkspaceTx, log: Log, event: Uuid) -> Result<Option<u64>, DbError> {
+/// gone has its place there; a thousand numbers are looked at and no more, and none below `floor`.
+pub(super) async fn gap_near(tx: &mut WorkspaceTx, log: Log, event: Uuid, floor: u64) -> Result<Option<u64>, DbError> {
     let (workspace, environment) = columns(log);
     let seq = sqlx::query_scalar!(
         r#"WITH after AS (
@@ -80,13 +80,15 @@ pub(super) async fn gap_near(tx: &mut WorkspaceTx, log: Log, event: Uuid) -> Res
              SELECT after.generation, least(after.seq, coalesce(before.seq, -1)) AS low,
                  greatest(after.seq, coalesce(before.seq, -1)) AS high FROM after LEFT JOIN before ON true
          )
-         SELECT seq AS "seq!" FROM ends, generate_series(ends.low + 1, least(ends.high - 1, ends.low + 1000)) seq
+         SELECT seq AS "seq!" FROM ends, generate_series(greatest(ends.low + 1, $4),
+             least(ends.high - 1, greatest(ends.low + 1, $4) + 999)) seq
          WHERE NOT EXISTS (SELECT FROM ledger_entries e WHERE e.workspace_id = $1 AND e.environment = $2
              AND e.generation = ends.generation AND e.seq = seq.seq)
          ORDER BY seq LIMIT 1"#,
         workspace,
         environment,
-        event
+        event,
+        i64::try_from(floor).unwrap_or(i64::MAX)
     )
     .fetch_optional(tx.connection()?)
     .await?;

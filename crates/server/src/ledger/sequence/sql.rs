@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Head, Linked, Moved, Run, Staged, Wait};
 use crate::db::{DbError, SystemTx};
-use crate::ledger::cell::LedgerError;
+use crate::ledger::error::LedgerError;
 use crate::ledger::openings::SealedOpenings;
 use crate::ledger::place::{self, columns};
 
@@ -246,11 +246,14 @@ pub(super) async fn insert_openings(tx: &mut SystemTx, linked: &[Linked]) -> Res
     let actor_indexes: Vec<Option<Vec<u8>>> = linked.iter().map(|entry| entry.kept.actor_index.clone()).collect();
     let target_indexes: Vec<Option<Vec<u8>>> = linked.iter().map(|entry| entry.kept.target_index.clone()).collect();
     let rows: Vec<Option<Vec<u8>>> = linked.iter().map(|entry| entry.rows.clone()).collect();
+    let times: Vec<time::OffsetDateTime> = linked.iter().map(|entry| entry.recorded_at).collect();
     sqlx::query!(
         "INSERT INTO ledger_openings (workspace_id, environment, generation, seq, project_id, actor_sealed, ip_sealed,
-             meta_sealed, target_sealed, actor_subject, meta_subject, target_subject, actor_index, target_index, rows)
+             meta_sealed, target_sealed, actor_subject, meta_subject, target_subject, actor_index, target_index, rows,
+             recorded_at)
          SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::bigint[], $5::uuid[], $6::bytea[], $7::bytea[],
-             $8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[])",
+             $8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[],
+             $16::timestamptz[])",
         &workspaces,
         &environments,
         &generations,
@@ -265,7 +268,8 @@ pub(super) async fn insert_openings(tx: &mut SystemTx, linked: &[Linked]) -> Res
         &subjects(|sealed| sealed.target_subject) as &[Option<i64>],
         &actor_indexes as &[Option<Vec<u8>>],
         &target_indexes as &[Option<Vec<u8>>],
-        &rows as &[Option<Vec<u8>>]
+        &rows as &[Option<Vec<u8>>],
+        &times
     )
     .execute(tx.connection()?)
     .await?;

@@ -59,10 +59,17 @@ async fn every_event_of_the_stretch_stands_in_it_once() {
     let listed = world.app.get(&world.path("events?actor=n-7")).bearer(&world.ada.access_token).send().await.json();
     assert_eq!(events[8], listed["data"][0], "an event is what the list says");
 
+    let ocsf = world.export(&world.ada.access_token, json!({"format": "ocsf"})).await;
+    assert_eq!(ocsf.headers["content-type"], "application/x-ndjson");
+    for (nth, line) in ocsf.text.lines().enumerate() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&event["metadata"]["sequence"], &event["class_uid"]), (&json!(nth), &json!(6003)), "{event}");
+        assert!(event["time"].is_u64() && event["api"]["operation"].is_string(), "{event}");
+    }
     let csv = world.export(&world.ada.access_token, json!({"format": "csv"})).await;
     assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
     assert!(csv.headers["content-disposition"].to_str().unwrap().ends_with(".csv\""));
-    assert_eq!(csv.text.lines().count(), 1 + 231 + 1, "a heading, and the export before this one");
+    assert_eq!(csv.text.lines().count(), 1 + 231 + 2, "a heading, and the exports before this one");
 
     let (from, to) = (events[10]["recorded_at"].clone(), events[20]["recorded_at"].clone());
     let part = world.export(&world.ada.access_token, json!({"format": "ndjson", "from": from, "to": to})).await;
@@ -73,7 +80,7 @@ async fn every_event_of_the_stretch_stands_in_it_once() {
     let told = event.send().await.json()["data"][0].clone();
     assert_eq!((&told["meta"]["format"], &told["target"]), (&json!("ndjson"), &json!(world.workspace)));
     assert!(told["meta"]["from_ms"].as_u64().unwrap() < told["meta"]["to_ms"].as_u64().unwrap(), "{told}");
-    assert_eq!(world.exported().await, 3);
+    assert_eq!(world.exported().await, 4);
 }
 
 #[tokio::test]

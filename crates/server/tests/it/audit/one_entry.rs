@@ -140,6 +140,13 @@ impl World {
             "exportAuditEvents" => {
                 (self.post(&self.path("audit/export"), &json!({"format": "csv"})).await, &["audit.exported"])
             }
+            "setAuditStream" => (self.set_stream().await, &["audit.stream_set"]),
+            "removeAuditStream" => {
+                self.set_stream().await;
+                let path = self.path("audit/stream");
+                let call = self.app.delete(&path).bearer(&self.person.access_token);
+                (call.send().await, &["audit.stream_set", "audit.stream_removed"])
+            }
             "eraseSubject" => {
                 let body = json!({"events": [{"action": "door.opened", "actor": "jane"}]});
                 self.post(&self.path("audit/events"), &body).await;
@@ -149,6 +156,26 @@ impl World {
                 let owner = &self.app.database.owner;
                 until(async || sqlx::query_scalar::<_, i64>(finished).fetch_one(owner).await.unwrap() == 1).await;
                 (answer, &["door.opened", "subject.erasure_requested", "subject.erased"])
+            }
+            "setRetention" => {
+                let call = self.app.call(Method::PUT, &self.path("audit/retention")).json(&json!({"days": 90}));
+                (call.bearer(&self.person.access_token).send().await, &["retention.changed"])
+            }
+            "openLegalHold" => {
+                (self.post(&self.path("audit/legal-holds"), &json!({"reason": "r"})).await, &["legal_hold.opened"])
+            }
+            "releaseLegalHold" => {
+                let hold = self.post(&self.path("audit/legal-holds"), &json!({"reason": "r"})).await.text_of("id");
+                let path = self.path(&format!("audit/legal-holds/{hold}/release"));
+                (self.post(&path, &json!({"confirm": "r"})).await, &["legal_hold.opened", "legal_hold.released"])
+            }
+            "registerAuditAction" => {
+                let body = json!({"action": "window.broken"});
+                (self.post(&self.path("audit/actions"), &body).await, &["audit.action_registered"])
+            }
+            "retireAuditAction" => {
+                let call = self.app.delete(&self.path("audit/actions/door.opened")).bearer(&self.person.access_token);
+                (call.send().await, &["audit.action_retired"])
             }
             "recordAuditEvents" => {
                 let body = json!({"events": [{"action": "door.opened", "actor": "ada"}]});
@@ -165,6 +192,16 @@ impl World {
             }
             other => panic!("{other} changes something: what does it leave?"),
         }
+    }
+
+    /// To a bucket that is nowhere.
+    async fn set_stream(&self) -> Answer {
+        let body = json!({
+            "endpoint": "https://bucket.invalid", "region": "eu-1", "bucket": "acme", "access_key_id": "id",
+            "secret_access_key": "the-key-of-a-bucket-that-is-nowhere",
+        });
+        let call = self.app.call(Method::PUT, &self.path("audit/stream")).json(&body);
+        call.bearer(&self.person.access_token).send().await
     }
 
     /// Does it badly; answers what happened.
@@ -209,7 +246,30 @@ impl World {
                 self.app.delete(&path).bearer(&self.person.access_token).send().await
             }
             "exportAuditEvents" => self.post(&self.path("audit/export"), &json!({"format": "xml"})).await,
+            "setAuditStream" => {
+                let call = self.app.call(Method::PUT, &self.path("audit/stream")).json(&json!({"bucket": "acme"}));
+                call.bearer(&self.person.access_token).send().await
+            }
+            "removeAuditStream" => {
+                self.app.delete(&self.path("audit/stream")).bearer(&self.person.access_token).send().await
+            }
             "eraseSubject" => self.post(&self.path("erasures"), &json!({"subject": "jane", "confirm": "joan"})).await,
+            "setRetention" => {
+                let call = self.app.call(Method::PUT, &self.path("audit/retention")).json(&json!({"days": 1}));
+                call.bearer(&self.person.access_token).send().await
+            }
+            "openLegalHold" => self.post(&self.path("audit/legal-holds"), &json!({"reason": ""})).await,
+            "releaseLegalHold" => {
+                let hold = "audit/legal-holds/hld_01h455vb4pex5vsknk084sn02q/release";
+                self.post(&self.path(hold), &json!({"confirm": "r"})).await
+            }
+            "registerAuditAction" => {
+                self.post(&self.path("audit/actions"), &json!({"action": "api_key.created"})).await
+            }
+            "retireAuditAction" => {
+                let call = self.app.delete(&self.path("audit/actions/never.known")).bearer(&self.person.access_token);
+                call.send().await
+            }
             "recordAuditEvents" => {
                 let body = json!({"events": [{"action": "api_key.created", "actor": "ada"}]});
                 self.post(&self.path("audit/events"), &body).await

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::app::{Person, TestApp};
 use crate::harness::browser::Tab;
+use crate::harness::recorder::LONG_ACTION;
 use crate::harness::secrets;
 
 /// What a page may weigh with all that it loads, before compression, and how many modules it may bring.
@@ -60,7 +61,7 @@ async fn an_entry_is_verified_in_the_browser_and_a_changed_one_is_not() {
     let (ada, workspace) = app.founder("ada@example.com", "acme").await;
     let key = app.api_key(&ada, &workspace, &json!({"name": "deploy", "scopes": ["read", "write"]})).await;
     let long = json!({
-        "action": format!("a{}.b", "_long".repeat(19)),
+        "action": LONG_ACTION,
         "actor": "W".repeat(256),
         "target": "a \u{202e}target that runs backwards".to_owned(),
         "meta": {"text": "W".repeat(300)},
@@ -141,6 +142,17 @@ async fn an_entry_is_verified_in_the_browser_and_a_changed_one_is_not() {
     assert_eq!(tab.text("tbody .primary").await, "api_key.created");
 
     // What to keep.
+    tab.go("/w/acme/live/audit/stream").await;
+    tab.look("audit-stream-empty").await;
+    for (field, value) in
+        [("bucket", "acme"), ("region", "eu-1"), ("endpoint", "https://10.0.0.1"), ("access_key_id", "id")]
+    {
+        tab.fill(&format!("#{field}"), value).await;
+    }
+    tab.fill("#secret_access_key", "the-key-of-a-bucket-that-is-nowhere").await;
+    tab.click("form .button.main").await;
+    tab.find("#endpoint-fault").await;
+    tab.look("audit-stream-refused").await;
     tab.go("/w/acme/live/audit/checkpoint").await;
     tab.click("#verify").await;
     tab.find("#verified:not([hidden])").await;
@@ -148,6 +160,8 @@ async fn an_entry_is_verified_in_the_browser_and_a_changed_one_is_not() {
     tab.look("audit-checkpoint").await;
     tab.go("/w/acme/test/audit").await;
     tab.look("audit-empty").await;
+    tab.go("/w/acme/live/audit/actions").await;
+    tab.look("audit-actions").await;
 
     a_changed_row_shows(&app, &tab, id, seq).await;
     a_missing_row_shows(&app, &tab, seq).await;

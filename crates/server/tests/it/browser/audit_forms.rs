@@ -78,3 +78,45 @@ async fn a_filter_stays_from_page_to_page() {
     let refused = look(&app, &ada, "/w/acme/live/audit?from=yesterday").await;
     assert!(refused.status == 422 && refused.text.contains("Choose a day"), "{}", refused.status);
 }
+
+/// What programs may record is registered and retired without a script; what cannot be meant stands beside its field.
+#[tokio::test]
+async fn actions_are_registered_and_retired_by_plain_forms() {
+    let app = TestApp::start().await;
+    let (ada, workspace) = app.founder("ada@example.com", "acme").await;
+    let path = "/w/acme/live/audit/actions";
+    let submit = async |path: &str, fields: &[(&str, &str)]| {
+        app.call(Method::POST, path).header("cookie", &ada.cookies).header("accept", HTML).form(fields).send().await
+    };
+    let key = |n: u8| format!("01890000-0000-7000-8000-0000000000{n:02}");
+    for (n, action, why) in [
+        (1, "ada@example.com", "lower-case words"),
+        (2, "invoice.paid", "registered already"),
+        (3, "secret.read", "a word of Bailiwick"),
+    ] {
+        let refused = submit(path, &[("idempotency_key", &key(n)), ("action", action), ("description", "")]).await;
+        assert_eq!(refused.status, 422, "{action}");
+        assert!(refused.text.contains(why) && refused.text.contains("Error: "), "{action}: {}", refused.text);
+    }
+    let fields =
+        [("idempotency_key", key(4)), ("action", "window.broken".into()), ("description", "It <b>broke".into())];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let made = submit(path, &fields).await;
+    assert_eq!((made.status.as_u16(), made.headers["location"].to_str().unwrap()), (303, path), "{}", made.text);
+    let page = look(&app, &ada, path).await;
+    assert!(page.text.contains("window.broken") && page.text.contains("It &#60;b&#62;broke"), "{}", page.text);
+    record(&app, &ada, &workspace, &json!({"action": "window.broken", "actor": "a storm"})).await;
+    let retired = submit(&format!("{path}/window.broken/retire"), &[("idempotency_key", &key(5))]).await;
+    assert_eq!(retired.status, 303, "{}", retired.text);
+    assert!(!look(&app, &ada, path).await.text.contains("window.broken"));
+    let gone = submit(&format!("{path}/window.broken/retire"), &[("idempotency_key", &key(6))]).await;
+    assert_eq!(gone.status, 404);
+
+    let developer = app.join(&workspace, "dev@example.com", "developer").await;
+    let page = look(&app, &developer, path).await;
+    assert!(
+        page.status == 200 && !page.text.contains("<form method=\"post\" action=\"/w/acme/live/audit"),
+        "{}",
+        page.text
+    );
+}

@@ -56,6 +56,7 @@ impl Planted {
         assert_eq!(planted.key(server, "canary-first-idempotency-key").await, key, "the answer was kept");
         planted.refresh(server).await;
         planted.use_and_misuse(server, &key).await;
+        planted.stream(server).await;
         // Customers' own secrets, when the server keeps such: plant each here, through the API, as a canary of its own.
         planted
     }
@@ -95,6 +96,19 @@ impl Planted {
         let kek: Value = serde_json::from_str(&home.read("secrets/kek.json")).unwrap();
         let kek = STANDARD.decode(kek["keys"][0]["key"].as_str().unwrap()).unwrap();
         self.canaries.push(Canary { what: "KEK", bytes: kek });
+    }
+
+    /// The key of a customer's bucket, which is nowhere: the job meets it again and again.
+    async fn stream(&mut self, server: &DevServer<'_>) {
+        let secret = "canary-key-of-a-customers-bucket";
+        self.add("key of a customer's bucket", secret);
+        let url = format!("{}/v1/workspaces/{}/audit/stream", server.url, self.workspace);
+        let body = json!({
+            "endpoint": "https://bucket.invalid", "region": "eu-1", "bucket": "acme", "access_key_id": "id",
+            "secret_access_key": secret,
+        });
+        let call = reqwest::Client::new().put(url).bearer_auth(&self.access_token).json(&body);
+        assert_eq!(call.send().await.unwrap().status(), 200);
     }
 
     /// The key that signs access tokens.

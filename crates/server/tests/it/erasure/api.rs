@@ -68,8 +68,8 @@ async fn an_owner_erases_and_the_certificate_shows_of_whom_to_whoever_has_the_op
     let dry = world.app.post(&world.path("erasures"), &dry).bearer(&world.ada.access_token).send().await;
     assert_eq!(dry.json()["fields"], json!({"actor": 1, "ip": 1, "meta": 1, "target": 1}), "{}", dry.text);
     assert_eq!((&dry.json()["erasure"], &dry.json()["subject_opening"]), (&Value::Null, &Value::Null));
-    assert_eq!(shown(&world.app, &world.recorder, &by_jane).await["actor"], "jane");
     assert_eq!(world.actions().await, before, "a look leaves nothing");
+    assert_eq!(shown(&world.app, &world.recorder, &by_jane).await["actor"], "jane");
 
     let asked = world.erase("jane").await;
     let erasure = world.finished(&asked).await;

@@ -42,6 +42,8 @@ pub struct TestApp {
     ahead_seconds: Arc<AtomicI64>,
     secrets: Secrets,
     client: reqwest::Client,
+    /// Dropped, it stops the server.
+    _stop: tokio::sync::oneshot::Sender<()>,
 }
 
 /// A person's tokens.
@@ -123,9 +125,12 @@ impl TestApp {
         let parts = Parts { mailer: mailer.clone(), clock, entropy: Entropy::system(), metrics: metrics() };
         let app = App::build(&config, parts).await.unwrap();
         let db = app.db().clone();
-        tokio::spawn(app.serve(public, private, std::future::pending()));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(app.serve(public, private, async move {
+            let _dropped = stopped.await;
+        }));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { url, private_url, database, db, internal_key, mailer, ahead_seconds, secrets, client }
+        Self { url, private_url, database, db, internal_key, mailer, ahead_seconds, secrets, client, _stop: stop }
     }
 
     /// The secrets that the server runs with.
@@ -231,7 +236,24 @@ impl TestApp {
         let made =
             self.post("/v1/workspaces", &json!({"name": slug, "slug": slug})).bearer(&person.access_token).send().await;
         assert_eq!(made.status, 201, "{}", made.text);
-        (person, made.text_of("id"))
+        let workspace = made.text_of("id");
+        self.know_actions(&workspace).await;
+        (person, workspace)
+    }
+
+    /// As if somebody had registered what the tests record, long ago: without an entry, so that their logs begin with what they are about.
+    pub async fn know_actions(&self, workspace: &str) {
+        let workspace: bailiwick_proof::id::WorkspaceId = workspace.parse().unwrap();
+        sqlx::query(
+            "INSERT INTO audit_actions (workspace_id, environment, action, description, registered_by, registered_at)
+             SELECT $1, environment, action, '', 'system', now()
+             FROM unnest($2::text[]) AS action, unnest(ARRAY['live', 'test']) AS environment",
+        )
+        .bind(workspace.uuid())
+        .bind(super::recorder::ACTIONS.as_slice())
+        .execute(&self.database.owner)
+        .await
+        .unwrap();
     }
 
     /// Makes an API key and answers all that is told about it.
@@ -402,8 +424,10 @@ fn config(
             pooler: Pooler::None,
         },
         jobs: Jobs { workers: 4 },
+        stream_networks: bailiwick_server::networks::Networks::of(vec!["127.0.0.0/8".parse().unwrap()]),
         anchor: database.anchor(),
         log_name: None,
+        witness_policy: None,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
         vault,
         secrets,

@@ -5,10 +5,13 @@
 //! [`Objects`] lets one write pass at a time, and no read beside it: what a store that honours the conditions does.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bailiwick_server::config::{AnchorPlace, Bucket};
 use futures_util::future::BoxFuture;
+use hyper::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
@@ -16,7 +19,7 @@ use s3s::dto::{
     GetObjectInput, GetObjectOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -25,6 +28,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 const BUCKET: &str = "anchors";
 const ACCESS_KEY_ID: &str = "bailiwick";
+const SLOWNESS: Duration = Duration::from_millis(40);
 const SECRET_ACCESS_KEY: &str = "the-key-of-the-bucket-in-tests";
 
 /// How the server behaves.
@@ -44,14 +48,19 @@ pub enum Behaviour {
     Unconditional,
     /// It keeps the versions of objects.
     Versioned,
+    /// It has no room: writes are answered 507.
+    Full,
+    /// Each write takes a while.
+    Slow,
 }
 
 /// The server, with one empty bucket, until it is dropped.
 pub struct ObjectStore {
     address: SocketAddr,
     behaviour: Arc<Mutex<Behaviour>>,
+    written: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl ObjectStore {
@@ -61,18 +70,34 @@ impl ObjectStore {
         std::fs::create_dir(dir.path().join(BUCKET)).unwrap();
         let behaviour = Arc::new(Mutex::new(Behaviour::Serving));
         let files = FileSystem::new(dir.path()).unwrap();
-        let objects = Objects { files, behaviour: behaviour.clone(), writing: tokio::sync::RwLock::default() };
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let objects = Objects {
+            files: Arc::new(files),
+            behaviour: behaviour.clone(),
+            written: written.clone(),
+            writing: Arc::default(),
+        };
         let mut service = S3ServiceBuilder::new(objects);
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         super::secrets::record(SECRET_ACCESS_KEY);
-        Self { address, behaviour, task: tokio::spawn(serve(listener, service.build())), _dir: dir }
+        Self { address, behaviour, written, task: tokio::spawn(serve(listener, service.build())), dir }
     }
 
     /// From now on it behaves so.
     pub fn behave(&self, behaviour: Behaviour) {
         *self.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// The names of all writes that had their effect, in their order.
+    pub fn written(&self) -> Vec<String> {
+        self.written.lock().unwrap().clone()
+    }
+
+    /// The objects, as files below this folder.
+    pub fn folder(&self) -> PathBuf {
+        self.dir.path().join(BUCKET)
     }
 
     /// The bucket, with this before each name.
@@ -113,9 +138,10 @@ async fn serve(listener: TcpListener, service: S3Service) {
 
 /// The objects, in files.
 struct Objects {
-    files: FileSystem,
+    files: Arc<FileSystem>,
     behaviour: Arc<Mutex<Behaviour>>,
-    writing: tokio::sync::RwLock<()>,
+    written: Arc<Mutex<Vec<String>>>,
+    writing: Arc<tokio::sync::RwLock<()>>,
 }
 
 impl Objects {
@@ -137,12 +163,27 @@ impl Objects {
     }
 
     async fn put(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        let _alone = self.writing.write().await;
+        let alone = self.writing.clone().write_owned().await;
         let behaviour = self.behaviour().await?;
         if behaviour == Behaviour::Unconditional {
             (request.input.if_match, request.input.if_none_match) = (None, None);
         }
-        let mut written = self.files.put_object(request).await?;
+        if behaviour == Behaviour::Full {
+            let mut full = S3Error::new(S3ErrorCode::Custom("XMinioStorageFull".into()));
+            full.set_status_code(StatusCode::INSUFFICIENT_STORAGE);
+            return Err(full);
+        }
+        if behaviour == Behaviour::Slow {
+            tokio::time::sleep(SLOWNESS).await;
+        }
+        let (name, files) = (request.input.key.clone(), self.files.clone());
+        // Whoever asked may die meanwhile: what was begun is done all the same, as a whole.
+        let putting = tokio::spawn(async move {
+            let _alone = alone;
+            files.put_object(request).await
+        });
+        let mut written = putting.await.unwrap()?;
+        self.written.lock().unwrap().push(name);
         match behaviour {
             Behaviour::Versioned => written.output.version_id = Some("1".to_owned()),
             Behaviour::LosingAnAnswer => {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bailiwick_server::anchor::AnchorStore;
+use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
-use bailiwick_server::ledger::{LogReport, Report, inspect};
+use bailiwick_server::ledger::{self, Ledger, LogReport, Report, inspect};
+use bailiwick_server::vault::Vault;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use uuid::Uuid;
@@ -125,6 +127,28 @@ pub async fn verify(home: &DevHome) -> (i32, String) {
     let output = command.arg(&home.dir).output().await.unwrap();
     let told = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(told).unwrap())
+}
+
+/// The ledger beside a server of this process, as another node has it whose clock is so far ahead.
+pub async fn beside(app: &TestApp, ahead: time::Duration) -> Ledger {
+    with_vault(app, app.vault().await, ahead).await
+}
+
+/// The same with this vault, whose findings are written down.
+pub async fn beside_that_tells(app: &TestApp) -> Ledger {
+    let vault = app.vault().await;
+    let alerts = vault.alerts().clone();
+    tokio::spawn(bailiwick_server::alerts::keep(app.db.clone(), alerts, Clock::system(), Entropy::system()));
+    with_vault(app, vault, time::Duration::ZERO).await
+}
+
+async fn with_vault(app: &TestApp, vault: Vault, ahead: time::Duration) -> Ledger {
+    let system = Clock::system();
+    let clock = Clock::from_fn(move || system.now() + ahead);
+    let facts = ledger::establish(&app.db, &clock, &Entropy::system(), None, "test").await.unwrap();
+    let anchor = AnchorStore::open(&app.database.anchor(), &Entropy::system()).await.unwrap();
+    let (db, entropy) = (app.db.clone(), Entropy::system());
+    Ledger::open(ledger::Parts { db, vault, clock, entropy, anchor, facts }).await.unwrap()
 }
 
 /// The check's report on a server of this process.

@@ -13,6 +13,10 @@ use super::app::{Answer, TestApp};
 use super::process::DevServer;
 use super::secrets;
 
+/// As long as an action can be, or nearly.
+pub const LONG_ACTION: &str = "a_long_long_long_long_long_long_long_long_long_long_long_long.b";
+/// What the programs of the tests record.
+pub const ACTIONS: [&str; 6] = [LONG_ACTION, "door.closed", "door.opened", "invoice.paid", "invoice.sent", "test.done"];
 /// A busy server says `unavailable` so many times at most.
 const TRIES: usize = 10;
 
@@ -62,6 +66,9 @@ impl Recorder {
         founded["id"].as_str().unwrap().clone_into(&mut new.workspace);
         let made = new.post(&format!("/v1/workspaces/{}/api-keys", new.workspace), &new_key()).await;
         made["key"].as_str().unwrap().clone_into(&mut new.key);
+        let action = json!({"action": "invoice.paid"});
+        let registered = new.post(&format!("/v1/workspaces/{}/audit/actions", new.workspace), &action).await;
+        assert_eq!(registered["action"], "invoice.paid", "{registered}");
         new
     }
 

@@ -128,6 +128,7 @@ async fn the_first_event_of_a_log_gets_its_number_at_once() {
         async move {
             let slug = format!("acme-{n}");
             let founded = app.post("/v1/workspaces", &json!({"name": slug, "slug": slug})).bearer(token).send().await;
+            app.know_actions(&founded.text_of("id")).await;
             let path = format!("/v1/workspaces/{}/audit/events", founded.text_of("id"));
             let told = app.post(&path, &events([event("first")])).bearer(token).send().await;
             assert_eq!(
@@ -154,10 +155,12 @@ async fn a_node_started_amid_the_others_sees_no_damage() {
         }
     };
     let starting = async {
+        let mut others = Vec::new();
         for _ in 0..8 {
-            app.another_node().await;
+            others.push(app.another_node().await);
         }
+        others
     };
-    tokio::join!(writing, starting);
+    let ((), _others) = tokio::join!(writing, starting);
     assert!(report(&app).await.is_good());
 }

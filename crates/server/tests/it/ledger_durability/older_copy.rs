@@ -9,11 +9,11 @@ use crate::harness::ledger::{anchor_of, cell_of, objects, verify};
 use crate::harness::process::DevHome;
 use crate::harness::recorder::Recorder;
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
 }
 
-async fn record(recorder: &Recorder, targets: std::ops::Range<u32>) {
+pub(super) async fn record(recorder: &Recorder, targets: std::ops::Range<u32>) {
     for n in targets {
         recorder.record(&format!("n-{n}")).await;
     }

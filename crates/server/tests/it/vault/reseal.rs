@@ -45,6 +45,13 @@ async fn filled() -> (Served, Shop) {
     let path = format!("/v1/workspaces/{}/secrets", served.workspace);
     let secret = json!({"name": "kept", "kind": "generic", "value": "a secret that is kept"});
     assert_eq!(served.app.post(&path, &secret).bearer(&served.person.access_token).send().await.status, 201);
+    let path = format!("/v1/workspaces/{}/audit/stream", served.workspace);
+    let stream = json!({
+        "endpoint": "https://bucket.invalid", "region": "eu-1", "bucket": "acme", "access_key_id": "id",
+        "secret_access_key": "the-key-of-a-bucket-that-is-nowhere",
+    });
+    let call = served.app.call(Method::PUT, &path).json(&stream).bearer(&served.person.access_token);
+    assert_eq!(call.send().await.status, 200);
     let proof = json!({"refresh_token": served.person.refresh_token});
     assert_eq!(served.app.post("/auth/refresh", &proof).send().await.status, 200);
     served.app.numbered().await;

@@ -3,10 +3,12 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 13] = [
+const CELL_TABLES: [(&str, &str); 15] = [
     ("cell_facts", "what was fixed when the cell was made"),
     ("ledger_manifests", "one for all logs of the cell, and tells a root and a count"),
     ("ledger_manifest_hashes", "hashes of lines of all logs, which tell nobody whose they are"),
+    ("ledger_cosignatures", "what witnesses said of the cell's log"),
+    ("ledger_witnesses", "how it stands with the witnesses of the cell's log"),
     ("feed_nodes", "a node serves all workspaces"),
     ("job_schedules", "what the server does again and again, for nobody in particular"),
     ("users", "a person, who may belong to several workspaces"),
@@ -30,9 +32,15 @@ const WITHOUT_ENVIRONMENT: [(&str, &str); 6] = [
 ];
 
 /// Tables with an environment whose rows no project can own.
-const WITHOUT_PROJECT: [(&str, &str); 8] = [
+const WITHOUT_PROJECT: [(&str, &str); 14] = [
+    ("ledger_retention", "a log is kept as a whole"),
+    ("legal_holds", "a hold is on the whole log; no key that is confined to a project sees any"),
+    ("ledger_cuts", "a cut is of the whole log, and tells a number and a hash"),
+    ("audit_actions", "the words of all projects; no key that is confined to one is shown any"),
+    ("audit_streams", "a log is one for all projects, and goes to one bucket; no key that is confined to one sees any"),
     ("erasures", "an erasure reaches all projects; no key that is confined to one sees any"),
     ("idempotency_records", "an answer belongs to the principal who asked, whose id stands in the key"),
+    ("ledger_generations", "what is left of a closed generation is of the whole log"),
     ("ledger_heads", "a log is one for all projects, and tells its size and hashes alone"),
     ("ledger_hashes", "hashes tell nothing, and a proof needs those of all projects"),
     ("ledger_keys", "a log has one key"),
@@ -42,7 +50,7 @@ const WITHOUT_PROJECT: [(&str, &str); 8] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 32] = [
+const READABLE_SECRETS: [(&str, &str); 34] = [
     ("bailiwick_runtime ledger_openings.ip_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.meta_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.target_sealed", "as above"),
@@ -66,6 +74,8 @@ const READABLE_SECRETS: [(&str, &str); 32] = [
     ("bailiwick_runtime idempotency_records.key_digest", "finds the answer to a retry"),
     ("bailiwick_runtime idempotency_records.request_digest", "tells another request under the same key"),
     ("bailiwick_runtime idempotency_records.reply_sealed", "replays the answer"),
+    ("bailiwick_runtime audit_streams.settings_sealed", "writes to the customer's bucket"),
+    ("bailiwick_system audit_streams.settings_sealed", "seals it under a newer key"),
     ("bailiwick_runtime secret_versions.value_sealed", "reveals a secret"),
     ("bailiwick_system secret_versions.value_sealed", "seals it under a newer key"),
     ("bailiwick_runtime account_idempotency_records.key_digest", "as above"),

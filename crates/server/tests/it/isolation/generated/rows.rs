@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 39] = [
+const MAKERS: [(&str, &str); 47] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
@@ -94,6 +94,11 @@ const MAKERS: [(&str, &str); 39] = [
          frontier ''",
     ),
     (
+        "ledger_generations",
+        "workspace_id :workspace; environment :environment; generation :number + 1; size 0; last_leaf sha256('');
+         frontier ''; closed_at now()",
+    ),
+    (
         "ledger_entries",
         "workspace_id :workspace; environment :environment; project_id :project; generation 1; seq :number;
          event_id :id; action 'test.done'; recorded_at now(); entry ''",
@@ -101,7 +106,11 @@ const MAKERS: [(&str, &str); 39] = [
     (
         "ledger_openings",
         "workspace_id :workspace; environment :environment; project_id :project; generation 1; seq :number;
-         actor_sealed 'sealed'",
+         actor_sealed 'sealed'; recorded_at now()",
+    ),
+    (
+        "audit_actions",
+        "workspace_id :workspace; environment :environment; action :id; description ''; registered_by 'system'; registered_at now()",
     ),
     (
         "ledger_hashes",
@@ -143,6 +152,10 @@ const MAKERS: [(&str, &str); 39] = [
          finished_at now(); refused_uses 0; receipt_event :id",
     ),
     (
+        "audit_streams",
+        "workspace_id :workspace; environment :environment; settings_sealed 'sealed'; set_by 'nobody'; set_at now()",
+    ),
+    (
         "alerts",
         "workspace_id :workspace; id :id; what 'row_unvouched'; of_what 'api_keys'; row_name :id; first_seen_at now();
          last_seen_at now(); seen 1",
@@ -157,6 +170,19 @@ const MAKERS: [(&str, &str); 39] = [
         "erasures",
         "workspace_id :workspace; environment :environment; id :id; subject_number :number; commitment sha256('');
          requested_by 'operator'; requested_at now(); fields_found 1; finished_at now(); certificate_event :id",
+    ),
+    (
+        "ledger_retention",
+        "workspace_id :workspace; environment :environment; version 1; days 90; changed_at now()",
+    ),
+    (
+        "legal_holds",
+        "workspace_id :workspace; environment :environment; id :id; reason 'a matter'; opened_by 'somebody'; opened_at now()",
+    ),
+    (
+        "ledger_cuts",
+        "workspace_id :workspace; environment :environment; generation 1; pruned_to (:number + 1) * 256; deleted_to 0; root sha256('');
+         kept sha256(''); newest_ms 0; event_id :id; cut_at now(); mac ''",
     ),
     ("vault_subjects", "workspace_id :workspace; number :number; name_sealed 'sealed'; name_index sha256(:id)"),
     ("feed_changes", "workspace_id :workspace; entity 'api_key'; entity_id :id"),
@@ -186,6 +212,8 @@ const MAKERS: [(&str, &str); 39] = [
     ),
     ("ledger_manifests", "hour now() + ('x' || left(md5(:id), 6))::bit(24)::integer * interval '1 second'; logs 1; root sha256(''); event_id :id; made_at now()"),
     ("ledger_manifest_hashes", "hour now() + ('x' || left(md5(:id), 6))::bit(24)::integer * interval '1 second'; tile_level 0; start 0; hashes sha256('')"),
+    ("ledger_cosignatures", "generation 1; size 1; witness :id; line 'line'; cosigned_at now(); stored_at now()"),
+    ("ledger_witnesses", "witness :id; asked_at now(); busy_until now()"),
     ("users", "id :user; email :user; email_key :user; created_at now()"),
     ("server_secrets", "purpose 'mail'; version 1 + ('x' || left(md5(:id), 6))::bit(24)::integer; value_sealed 'sealed'; created_at now()"),
     ("internal_credentials", "id :id; service 'gateway'; digest sha256(:id); audiences '{billing}'; created_at now()"),

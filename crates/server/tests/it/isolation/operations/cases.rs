@@ -25,17 +25,24 @@ pub enum Reach {
     Rotation,
     /// An erasure in a workspace.
     Erasure,
+    /// A registered action in a workspace.
+    Action,
+    /// A legal hold in a workspace.
+    Hold,
 }
 
 impl Reach {
     /// Whether it names one thing in a workspace.
     pub fn is_a_thing(self) -> bool {
-        matches!(self, Self::Key | Self::Event | Self::Secret | Self::Rotation | Self::Erasure)
+        matches!(
+            self,
+            Self::Key | Self::Event | Self::Secret | Self::Rotation | Self::Erasure | Self::Action | Self::Hold
+        )
     }
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 48] = [
+pub const CASES: [(&str, Reach); 60] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
     ("refreshSession", Reach::Nowhere(&[])),
@@ -76,20 +83,33 @@ pub const CASES: [(&str, Reach); 48] = [
     ("readySecretRotation", Reach::Rotation),
     ("deleteSecret", Reach::Secret),
     ("exportAuditEvents", Reach::Workspace),
+    ("setAuditStream", Reach::Workspace),
+    ("getAuditStream", Reach::Workspace),
+    ("removeAuditStream", Reach::Workspace),
     ("eraseSubject", Reach::Workspace),
     ("listErasures", Reach::Workspace),
     ("getErasure", Reach::Erasure),
+    ("getRetention", Reach::Workspace),
+    ("setRetention", Reach::Workspace),
+    ("openLegalHold", Reach::Workspace),
+    ("listLegalHolds", Reach::Workspace),
+    ("releaseLegalHold", Reach::Hold),
+    ("registerAuditAction", Reach::Workspace),
+    ("listAuditActions", Reach::Workspace),
+    ("retireAuditAction", Reach::Action),
     ("getLedgerKeys", Reach::PublicOf),
     ("listAuditRoots", Reach::PublicOf),
     ("getAuditManifest", Reach::Workspace),
     ("readAuditLog", Reach::Log),
     ("getCellKeys", Reach::Nowhere(&[])),
+    ("getCellCheckpoint", Reach::Nowhere(&[])),
 ];
 
 /// A body that the operation takes.
 fn body(operation: &str) -> Option<Value> {
     match operation {
         "createProject" => Some(json!({"name": "new"})),
+        "registerAuditAction" => Some(json!({"action": "test.registered"})),
         "recordAuditEvents" => Some(json!({"events": [{"action": "test.done", "actor": "somebody"}]})),
         "createApiKey" => Some(json!({"name": "new", "scopes": ["management"]})),
         "updateApiKey" => Some(json!({"name": "changed"})),
@@ -97,6 +117,13 @@ fn body(operation: &str) -> Option<Value> {
         "createSecret" => Some(json!({"name": "new", "kind": "generic", "value": "of the new one"})),
         "openSecretRotation" => Some(json!({"reason": "scheduled", "value": "another"})),
         "exportAuditEvents" => Some(json!({"format": "ndjson"})),
+        "setAuditStream" => Some(json!({
+            "endpoint": "https://bucket.invalid", "region": "eu-1", "bucket": "acme", "access_key_id": "id",
+            "secret_access_key": "of the bucket".replace(' ', "-"),
+        })),
+        "setRetention" => Some(json!({"days": null})),
+        "openLegalHold" => Some(json!({"reason": "a matter"})),
+        "releaseLegalHold" => Some(json!({"confirm": "another"})),
         "eraseSubject" => Some(json!({"subject": "nobody at all", "confirm": "nobody at all"})),
         "addSecretVersion" => Some(json!({"value": "another"})),
         _ => None,
@@ -167,5 +194,7 @@ fn body_ids(document: &Value, described: &Value) -> Vec<String> {
         return vec![];
     };
     let members = document["components"]["schemas"][name]["properties"].as_object().unwrap().keys();
-    members.filter(|member| *member == "id" || member.ends_with("_id") || member.ends_with("_ids")).cloned().collect()
+    let is_id = |member: &str| member == "id" || member.ends_with("_id") || member.ends_with("_ids");
+    // The key of somebody's bucket is no thing of ours.
+    members.filter(|member| is_id(member) && *member != "access_key_id").cloned().collect()
 }

@@ -1,7 +1,9 @@
 //! Two workspaces with a thing at every place, and callers with every kind of credential.
 
 use bailiwick_proof::environment::Environment;
-use bailiwick_proof::id::{ApiKeyId, ErasureId, EventId, Id, ProjectId, SecretId, SecretRotationId, WorkspaceId};
+use bailiwick_proof::id::{
+    ApiKeyId, ErasureId, EventId, Id, LegalHoldId, ProjectId, SecretId, SecretRotationId, WorkspaceId,
+};
 use bailiwick_server::authz::{Role, Scope};
 use bailiwick_server::clock::Clock;
 use bailiwick_server::entropy::Entropy;
@@ -12,6 +14,7 @@ use sqlx::AssertSqlSafe;
 
 use super::cases::{Operation, Reach};
 use crate::harness::app::{Answer, TestApp};
+use crate::harness::process::until;
 use crate::harness::vault::ledger;
 
 /// A server with two tenants.
@@ -39,6 +42,10 @@ pub struct Tenant {
     pub rotations: Vec<Thing>,
     /// An erasure in each environment.
     pub erasures: Vec<Thing>,
+    /// A registered action in each environment.
+    pub actions: Vec<Thing>,
+    /// A legal hold in each environment.
+    pub holds: Vec<Thing>,
     /// The size of a checkpoint of live and of one of test.
     published: [u64; 2],
     keys: Vec<Key>,
@@ -92,6 +99,10 @@ pub struct Never {
     pub rotation: String,
     /// Of an erasure.
     pub erasure: String,
+    /// Of a registered action.
+    pub action: String,
+    /// A legal hold's.
+    pub hold: String,
 }
 
 impl Caller {
@@ -121,14 +132,16 @@ impl Tenant {
             Reach::Secret => self.secrets.iter().collect(),
             Reach::Rotation => self.rotations.iter().collect(),
             Reach::Erasure => self.erasures.iter().collect(),
+            Reach::Action => self.actions.iter().collect(),
+            Reach::Hold => self.holds.iter().collect(),
             Reach::Nowhere(_) | Reach::Workspace | Reach::Log | Reach::PublicOf => vec![],
         }
     }
 
-    /// Projects, keys, secrets with their rotations, erasures, and events.
+    /// Projects, keys, secrets with their rotations, erasures, registered actions, and events.
     pub fn all(&self) -> impl Iterator<Item = &Thing> {
         let made = self.projects.iter().chain(self.keys()).chain(&self.secrets).chain(&self.rotations);
-        made.chain(&self.erasures).chain(&self.events)
+        made.chain(&self.erasures).chain(&self.actions).chain(&self.holds).chain(&self.events)
     }
 
     /// The founder, who says nothing of an environment.
@@ -194,6 +207,7 @@ impl World {
         let secret: SecretId = Id::from_uuid(fresh());
         let rotation: SecretRotationId = Id::from_uuid(fresh());
         let erasure: ErasureId = Id::from_uuid(fresh());
+        let hold: LegalHoldId = Id::from_uuid(fresh());
         Never {
             workspace: workspace.to_string(),
             key: key.to_string(),
@@ -202,6 +216,8 @@ impl World {
             secret: secret.to_string(),
             rotation: rotation.to_string(),
             erasure: erasure.to_string(),
+            hold: hold.to_string(),
+            action: "never.registered".to_owned(),
         }
     }
 
@@ -291,6 +307,8 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         secrets: vec![],
         rotations: vec![],
         erasures: vec![],
+        actions: vec![],
+        holds: vec![],
         published: [0, 0],
         keys: vec![],
         access_token: person.access_token,
@@ -325,6 +343,14 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
     }
     for (nth, environment) in [live, test].into_iter().enumerate() {
         tenant.erasures.push(erasure(app, &tenant, environment).await);
+        let id = format!("{slug}.{environment}.done");
+        make(app, &tenant, environment, "audit/actions", &json!({"action": id})).await;
+        tenant.actions.push(Thing { name: id.clone(), id, workspace: tenant.id.clone(), environment, project: None });
+        let name = format!("{slug}'s {environment} matter");
+        let hold = make(app, &tenant, environment, "audit/legal-holds", &json!({"reason": name})).await;
+        let id = hold["id"].as_str().unwrap().to_owned();
+        tenant.holds.push(Thing { name, id, workspace: tenant.id.clone(), environment, project: None });
+        stream(app, &tenant, environment).await;
         tenant.events.extend(events(app, &tenant, environment).await);
         let checkpoint = read(app, &tenant, environment, "audit/checkpoint").await.text;
         tenant.published[nth] = checkpoint.lines().nth(1).unwrap().parse().unwrap();
@@ -349,6 +375,22 @@ async fn erasure(app: &TestApp, tenant: &Tenant, environment: Environment) -> Th
     .unwrap();
     let id = id.to_string();
     Thing { name: id.clone(), id, workspace: tenant.id.clone(), environment, project: None }
+}
+
+/// A stream that has stopped: nothing of it moves while others look.
+async fn stream(app: &TestApp, tenant: &Tenant, environment: Environment) {
+    let body = json!({
+        "endpoint": "https://bucket.invalid", "region": "eu-1", "bucket": "acme", "access_key_id": "id",
+        "secret_access_key": "the-key-of-a-bucket-that-is-nowhere",
+    });
+    let path = format!("/v1/workspaces/{}/audit/stream", tenant.id);
+    let call = app.call(Method::PUT, &path).json(&body).bearer(&tenant.access_token);
+    let set = call.header("bailiwick-environment", environment.as_str()).send().await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    let stop = "UPDATE audit_streams SET is_stopped = true, fault = 'bucket_away', fault_at = now(), job = NULL, due_at = NULL";
+    sqlx::query(stop).execute(&app.database.owner).await.unwrap();
+    let left = "SELECT count(*) FROM jobs_ready WHERE kind = 'audit.stream'";
+    until(async || sqlx::query_scalar::<_, i64>(left).fetch_one(&app.database.owner).await.unwrap() == 0).await;
 }
 
 async fn events(app: &TestApp, tenant: &Tenant, environment: Environment) -> Vec<Thing> {

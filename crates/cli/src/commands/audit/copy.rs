@@ -1,0 +1,248 @@
+//! `audit check --dir`: a copy of the bucket that a log is streamed to, rebuilt and checked entry by entry, and nobody is asked.
+//!
+//! # Invariants
+//! Memory is that of one tile of each level. What the copy says of itself is believed nowhere but for its keys, and for those only where
+//! the user names none and has pinned none, which is said.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use bailiwick_proof::chain::ChainVerifier;
+use bailiwick_proof::checkpoint::Checkpoint;
+use bailiwick_proof::log::{Log as LogName, Origin};
+use bailiwick_proof::merkle::{self, Hash};
+use bailiwick_proof::note::VerifierKey;
+use bailiwick_proof::tile::{self, Kind, Tile, WIDTH};
+use serde_json::{Value, json};
+
+use super::check::{Progress, bad};
+use crate::args::KeySource;
+use crate::failure::Failure;
+use crate::output::Answer;
+use crate::pins::Pins;
+use crate::proof_file::ProofFile;
+use crate::refusal::Refusal;
+use crate::trusted_keys::{self, TrustedKeys, Voucher};
+
+const CHECKPOINT: &str = "checkpoint";
+const KEYS: &str = "keys.json";
+/// Folders below the one that was named in which a log is looked for: a prefix, and an origin's path.
+const DEPTH: usize = 24;
+/// The largest object is a tile of entries.
+const MAX_BYTES: u64 = 256 * (2 + 65_535);
+
+/// Checks the copy in this folder up to its checkpoint.
+pub(super) fn check(folder: &Path, keys: &[KeySource]) -> Result<Answer, Failure> {
+    let copy = Copy::find(folder)?;
+    let text = copy.text(CHECKPOINT)?;
+    let file = ProofFile::parse(text.as_bytes())?;
+    let ProofFile::Checkpoint(signed) = &file else {
+        return Err(Refusal::new("not_a_checkpoint", "the file checkpoint is something else").into());
+    };
+    let checkpoint = signed.unverified().clone();
+    let (origin, workspace, environment) = of_a_workspace(&checkpoint)?;
+    // No home directory, no pin.
+    let pin = Pins::of(workspace, environment).ok().map(|pins| pins.load()).transpose()?.flatten();
+    let TrustedKeys { keys, voucher } = copy.trusted_keys(keys, pin.as_ref().map(|pin| &pin.key), &checkpoint)?;
+    let mut statement = file.verify(&keys)?;
+    let pinned = pin.map(|pin| pin.checkpoint.unverified().clone()).filter(|pin| pin.origin == checkpoint.origin);
+    if let Some(pin) = pinned.as_ref().filter(|pin| pin.size > checkpoint.size) {
+        let (there, seen) = (checkpoint.size, pin.size);
+        let reason =
+            format!("the copy covers {there} entries, and you pinned {seen}: it is older, or something was taken away");
+        return Err(Refusal::new("shrank", reason).at(Some(there)).into());
+    }
+    let verifier = ChainVerifier::new(origin.log(), origin.generation());
+    let mut walk = Walk { copy: &copy, verifier, levels: BTreeMap::new(), pinned, progress: Progress::new() };
+    walk.read_all(&checkpoint)?;
+    if let Some(members) = statement.as_object_mut() {
+        members.insert("kind".to_owned(), json!("log"));
+        members.insert("key_from".to_owned(), json!(voucher.as_str()));
+    }
+    Ok(Answer::one_by(statement, "origin").note(format!("every entry was read from the copy and holds; {voucher}")))
+}
+
+fn of_a_workspace(
+    checkpoint: &Checkpoint,
+) -> Result<(Origin, bailiwick_proof::id::WorkspaceId, bailiwick_proof::environment::Environment), Refusal> {
+    let origin = checkpoint.origin.parse::<Origin>().ok();
+    let parts = origin.and_then(|origin| match origin.log() {
+        LogName::Workspace { workspace, environment } => Some((origin, workspace, environment)),
+        LogName::Cell => None,
+    });
+    parts.ok_or_else(|| Refusal::new("other_log", format!("it is no workspace's log: {}", checkpoint.origin)))
+}
+
+/// The folder of one log.
+struct Copy(PathBuf);
+
+impl Copy {
+    /// The log in this folder, or the only one below it.
+    fn find(folder: &Path) -> Result<Self, Failure> {
+        let mut found = Vec::new();
+        logs_below(folder, DEPTH, &mut found)
+            .map_err(|err| Failure::local(format!("could not read {}", folder.display()), &err))?;
+        match <[PathBuf; 1]>::try_from(found) {
+            Ok([one]) => Ok(Self(one)),
+            Err(found) if found.is_empty() => {
+                Err(Failure::usage(format!("there is no log in {}: no file named checkpoint", folder.display())))
+            }
+            Err(found) => {
+                let names: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
+                Err(Failure::usage(format!("there are several logs in {}", folder.display()))
+                    .hint(format!("name one of {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// What the user states, else the pinned key, else what lies beside the log.
+    fn trusted_keys(
+        &self,
+        given: &[KeySource],
+        pinned: Option<&VerifierKey>,
+        checkpoint: &Checkpoint,
+    ) -> Result<TrustedKeys, Failure> {
+        let given = trusted_keys::given(given)?;
+        if !given.is_empty() {
+            return Ok(TrustedKeys { keys: given, voucher: Voucher::User });
+        }
+        if let Some(key) = pinned.filter(|key| key.name() == checkpoint.origin) {
+            return Ok(TrustedKeys { keys: vec![key.clone()], voucher: Voucher::Pin });
+        }
+        let set: Value = serde_json::from_str(&self.text(KEYS)?)
+            .map_err(|err| Failure::local(format!("{KEYS} is no JSON"), &err))?;
+        let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
+        let keys = keys.filter_map(|key| key.get("vkey")?.as_str()?.parse::<VerifierKey>().ok());
+        let keys = keys.filter(|key| key.name() == checkpoint.origin).collect();
+        Ok(TrustedKeys { keys, voucher: Voucher::Copy })
+    }
+
+    fn text(&self, name: &str) -> Result<String, Failure> {
+        let path = self.0.join(name);
+        let bytes = read(&path).map_err(|err| Failure::local(format!("could not read {}", path.display()), &err))?;
+        String::from_utf8(bytes).map_err(|err| Failure::local(format!("{} is no text", path.display()), &err))
+    }
+
+    /// The bytes of a tile; an object that is not there is a fault of the copy, named by the first entry that it would hold.
+    fn tile(&self, tile: Tile, seq: u64) -> Result<Vec<u8>, Failure> {
+        let path = self.0.join(tile.to_string());
+        match read(&path) {
+            Ok(bytes) => Ok(bytes),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                Err(Refusal::new("missing", format!("{tile} is not in the copy")).at(Some(seq)).into())
+            }
+            Err(err) => Err(Failure::local(format!("could not read {}", path.display()), &err)),
+        }
+    }
+}
+
+fn logs_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    if folder.join(CHECKPOINT).is_file() {
+        found.push(folder.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if depth > 0 && entry.file_type()?.is_dir() {
+            logs_below(&entry.path(), depth - 1, found)?;
+        }
+    }
+    found.sort_unstable();
+    Ok(())
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reading on, a tile at a time.
+struct Walk<'a> {
+    copy: &'a Copy,
+    verifier: ChainVerifier,
+    /// Of each level above the lowest, the hashes of the tile that is being filled, and which one that is.
+    levels: BTreeMap<u8, (u64, Vec<Hash>)>,
+    pinned: Option<Checkpoint>,
+    progress: Progress,
+}
+
+impl Walk<'_> {
+    /// Every object that the checkpoint covers, and the root of it all.
+    fn read_all(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
+        self.compare_with_pin()?;
+        while self.verifier.seq() < checkpoint.size {
+            self.read_tile(checkpoint.size)?;
+            self.progress.tell(self.verifier.seq(), checkpoint.size);
+        }
+        self.progress.end();
+        if self.verifier.frontier().root() != checkpoint.root {
+            let reason = "the entries fit together, and have another root than the checkpoint: they were rewritten";
+            return Err(Refusal::new("other_root", reason).into());
+        }
+        for (level, (index, hashes)) in std::mem::take(&mut self.levels) {
+            if !hashes.is_empty() {
+                self.compare(level, index, &hashes, checkpoint.size)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_tile(&mut self, size: u64) -> Result<(), Failure> {
+        let first = self.verifier.seq();
+        let (index, width) = (first / WIDTH, WIDTH.min(size - first));
+        let of = |kind| Tile { kind, index, width };
+        let leaves = self.copy.tile(of(Kind::Hashes(0)), first)?;
+        let bundle = self.copy.tile(of(Kind::Entries), first)?;
+        let count = usize::try_from(width).unwrap_or(usize::MAX);
+        let entries = tile::unbundle(&bundle).filter(|entries| entries.len() == count);
+        let (Some(entries), true) = (entries, leaves.len() == count.saturating_mul(32)) else {
+            let reason = format!("tile {index} is cut: it should have {width} entries");
+            return Err(Refusal::new("cut", reason).at(Some(first)).into());
+        };
+        let mut hashes = Vec::with_capacity(count);
+        for (entry, leaf) in entries.into_iter().zip(leaves.chunks_exact(32)) {
+            let leaf = Hash::try_from(leaf).map_err(|err| Failure::local("a hash of a tile", &err))?;
+            hashes.push(self.verifier.push_known(entry, &leaf).map_err(|entry| bad(&entry))?);
+            self.compare_with_pin()?;
+        }
+        if width == WIDTH { self.completed(1, index, merkle::root(&hashes), size) } else { Ok(()) }
+    }
+
+    /// A tile below this level is full: its root is a hash of this one.
+    fn completed(&mut self, level: u8, index: u64, root: Hash, size: u64) -> Result<(), Failure> {
+        let (_, hashes) = self.levels.entry(level).or_insert_with(|| (index / WIDTH, Vec::new()));
+        hashes.push(root);
+        if hashes.len() < usize::try_from(WIDTH).unwrap_or(usize::MAX) {
+            return Ok(());
+        }
+        let (index, hashes) = self.levels.remove(&level).unwrap_or_default();
+        self.compare(level, index, &hashes, size)?;
+        self.completed(level + 1, index, merkle::root(&hashes), size)
+    }
+
+    /// The tile of hashes in the copy must be the one that its entries make.
+    fn compare(&self, level: u8, index: u64, hashes: &[Hash], size: u64) -> Result<(), Failure> {
+        let width = u64::try_from(hashes.len()).unwrap_or(u64::MAX);
+        let tile = Tile { kind: Kind::Hashes(level), index, width };
+        let first = index.checked_shl(8 * u32::from(level) + 8).unwrap_or(size);
+        let there = self.copy.tile(tile, first)?;
+        if there.chunks(32).eq(hashes.iter().map(|hash| hash.as_bytes().as_slice())) {
+            return Ok(());
+        }
+        let reason = format!("{tile} has other hashes than its entries make");
+        Err(Refusal::new("other_tile", reason).at(Some(first)).into())
+    }
+
+    /// What was pinned must be what these entries come to, at its size.
+    fn compare_with_pin(&self) -> Result<(), Refusal> {
+        let Some(pin) = self.pinned.as_ref().filter(|pin| pin.size == self.verifier.seq()) else { return Ok(()) };
+        if self.verifier.frontier().root() == pin.root {
+            return Ok(());
+        }
+        let reason = format!("the first {} entries are not those that you pinned: they were rewritten", pin.size);
+        Err(Refusal::new("not_the_older_root", reason))
+    }
+}

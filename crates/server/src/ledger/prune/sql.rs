@@ -1,0 +1,176 @@
+//! What goes.
+
+use bailiwick_proof::id::EventId;
+use bailiwick_proof::log::Log;
+use time::OffsetDateTime;
+
+use crate::db::{DbError, SystemTx};
+use crate::ledger::cut::Cut;
+use crate::ledger::openings::SealedOpenings;
+use crate::ledger::place::columns;
+use crate::ledger::prove::Stored;
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn narrow(generation: u32) -> i32 {
+    i32::try_from(generation).unwrap_or(-1)
+}
+
+/// Whether so many entries from this one on are there, all recorded before this moment, as their columns say.
+pub(super) async fn is_old(
+    tx: &mut SystemTx,
+    log: Log,
+    (first, count): (u64, u64),
+    before: OffsetDateTime,
+) -> Result<bool, DbError> {
+    let (workspace, environment) = columns(log);
+    let found = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM ledger_entries e JOIN ledger_heads h
+             ON h.workspace_id = e.workspace_id AND h.environment = e.environment AND h.generation = e.generation
+         WHERE e.workspace_id = $1 AND e.environment = $2 AND e.seq >= $3 AND e.seq < $4 AND e.recorded_at < $5"#,
+        workspace,
+        environment,
+        number(first),
+        number(first.saturating_add(count)),
+        before
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    Ok(u64::try_from(found) == Ok(count))
+}
+
+/// The log's generation; `None` for one that has not begun.
+pub(super) async fn generation(tx: &mut SystemTx, log: Log) -> Result<Option<u32>, DbError> {
+    let (workspace, environment) = columns(log);
+    let generation = sqlx::query_scalar!(
+        "SELECT generation FROM ledger_heads WHERE workspace_id = $1 AND environment = $2",
+        workspace,
+        environment
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(generation.and_then(|generation| u32::try_from(generation).ok()))
+}
+
+pub(super) async fn insert(tx: &mut SystemTx, log: Log, cut: &Cut, mac: &[u8]) -> Result<(), DbError> {
+    let (workspace, environment) = columns(log);
+    sqlx::query!(
+        "INSERT INTO ledger_cuts (workspace_id, environment, generation, pruned_to, deleted_to, root, kept, newest_ms, event_id,
+             cut_at, mac)
+         VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10)",
+        workspace,
+        environment,
+        narrow(cut.generation),
+        number(cut.to),
+        cut.root.as_bytes().as_slice(),
+        cut.kept.as_bytes().as_slice(),
+        number(cut.newest_ms),
+        cut.event.uuid(),
+        cut.at,
+        mac
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}
+
+/// The newest cut of the log, if not everything below it is deleted.
+pub(super) async fn unfinished(tx: &mut SystemTx, log: Log) -> Result<Option<u64>, DbError> {
+    let (workspace, environment) = columns(log);
+    let row = sqlx::query!(
+        "SELECT pruned_to, deleted_to FROM ledger_cuts WHERE workspace_id = $1 AND environment = $2
+         ORDER BY generation DESC, pruned_to DESC LIMIT 1",
+        workspace,
+        environment
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(row.filter(|row| row.deleted_to < row.pruned_to).and_then(|row| u64::try_from(row.pruned_to).ok()))
+}
+
+/// The entry of an event, with its openings still sealed.
+pub(super) async fn entry(
+    tx: &mut SystemTx,
+    log: Log,
+    event: EventId,
+) -> Result<Option<(Stored, SealedOpenings)>, DbError> {
+    let (workspace, environment) = columns(log);
+    let row = sqlx::query!(
+        r#"SELECT e.generation, e.seq, e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?",
+             o.target_sealed AS "target?", o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?",
+             o.target_subject AS "target_subject?"
+         FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
+             AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
+         WHERE e.workspace_id = $1 AND e.environment = $2 AND e.event_id = $3 ORDER BY e.generation, e.seq LIMIT 1"#,
+        workspace,
+        environment,
+        event.uuid()
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(row.map(|row| {
+        let sealed = SealedOpenings {
+            actor: row.actor,
+            ip: row.ip,
+            meta: row.meta,
+            target: row.target,
+            actor_subject: row.actor_subject,
+            meta_subject: row.meta_subject,
+            target_subject: row.target_subject,
+        };
+        let generation = u32::try_from(row.generation).unwrap_or_default();
+        (Stored::unopened(generation, u64::try_from(row.seq).unwrap_or_default(), row.entry), sealed)
+    }))
+}
+
+/// Deletes entries and openings below `beyond`, but for what they say of rows; answers how many entries those were.
+pub(super) async fn delete(tx: &mut SystemTx, log: Log, cut: &Cut, beyond: u64) -> Result<u64, DbError> {
+    let (workspace, environment) = columns(log);
+    let (generation, beyond) = (narrow(cut.generation), number(beyond));
+    let deleted = sqlx::query!(
+        "DELETE FROM ledger_entries WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND seq < $4",
+        workspace,
+        environment,
+        generation,
+        beyond
+    )
+    .execute(tx.connection()?)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM ledger_openings WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND seq < $4
+           AND rows IS NULL",
+        workspace,
+        environment,
+        generation,
+        beyond
+    )
+    .execute(tx.connection()?)
+    .await?;
+    sqlx::query!(
+        "UPDATE ledger_openings SET actor_sealed = NULL, ip_sealed = NULL, meta_sealed = NULL, target_sealed = NULL,
+             actor_subject = NULL, meta_subject = NULL, target_subject = NULL, actor_index = NULL, target_index = NULL
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND seq < $4
+           AND num_nonnulls(actor_sealed, ip_sealed, meta_sealed, target_sealed, actor_subject, meta_subject, target_subject,
+               actor_index, target_index) > 0",
+        workspace,
+        environment,
+        generation,
+        beyond
+    )
+    .execute(tx.connection()?)
+    .await?;
+    sqlx::query!(
+        "UPDATE ledger_cuts SET deleted_to = $5
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND pruned_to = $4",
+        workspace,
+        environment,
+        generation,
+        number(cut.to),
+        beyond
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(deleted.rows_affected())
+}
