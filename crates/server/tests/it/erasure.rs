@@ -222,8 +222,8 @@ async fn the_kek_rotates_beside_a_running_server() {
     let server = home.start().await;
     assert_eq!(
         recorder.record("n-0").await.seq,
-        2,
-        "kept answers open, under whatever key: founding, the key, then this"
+        3,
+        "kept answers open, under whatever key: founding, the key, the action, then this"
     );
     server.stop(Signal::SIGTERM).await;
 }
