@@ -417,7 +417,7 @@ impl Ledger {
         if look_everywhere {
             let unsigned = sign::unsigned(self).await?;
             self.0.pulse.unsigned(&unsigned);
-            logs.extend(unsigned);
+            logs.extend(unsigned.iter().map(|one| one.log));
         }
         let logs: Vec<Log> = logs.into_iter().collect();
         for batch in logs.chunks(SIGN_AT_ONCE) {

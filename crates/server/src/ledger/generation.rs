@@ -8,7 +8,7 @@
 //! - Head, key and first entry of the new generation come by one transaction. Whoever is killed between it and the journal
 //!   calls again, and the signature is made up for.
 
-pub(super) mod sql;
+mod sql;
 
 use std::collections::HashMap;
 
@@ -74,9 +74,10 @@ fn next(origin: &Origin) -> Option<Origin> {
 /// # Errors
 /// See [`LedgerError`].
 pub async fn lost(ledger: &Ledger) -> Result<Vec<Lost>, LedgerError> {
-    let mut tx = ledger.db().system_tx(OperationalPath::OpenGeneration).await?;
-    let heads: HashMap<Log, sql::Head> = sql::heads(&mut tx).await?;
+    let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
+    let heads = sign::heads(ledger, &mut tx).await?;
     tx.finish_reading().await?;
+    let heads: HashMap<Log, sign::Grown> = heads.into_values().map(|head| (head.log, head)).collect();
     let mut lost = Vec::new();
     for (origin, journal) in ledger.journal().heads() {
         let Ok(origin) = origin.parse::<Origin>() else { continue };
@@ -84,11 +85,10 @@ pub async fn lost(ledger: &Ledger) -> Result<Vec<Lost>, LedgerError> {
             continue;
         }
         let head = heads.get(&origin.log());
-        let database = head.map_or((FIRST_GENERATION, 0), |head| (head.generation, head.frontier.size()));
+        let database = head.map_or((FIRST_GENERATION, 0), |head| (head.generation, head.size));
         let is_whole = head.is_some_and(|head| {
-            let (size, root) = (head.frontier.size(), head.frontier.root());
             head.generation == origin.generation()
-                && (size > journal.size || (size == journal.size && root == journal.root))
+                && (head.size > journal.size || (head.size == journal.size && head.root == journal.root))
         });
         if !is_whole {
             let is_begun = Some(database.0) == origin.generation().checked_add(1);

@@ -17,6 +17,8 @@ use crate::context::RequestContext;
 use crate::db::{OperationalPath, SystemTx};
 use crate::vault::{LEDGER_KEY, Owner, Place, RowId};
 
+pub(super) use sql::generation;
+
 /// How long a retired key signs beside its successor, for those who know only it.
 const OVERLAP: Duration = Duration::days(30);
 

@@ -67,6 +67,7 @@ pub async fn publish_manifest(ledger: &Ledger) -> Result<(), LedgerError> {
 /// One line for each log of a workspace's.
 async fn lines(ledger: &Ledger) -> Result<Vec<Line>, LedgerError> {
     let (unsigned, mut refused) = (sign::unsigned(ledger).await?, Vec::new());
+    let unsigned: Vec<Log> = unsigned.iter().map(|one| one.log).collect();
     for some in unsigned.chunks(ROWS_AT_ONCE) {
         refused.extend(sign::sign(ledger, some).await?);
     }

@@ -11,6 +11,8 @@
 
 mod sql;
 
+pub(super) use sql::entry_of;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bailiwick_proof::commitment::{Field, Opening};

@@ -27,7 +27,7 @@ use super::check::{Damage, Expiry, Journaled, check_to_prune};
 use super::cut::{self, Cut, VOUCHED};
 use super::error::LedgerError;
 use super::stage::SYSTEM;
-use super::{Action, Entry, follow, place, stage_for};
+use super::{Action, Entry, follow, keys, openings, place, stage_for};
 use crate::authz::Notary;
 use crate::authz::vouched::Kind;
 use crate::authz::vouched::stamp::Stamped;
@@ -73,7 +73,7 @@ pub enum Surveyed {
 pub async fn survey(ledger: &Ledger, log: Log, before: OffsetDateTime) -> Result<Surveyed, LedgerError> {
     let before_ms = u64::try_from(before.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
     let mut tx = ledger.db().system_tx(OperationalPath::PruneLedger).await?;
-    let Some(generation) = sql::generation(&mut tx, log).await? else {
+    let Some(generation) = keys::generation(&mut tx, log).await? else {
         tx.finish_reading().await?;
         return Ok(Surveyed::Nothing);
     };
@@ -125,7 +125,7 @@ pub async fn newest_retention(ledger: &Ledger, notary: &Notary, log: Log) -> Res
 pub async fn told_retention(ledger: &Ledger, notary: &Notary, log: Log) -> Result<u64, LedgerError> {
     ledger.settle(log).await?;
     let mut tx = ledger.db().system_tx(OperationalPath::PruneLedger).await?;
-    let Some(generation) = sql::generation(&mut tx, log).await? else {
+    let Some(generation) = keys::generation(&mut tx, log).await? else {
         tx.finish_reading().await?;
         return Ok(0);
     };
@@ -199,7 +199,7 @@ pub async fn is_certified(ledger: &Ledger, log: Log, cut: &Cut) -> Result<bool, 
     ledger.settle(log).await?;
     let signed = ledger.checkpoint(log).await?;
     let mut tx = ledger.db().system_tx(OperationalPath::PruneLedger).await?;
-    let found = sql::entry(&mut tx, log, cut.event).await?;
+    let found = openings::entry_of(&mut tx, log, cut.event.uuid(), Action::RetentionPruned).await?;
     tx.finish_reading().await?;
     let Some((stored, sealed)) = found else { return Ok(false) };
     let (generation, seq) = (stored.generation, stored.seq);

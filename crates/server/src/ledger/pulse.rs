@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::cell::Ledger;
 use super::error::LedgerError;
 use super::place;
+use super::sign::Unsigned;
 use crate::db::OperationalPath;
 use crate::http::health::Overdue;
 use crate::vault::Alert;
@@ -41,8 +42,9 @@ struct Seen {
     lag: Option<(Duration, Instant)>,
     /// Logs that must not grow.
     held: HashSet<Log>,
-    /// Logs that have grown, and since when they are seen without a checkpoint of their size.
-    unsigned: HashMap<Log, Instant>,
+    /// Logs that have grown since they were signed: the size at which they were, and since when that is the newest seen. A log that
+    /// grows all the time is never seen whole, and is signed all the same.
+    unsigned: HashMap<Log, (u64, Instant)>,
 }
 
 /// What is staged of a log.
@@ -71,15 +73,20 @@ impl Pulse {
         self.seen().held = held;
     }
 
-    /// Notes the logs that have no checkpoint of their size.
-    pub(super) fn unsigned(&self, logs: &[Log]) {
+    /// Notes the logs that have no checkpoint of their size; answers for how long one of them has waited for its next.
+    pub(super) fn unsigned(&self, logs: &[Unsigned]) -> Duration {
         let now = Instant::now();
         let mut seen = self.seen();
         let before = std::mem::take(&mut seen.unsigned);
-        seen.unsigned = logs.iter().map(|log| (*log, before.get(log).copied().unwrap_or(now))).collect();
-        let oldest = seen.unsigned.values().map(|since| now.duration_since(*since)).max().unwrap_or_default();
+        let since = |one: &Unsigned| match before.get(&one.log) {
+            Some((signed, since)) if *signed == one.signed => *since,
+            _ => now,
+        };
+        seen.unsigned = logs.iter().map(|one| (one.log, (one.signed, since(one)))).collect();
+        let oldest = seen.unsigned.values().map(|(_, since)| now.duration_since(*since)).max().unwrap_or_default();
         metrics::gauge!("bailiwick_ledger_unsigned_logs").set(as_f64(seen.unsigned.len()));
         metrics::gauge!("bailiwick_ledger_unsigned_seconds").set(oldest.as_secs_f64());
+        oldest
     }
 
     /// What is seen now, by this clock. The lag grows no faster than time passes: a clock that jumps ahead makes nobody
@@ -159,6 +166,21 @@ mod tests {
             pulse.measured(&[CELL(staged)], staged + time::Duration::days(3));
         }
         assert!(pulse.lag() > UNREADY, "an entry that waits for a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_grows_and_is_signed_all_the_time_does_not_wait() {
+        let (pulse, look) = (Pulse::default(), Duration::from_secs(10));
+        for signed in 0..6 {
+            assert_eq!(pulse.unsigned(&[Unsigned { log: Log::Cell, signed }]), Duration::ZERO);
+            tokio::time::advance(look).await;
+        }
+        assert_eq!(
+            pulse.unsigned(&[Unsigned { log: Log::Cell, signed: 5 }]),
+            look,
+            "it was not signed since the last look"
+        );
+        assert_eq!(pulse.unsigned(&[]), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -46,9 +46,10 @@ pub enum Unfrozen {
 /// [`LedgerError`] when database, anchor store or keys do not serve; what was frozen until then is.
 pub async fn self_check(ledger: &Ledger) -> Result<Checked, LedgerError> {
     let mut checked = Checked::default();
-    for origin in every_origin(ledger).await? {
+    let journal = journaled(ledger);
+    for origin in every_origin(ledger, &journal).await? {
         checked.logs += 1;
-        if let Some(damage) = altered(ledger, &origin).await? {
+        if let Some(damage) = altered(ledger, &origin, &journal).await? {
             checked.altered += 1;
             freeze(ledger, &origin, &damage).await?;
         }
@@ -76,10 +77,10 @@ pub async fn unfreeze(ledger: &Ledger, workspace: Uuid) -> Result<Unfrozen, Ledg
     if !frozen(ledger).await?.contains_key(&workspace) {
         return Ok(Unfrozen::WasNot);
     }
-    let mut bad = Vec::new();
-    for origin in every_origin(ledger).await? {
+    let (mut bad, journal) = (Vec::new(), journaled(ledger));
+    for origin in every_origin(ledger, &journal).await? {
         if place::columns(origin.log()).0 == workspace {
-            let report = look(ledger, &origin).await?;
+            let report = look(ledger, &origin, &journal).await?;
             bad.extend(Some(report).filter(|report| !report.damages.is_empty()));
         }
     }
@@ -97,24 +98,25 @@ pub async fn unfreeze(ledger: &Ledger, workspace: Uuid) -> Result<Unfrozen, Ledg
     Ok(Unfrozen::Done)
 }
 
-async fn every_origin(ledger: &Ledger) -> Result<Vec<Origin>, LedgerError> {
-    Ok(origins(ledger.db(), Some(&journaled(ledger)), ledger.name()).await?.0)
+async fn every_origin(ledger: &Ledger, journal: &Journaled) -> Result<Vec<Origin>, LedgerError> {
+    Ok(origins(ledger.db(), Some(journal), ledger.name()).await?.0)
 }
 
+/// Read once for a round: what it says of a log holds for as long as the log only grows.
 fn journaled(ledger: &Ledger) -> Journaled {
     ledger.journal().heads().into_iter().collect()
 }
 
-async fn look(ledger: &Ledger, origin: &Origin) -> Result<LogReport, LedgerError> {
-    check_log(ledger.db(), origin, Some(&journaled(ledger)), ledger.name(), Some(ledger.vault())).await
+async fn look(ledger: &Ledger, origin: &Origin, journal: &Journaled) -> Result<LogReport, LedgerError> {
+    check_log(ledger.db(), origin, Some(journal), ledger.name(), Some(ledger.vault())).await
 }
 
 /// What is wrong with a log in two looks.
-async fn altered(ledger: &Ledger, origin: &Origin) -> Result<Option<Damage>, LedgerError> {
-    if look(ledger, origin).await?.damages.is_empty() {
+async fn altered(ledger: &Ledger, origin: &Origin, journal: &Journaled) -> Result<Option<Damage>, LedgerError> {
+    if look(ledger, origin, journal).await?.damages.is_empty() {
         return Ok(None);
     }
-    Ok(look(ledger, origin).await?.damages.into_iter().next())
+    Ok(look(ledger, origin, journal).await?.damages.into_iter().next())
 }
 
 async fn freeze(ledger: &Ledger, origin: &Origin, damage: &Damage) -> Result<(), LedgerError> {

@@ -37,8 +37,8 @@ pub struct Signed {
 
 /// A head, as signing reads it.
 pub(super) struct Grown {
-    log: Log,
-    generation: u32,
+    pub(super) log: Log,
+    pub(super) generation: u32,
     pub(super) size: u64,
     pub(super) root: Hash,
 }
@@ -69,12 +69,20 @@ pub(super) async fn heads(ledger: &Ledger, tx: &mut SystemTx) -> Result<HashMap<
         .collect()
 }
 
+/// A log that has grown since it was signed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unsigned {
+    pub(super) log: Log,
+    /// Entries that its newest checkpoint covers.
+    pub(super) signed: u64,
+}
+
 /// The logs that have no checkpoint of their size.
-pub(super) async fn unsigned(ledger: &Ledger) -> Result<Vec<Log>, LedgerError> {
+pub(super) async fn unsigned(ledger: &Ledger) -> Result<Vec<Unsigned>, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
-    let rows = sql::unsigned(&mut tx).await?;
+    let unsigned = sql::unsigned(&mut tx).await?;
     tx.finish_reading().await?;
-    Ok(rows.iter().filter_map(Grown::of).map(|grown| grown.log).collect())
+    Ok(unsigned)
 }
 
 /// The newest checkpoint of a log; signed now if the log has grown since.

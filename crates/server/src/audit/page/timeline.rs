@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 use crate::console::Moment;
 
 /// The picture's size, in its own units.
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 96.0;
+const WIDTH: u32 = 640;
+const HEIGHT: u32 = 96;
 /// Room for a stroke at the edges.
 const MARGIN: f64 = 3.0;
 /// So many checkpoints are listed below it.
@@ -51,8 +51,8 @@ impl Timeline {
         let mark = |one: &Published| Mark { generation, size: one.size, at: Moment::new(one.signed_at, now) };
         Some(Self {
             points: steps(&own, first, last),
-            width: 640,
-            height: 96,
+            width: WIDTH,
+            height: HEIGHT,
             count: own.len(),
             first: mark(first),
             last: mark(last),
@@ -63,14 +63,15 @@ impl Timeline {
 
 /// Steps from the left below to the right above. A clock that went back draws no step to the left.
 fn steps(newest_first: &[&Published], first: &Published, last: &Published) -> String {
+    let (width, height) = (f64::from(WIDTH), f64::from(HEIGHT));
     let span = (last.signed_at - first.signed_at).as_seconds_f64().max(1.0);
     let grown = float(last.size.saturating_sub(first.size)).max(1.0);
     let (mut points, mut before) = (Vec::new(), None::<(f64, f64)>);
     for one in newest_first.iter().rev() {
         let along = ((one.signed_at - first.signed_at).as_seconds_f64() / span).clamp(0.0, 1.0);
         let up = float(one.size.saturating_sub(first.size)) / grown;
-        let mut x = MARGIN + along * (WIDTH - 2.0 * MARGIN);
-        let y = HEIGHT - MARGIN - up * (HEIGHT - 2.0 * MARGIN);
+        let mut x = MARGIN + along * (width - 2.0 * MARGIN);
+        let y = height - MARGIN - up * (height - 2.0 * MARGIN);
         if let Some((left, level)) = before {
             x = x.max(left);
             points.push((x, level));
@@ -109,7 +110,7 @@ mod tests {
         let timeline = Timeline::of(&published, OffsetDateTime::UNIX_EPOCH).unwrap();
         let xs: Vec<f64> =
             timeline.points.split(' ').map(|point| point.split(',').next().unwrap().parse().unwrap()).collect();
-        assert!(xs.is_sorted() && xs.iter().all(|x| (0.0..=WIDTH).contains(x)), "{xs:?}");
+        assert!(xs.is_sorted() && xs.iter().all(|x| (0.0..=f64::from(WIDTH)).contains(x)), "{xs:?}");
         assert!(Timeline::of(&published[2..], OffsetDateTime::UNIX_EPOCH).is_none());
     }
 }

@@ -1,31 +1,11 @@
-//! Heads, and where closed generations end.
-
-use std::collections::HashMap;
+//! Where closed generations end, and where the next ones begin.
 
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{Frontier, Hash};
 use time::OffsetDateTime;
 
 use crate::db::{DbError, SystemTx};
-use crate::ledger::place::{self, columns};
-
-/// A head, as far as it can be read.
-pub(super) struct Head {
-    pub(super) generation: u32,
-    pub(super) frontier: Frontier,
-}
-
-pub(super) async fn heads(tx: &mut SystemTx) -> Result<HashMap<Log, Head>, DbError> {
-    let rows = sqlx::query!("SELECT workspace_id, environment, generation, size, frontier FROM ledger_heads")
-        .fetch_all(tx.connection()?)
-        .await?;
-    let heads = rows.iter().filter_map(|row| {
-        let frontier = Frontier::from_bytes(u64::try_from(row.size).ok()?, &row.frontier).ok()?;
-        let head = Head { generation: u32::try_from(row.generation).ok()?, frontier };
-        Some((place::log(row.workspace_id, &row.environment)?, head))
-    });
-    Ok(heads.collect())
-}
+use crate::ledger::place::columns;
 
 /// Writes down where a generation ends here.
 pub(super) async fn close(

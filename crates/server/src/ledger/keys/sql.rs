@@ -60,7 +60,8 @@ pub(super) async fn logs(tx: &mut SystemTx) -> Result<Vec<(Uuid, String)>, DbErr
     Ok(rows.into_iter().map(|row| (row.workspace_id, row.environment)).collect())
 }
 
-pub(super) async fn generation(tx: &mut SystemTx, log: Log) -> Result<Option<u32>, DbError> {
+/// The log's generation; `None` for one that has not begun.
+pub(in crate::ledger) async fn generation(tx: &mut SystemTx, log: Log) -> Result<Option<u32>, DbError> {
     let (workspace, environment) = columns(log);
     let generation = sqlx::query_scalar!(
         "SELECT generation FROM ledger_heads WHERE workspace_id = $1 AND environment = $2",

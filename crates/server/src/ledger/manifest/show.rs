@@ -22,10 +22,10 @@ use time::format_description::well_known::Rfc3339;
 use crate::db::{OperationalPath, SystemTx, WorkspaceTx};
 use crate::ledger::cell::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::ledger::keys;
 use crate::ledger::prove::{ProveError, log_of, receipt_of};
 use crate::ledger::sign::Signed;
 use crate::ledger::witnesses::newest_cosigned;
+use crate::ledger::{Action, keys, openings};
 
 /// A log's line of one manifest.
 pub struct ManifestLine {
@@ -85,7 +85,7 @@ pub async fn manifest_proof(
     let stored = sql::manifest(&mut tx, line.hour).await?;
     let stored = stored.ok_or_else(|| ProveError::NoManifest { hour: Some(hour.clone()) })?;
     let path = path(&mut tx, line, stored.logs).await?.ok_or_else(|| bad("has lost hashes"))?;
-    let entry = sql::entry(&mut tx, stored.event).await?;
+    let entry = openings::entry_of(&mut tx, Log::Cell, stored.event, Action::ManifestPublished).await?;
     tx.finish_reading().await?;
     let (entry, sealed) = entry.ok_or_else(|| bad("has lost its entry"))?;
     let opened = ledger.opened(Log::Cell, entry.generation, entry.seq, &sealed).await?;
@@ -109,7 +109,7 @@ async fn cell_receipt(ledger: &Ledger, entry: &crate::ledger::Stored) -> Result<
     // One that witnesses cosigned, where it covers the entry: it is as good a proof, and others vouch for it.
     let signed = match newest_cosigned(ledger, Some((entry.generation, entry.seq))).await? {
         Some(signed) => signed,
-        None => ledger.checkpoint(Log::Cell).await?,
+        None => ledger.checkpoint_over(Log::Cell, entry.generation).await?,
     };
     let mut tx = ledger.db().system_tx(OperationalPath::ShowManifest).await?;
     let receipt = receipt_of(tx.connection()?, Log::Cell, &signed, entry, &[Field::Meta]).await?;

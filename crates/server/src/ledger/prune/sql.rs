@@ -1,14 +1,11 @@
 //! What goes.
 
-use bailiwick_proof::id::EventId;
 use bailiwick_proof::log::Log;
 use time::OffsetDateTime;
 
 use crate::db::{DbError, SystemTx};
 use crate::ledger::cut::Cut;
-use crate::ledger::openings::SealedOpenings;
 use crate::ledger::place::columns;
-use crate::ledger::prove::Stored;
 
 fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -39,19 +36,6 @@ pub(super) async fn is_old(
     .fetch_one(tx.connection()?)
     .await?;
     Ok(u64::try_from(found) == Ok(count))
-}
-
-/// The log's generation; `None` for one that has not begun.
-pub(super) async fn generation(tx: &mut SystemTx, log: Log) -> Result<Option<u32>, DbError> {
-    let (workspace, environment) = columns(log);
-    let generation = sqlx::query_scalar!(
-        "SELECT generation FROM ledger_heads WHERE workspace_id = $1 AND environment = $2",
-        workspace,
-        environment
-    )
-    .fetch_optional(tx.connection()?)
-    .await?;
-    Ok(generation.and_then(|generation| u32::try_from(generation).ok()))
 }
 
 pub(super) async fn insert(tx: &mut SystemTx, log: Log, cut: &Cut, mac: &[u8]) -> Result<(), DbError> {
@@ -88,41 +72,6 @@ pub(super) async fn unfinished(tx: &mut SystemTx, log: Log) -> Result<Option<u64
     .fetch_optional(tx.connection()?)
     .await?;
     Ok(row.filter(|row| row.deleted_to < row.pruned_to).and_then(|row| u64::try_from(row.pruned_to).ok()))
-}
-
-/// The entry of an event, with its openings still sealed.
-pub(super) async fn entry(
-    tx: &mut SystemTx,
-    log: Log,
-    event: EventId,
-) -> Result<Option<(Stored, SealedOpenings)>, DbError> {
-    let (workspace, environment) = columns(log);
-    let row = sqlx::query!(
-        r#"SELECT e.generation, e.seq, e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?",
-             o.target_sealed AS "target?", o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?",
-             o.target_subject AS "target_subject?"
-         FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
-             AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
-         WHERE e.workspace_id = $1 AND e.environment = $2 AND e.event_id = $3 ORDER BY e.generation, e.seq LIMIT 1"#,
-        workspace,
-        environment,
-        event.uuid()
-    )
-    .fetch_optional(tx.connection()?)
-    .await?;
-    Ok(row.map(|row| {
-        let sealed = SealedOpenings {
-            actor: row.actor,
-            ip: row.ip,
-            meta: row.meta,
-            target: row.target,
-            actor_subject: row.actor_subject,
-            meta_subject: row.meta_subject,
-            target_subject: row.target_subject,
-        };
-        let generation = u32::try_from(row.generation).unwrap_or_default();
-        (Stored::unopened(generation, u64::try_from(row.seq).unwrap_or_default(), row.entry), sealed)
-    }))
 }
 
 /// Deletes entries and openings below `beyond`, but for what they say of rows; answers how many entries those were.

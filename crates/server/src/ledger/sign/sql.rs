@@ -4,9 +4,9 @@ use bailiwick_proof::log::Log;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Signed;
+use super::{Signed, Unsigned};
 use crate::db::{DbError, SystemTx};
-use crate::ledger::place::columns;
+use crate::ledger::place::{self, columns};
 
 pub(super) struct HeadRow {
     pub(super) workspace_id: Uuid,
@@ -46,16 +46,23 @@ pub(super) async fn head(tx: &mut SystemTx, log: Log) -> Result<Option<HeadRow>,
     Ok(row)
 }
 
-pub(super) async fn unsigned(tx: &mut SystemTx) -> Result<Vec<HeadRow>, DbError> {
-    let rows = sqlx::query_as!(
-        HeadRow,
-        "SELECT workspace_id, environment, generation, size, frontier FROM ledger_heads h
+/// The logs that have no checkpoint of their size.
+pub(super) async fn unsigned(tx: &mut SystemTx) -> Result<Vec<Unsigned>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT h.workspace_id, h.environment, coalesce((SELECT c.size FROM ledger_checkpoints c
+             WHERE c.workspace_id = h.workspace_id AND c.environment = h.environment AND c.generation = h.generation
+             ORDER BY c.size DESC LIMIT 1), 0) AS "signed!"
+         FROM ledger_heads h
          WHERE NOT EXISTS (SELECT FROM ledger_checkpoints c WHERE c.workspace_id = h.workspace_id
-             AND c.environment = h.environment AND c.generation = h.generation AND c.size = h.size)"
+             AND c.environment = h.environment AND c.generation = h.generation AND c.size = h.size)"#
     )
     .fetch_all(tx.connection()?)
     .await?;
-    Ok(rows)
+    let unsigned = rows.iter().filter_map(|row| {
+        let signed = u64::try_from(row.signed).unwrap_or_default();
+        Some(Unsigned { log: place::log(row.workspace_id, &row.environment)?, signed })
+    });
+    Ok(unsigned.collect())
 }
 
 pub(super) async fn newest(tx: &mut SystemTx, log: Log, generation: u32) -> Result<Option<Signed>, DbError> {

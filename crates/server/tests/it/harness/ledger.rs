@@ -146,13 +146,23 @@ pub async fn beside_that_tells(app: &TestApp) -> Ledger {
     with_vault(app, vault, time::Duration::ZERO).await
 }
 
+/// The ledger as the operator's command has it that begins generations.
+pub async fn to_restore(app: &TestApp) -> Ledger {
+    let parts = parts(app, app.vault().await, time::Duration::ZERO).await;
+    Ledger::open_after_restore(parts).await.unwrap()
+}
+
 async fn with_vault(app: &TestApp, vault: Vault, ahead: time::Duration) -> Ledger {
+    Ledger::open(parts(app, vault, ahead).await).await.unwrap()
+}
+
+async fn parts(app: &TestApp, vault: Vault, ahead: time::Duration) -> ledger::Parts {
     let system = Clock::system();
     let clock = Clock::from_fn(move || system.now() + ahead);
     let facts = ledger::establish(&app.db, &clock, &Entropy::system(), None, "test").await.unwrap();
     let anchor = AnchorStore::open(&app.database.anchor(), &Entropy::system()).await.unwrap();
     let (db, entropy) = (app.db.clone(), Entropy::system());
-    Ledger::open(ledger::Parts { db, vault, clock, entropy, anchor, facts }).await.unwrap()
+    ledger::Parts { db, vault, clock, entropy, anchor, facts }
 }
 
 /// The check's report on a server of this process.

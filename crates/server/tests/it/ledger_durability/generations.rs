@@ -7,7 +7,7 @@ use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::log::Origin;
 use bailiwick_proof::receipt::Receipt;
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::older_copy::{copy, record};
@@ -15,6 +15,8 @@ use crate::harness::app::TestApp;
 use crate::harness::ledger::{anchor_of, cell_of, objects, verify};
 use crate::harness::process::{DevHome, bailiwickd};
 use crate::harness::recorder::{Recorded, Recorder};
+
+const REASON: &str = "the disk of the primary failed";
 
 /// A server whose database is older than what was signed.
 struct Restored {
@@ -55,7 +57,7 @@ impl Restored {
     }
 
     async fn sanction(&self) -> (i32, String) {
-        self.new_generation(&["--confirm", "--reason", "the disk of the primary failed"]).await
+        self.new_generation(&["--confirm", "--reason", REASON]).await
     }
 
     fn journal(&self) -> BTreeSet<PathBuf> {
@@ -102,7 +104,7 @@ async fn a_sanctioned_restore_opens_a_generation_that_cites_what_was_signed() {
     assert_eq!((now.log(), now.generation()), (restored.origin().log(), 2));
     assert!(newest.unverified().size == recorded.seq + 1 && recorded.seq >= 1);
     let first = first_of_generation(&recorder, 2).await;
-    assert_eq!((&first["action"], &first["meta"]["reason"]).0, "ledger.generation_opened");
+    assert_eq!((&first["action"], &first["meta"]["reason"]), (&json!("ledger.generation_opened"), &json!(REASON)));
     let cited = &first["meta"]["closed"];
     assert_eq!((cited["size"].as_u64(), cited["generation"].as_u64()), (Some(sizes.0), Some(1)), "{first}");
     assert_eq!(cited["root"].as_str(), Some(kept.unverified().root.to_base64().as_str()));

@@ -1,14 +1,18 @@
 //! Manifests: each hour one line for each log, up to the cell's signed checkpoint; a log that is gone is missed.
 
+use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use bailiwick_proof::jose::Jwks;
+use bailiwick_proof::log::Log;
 use bailiwick_proof::manifest::proof::{Covered, InManifest, ManifestProof};
 use bailiwick_proof::note::VerifierKey;
-use bailiwick_server::ledger;
+use bailiwick_server::anchor::Head;
+use bailiwick_server::ledger::{self, Lost};
 use serde_json::json;
 use time::Duration;
 
 use super::Acme;
 use crate::harness::app::Answer;
+use crate::harness::ledger::to_restore;
 
 const HOUR: Duration = Duration::HOUR;
 
@@ -159,4 +163,27 @@ async fn the_command_line_gets_a_line_and_verifies_it_offline() {
     std::fs::write(home.path("door.manifest"), file.replacen(salt, &other, 1)).unwrap();
     let refused = home.run(&verify, "").await;
     assert_eq!((refused.code, refused.stdout.contains("\"not_in_manifest\"")), (6, true), "{}", refused.stdout);
+}
+
+/// The cell's own log goes on in another generation: a manifest's entry is proved by what was signed of its own.
+#[tokio::test]
+async fn a_manifest_of_before_a_restore_is_shown_by_what_was_signed_then() {
+    let acme = Acme::found().await;
+    acme.publish(HOUR).await;
+    let before = acme.verified_line("").await;
+    let ledger = to_restore(&acme.app).await;
+    let newest: SignedCheckpoint = ledger.checkpoint(Log::Cell).await.unwrap().note.parse().unwrap();
+    let Checkpoint { origin, size, root, .. } = newest.unverified().clone();
+    let journal = Head { size, root };
+    let lost = Lost { origin: origin.parse().unwrap(), journal, database: (1, size), is_begun: false };
+    let opened = ledger::open_generation(&ledger, &lost, "a test").await.unwrap();
+    assert!(opened.to_string().ends_with("/cell/2"), "{opened}");
+    // The server reads on in the journal when it signs next.
+    acme.record("door-1").await;
+    let path = format!("/v1/workspaces/{}/audit/checkpoint", acme.workspace);
+    assert_eq!(acme.app.get(&path).bearer(&acme.person.access_token).send().await.status, 200);
+    let after = acme.verified_line("").await;
+    assert_eq!((after.hour, after.cell.origin), (before.hour, before.cell.origin));
+    acme.publish(HOUR * 2).await;
+    assert!(acme.verified_line("").await.cell.origin.to_string().ends_with("/cell/2"));
 }

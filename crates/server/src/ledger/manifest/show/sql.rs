@@ -6,13 +6,10 @@ use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{Hash, Node};
 use bailiwick_proof::tile;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::{ManifestLine, Stored};
 use crate::db::{DbError, SystemTx, WorkspaceTx};
-use crate::ledger::openings::SealedOpenings;
 use crate::ledger::place::columns;
-use crate::ledger::prove;
 use crate::ledger::sign::Signed;
 
 pub(super) async fn newest(tx: &mut SystemTx) -> Result<Option<OffsetDateTime>, DbError> {
@@ -98,36 +95,4 @@ pub(super) async fn tiles(
     .await?;
     let tile = |level: i16, start: i64| Some((u8::try_from(level).ok()?, u64::try_from(start).ok()? / tile::WIDTH));
     Ok(rows.into_iter().filter_map(|row| Some((tile(row.tile_level, row.start)?, row.hashes))).collect())
-}
-
-/// The manifest's entry in the cell's log.
-pub(super) async fn entry(tx: &mut SystemTx, event: Uuid) -> Result<Option<(prove::Stored, SealedOpenings)>, DbError> {
-    let (workspace, environment) = columns(Log::Cell);
-    let row = sqlx::query!(
-        r#"SELECT e.generation, e.seq, e.entry, o.actor_sealed AS "actor?", o.ip_sealed AS "ip?", o.meta_sealed AS "meta?",
-             o.target_sealed AS "target?", o.actor_subject AS "actor_subject?", o.meta_subject AS "meta_subject?",
-             o.target_subject AS "target_subject?"
-         FROM ledger_entries e LEFT JOIN ledger_openings o ON o.workspace_id = e.workspace_id
-             AND o.environment = e.environment AND o.generation = e.generation AND o.seq = e.seq
-         WHERE e.workspace_id = $1 AND e.environment = $2 AND e.event_id = $3 AND e.action = 'ledger.manifest_published'
-         ORDER BY e.generation, e.seq LIMIT 1"#,
-        workspace,
-        environment,
-        event
-    )
-    .fetch_optional(tx.connection()?)
-    .await?;
-    Ok(row.map(|row| {
-        let sealed = SealedOpenings {
-            actor: row.actor,
-            ip: row.ip,
-            meta: row.meta,
-            target: row.target,
-            actor_subject: row.actor_subject,
-            meta_subject: row.meta_subject,
-            target_subject: row.target_subject,
-        };
-        let generation = u32::try_from(row.generation).unwrap_or_default();
-        (prove::Stored::unopened(generation, u64::try_from(row.seq).unwrap_or_default(), row.entry), sealed)
-    }))
 }
