@@ -127,7 +127,7 @@ impl Embedded {
         let passwords = Passwords::of(&dir, entropy)?;
         if !cluster::exists(&dir) {
             tracing::info!(event = "database.create", major = binaries.major, dir = %dir.path().display());
-            cluster::make(&dir, &binaries, tuning, &passwords.superuser)?;
+            cluster::make(&dir, &binaries, tuning, &scram::verifier(&passwords.superuser, &entropy.bytes()))?;
         }
         let socket = SocketDir::make(&dir, entropy)?;
         let launch = Launch {

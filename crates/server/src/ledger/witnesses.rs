@@ -83,7 +83,8 @@ pub async fn witness_states(db: &Db) -> Result<(Vec<WitnessState>, Option<u64>),
 
 /// Asks the witnesses of the ledger's policy, for as long as it is polled; without a policy there is nothing to do, for ever.
 pub(super) async fn keep_asking(ledger: &Ledger) {
-    let (Some(policy), Some(client)) = (ledger.policy(), ask::client()) else { return std::future::pending().await };
+    let Some(policy) = ledger.policy() else { return std::future::pending().await };
+    let Some(client) = ask::client() else { return std::future::pending().await };
     let mut asking: JoinSet<()> = JoinSet::new();
     let mut at_hand: BTreeMap<tokio::task::Id, String> = BTreeMap::new();
     let mut begun = Instant::now();

@@ -74,7 +74,7 @@ async fn a_newcomer_signs_in_makes_a_workspace_and_a_key_uses_it_and_revokes_it(
     assert!(!tab.source().await.contains(&key), "and never again");
 
     // The line that the page shows, with the key in its place.
-    let own = reqwest::Client::new().get(format!("{}/v1/key", server.url)).bearer_auth(&key);
+    let own = crate::harness::http::http().get(format!("{}/v1/key", server.url)).bearer_auth(&key);
     assert_eq!(own.send().await.unwrap().status(), 200);
 
     let page = created.trim_end_matches("/created").to_owned();
@@ -106,7 +106,7 @@ async fn a_newcomer_signs_in_makes_a_workspace_and_a_key_uses_it_and_revokes_it(
     tab.click("main form button").await;
     tab.find("#flash").await;
     tab.look("key-revoked").await;
-    let own = reqwest::Client::new().get(format!("{}/v1/key", server.url)).bearer_auth(&key);
+    let own = crate::harness::http::http().get(format!("{}/v1/key", server.url)).bearer_auth(&key);
     assert_eq!(own.send().await.unwrap().status(), 401);
 
     tab.go("/w/acme/test/keys").await;

@@ -378,7 +378,7 @@ async fn a_key_finds_its_own_workspace_and_stays_in_its_project() {
 async fn a_list_is_followed_to_its_end() {
     const ROWS: usize = 103;
     let desk = Desk::ready("ada@example.com").await;
-    let http = reqwest::Client::new();
+    let http = crate::harness::http::http();
     for n in 0..ROWS {
         let request =
             http.post(format!("{}/v1/workspaces/acme/projects", desk.app.url)).bearer_auth(&desk.access_token);

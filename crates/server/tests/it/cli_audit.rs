@@ -259,7 +259,8 @@ async fn a_rotated_key_is_adopted_while_both_sign() {
 /// A home that is signed in by a key of the workspace `acme` that may read the log.
 async fn auditor(server: &DevServer<'_>) -> Home {
     let ask = async |path: &str, body: Value| -> Value {
-        let answer = reqwest::Client::new().post(format!("{}{path}", server.url)).json(&body).send().await.unwrap();
+        let answer =
+            crate::harness::http::http().post(format!("{}{path}", server.url)).json(&body).send().await.unwrap();
         answer.json().await.unwrap()
     };
     let asked = ask("/auth/request", json!({ "email": "ada@example.com" })).await;

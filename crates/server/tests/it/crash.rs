@@ -30,7 +30,8 @@ struct Maker {
 
 impl Maker {
     async fn on(home: &DevHome, server: &DevServer<'_>) -> Self {
-        let (client, url) = (Client::builder().timeout(Duration::from_secs(20)).build().unwrap(), home.url());
+        let (client, url) =
+            (crate::harness::http::http_builder().timeout(Duration::from_secs(20)).build().unwrap(), home.url());
         let asked: Value = post(&client, &url, "/auth/request", &json!({"email": "ada@example.com"})).await;
         let code = server.mails(1).await[0]["code"].clone();
         let body = json!({"challenge": asked["challenge"], "code": code});

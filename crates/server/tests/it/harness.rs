@@ -6,6 +6,7 @@ pub mod bao;
 pub mod browser;
 pub mod bucket;
 pub mod cluster;
+pub mod http;
 pub mod ledger;
 mod logs;
 pub mod node;

@@ -9,8 +9,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use secrecy::{ExposeSecret, SecretString};
-
 use super::Tuning;
 use super::account::Account;
 use super::binaries::{Binaries, Search};
@@ -44,16 +42,11 @@ pub(super) fn exists(dir: &DataDir) -> bool {
     dir.cluster().exists()
 }
 
-/// Makes the cluster, with data checksums and passwords as the only way in.
+/// Makes the cluster, with data checksums and passwords as the only way in; `password` is a verifier of [`super::scram`].
 ///
 /// # Errors
 /// [`EmbeddedError::Program`] with what `initdb` said.
-pub(super) fn make(
-    dir: &DataDir,
-    binaries: &Binaries,
-    tuning: Tuning,
-    password: &SecretString,
-) -> Result<(), EmbeddedError> {
+pub(super) fn make(dir: &DataDir, binaries: &Binaries, tuning: Tuning, password: &str) -> Result<(), EmbeddedError> {
     let parent = dir.cluster_parent();
     dir.make_account_dir(&parent)?;
     let unfinished = parent.join("data.new");
@@ -95,14 +88,14 @@ fn initdb(
 }
 
 /// PostgreSQL's account reads this file, and it is gone as soon as `initdb` has ended.
-fn write_password(file: &Path, password: &SecretString, account: Option<Account>) -> Result<(), EmbeddedError> {
+fn write_password(file: &Path, password: &str, account: Option<Account>) -> Result<(), EmbeddedError> {
     OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
         .open(file)
-        .and_then(|mut file| writeln!(file, "{}", password.expose_secret()))
+        .and_then(|mut file| writeln!(file, "{password}"))
         .map_err(io("write", file))?;
     account.map_or(Ok(()), |account| account.give(file))
 }

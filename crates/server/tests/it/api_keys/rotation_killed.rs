@@ -41,7 +41,7 @@ impl Rotator {
         let (person, workspace) = app.founder("ada@example.com", "acme").await;
         let body = json!({"name": "manager", "scopes": ["read", "management"]});
         let manager = app.api_key(&person, &workspace, &body).await["key"].as_str().unwrap().to_owned();
-        let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let client = crate::harness::http::http_builder().timeout(Duration::from_secs(30)).build().unwrap();
         Self { app, client, workspace, manager }
     }
 

@@ -156,7 +156,7 @@ async fn a_revoked_key_gets_no_further_page() {
         join_all((0..20).map(|_| world.record("jane", meta.clone()))).await;
     }
     let key = world.app.api_key(&world.ada, &world.workspace, &json!({"name": "k", "scopes": ["management"]})).await;
-    let client = reqwest::Client::new();
+    let client = crate::harness::http::http();
     let request = client.post(format!("{}{}", world.app.url, world.path("export"))).json(&json!({"format": "ndjson"}));
     let mut response = request.bearer_auth(key["key"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(response.status(), 200);

@@ -107,7 +107,7 @@ impl Planted {
             "endpoint": "https://bucket.invalid", "region": "eu-1", "bucket": "acme", "access_key_id": "id",
             "secret_access_key": secret,
         });
-        let call = reqwest::Client::new().put(url).bearer_auth(&self.access_token).json(&body);
+        let call = crate::harness::http::http().put(url).bearer_auth(&self.access_token).json(&body);
         assert_eq!(call.send().await.unwrap().status(), 200);
     }
 
@@ -181,7 +181,7 @@ impl Planted {
     async fn use_and_misuse(&mut self, server: &DevServer<'_>, key: &str) {
         let verify = format!("{}/internal/v1/keys/verify", server.home.private_url());
         let internal = server.home.read("secrets/internal_key");
-        let asked = reqwest::Client::new().post(verify).bearer_auth(internal).json(&json!({"key": key}));
+        let asked = crate::harness::http::http().post(verify).bearer_auth(internal).json(&json!({"key": key}));
         assert!(answer(asked).await.text.contains("\"valid\":true"));
         let (access, refresh) = (self.access_token.clone(), self.refresh_token.clone());
         for path in [
@@ -242,7 +242,7 @@ impl Planted {
     }
 
     fn request(&self, server: &DevServer<'_>, method: Method, path: &str) -> RequestBuilder {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = crate::harness::http::http_builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let request = client.request(method, format!("{}{path}", server.url));
         if self.access_token.is_empty() { request } else { request.bearer_auth(&self.access_token) }
     }

@@ -89,7 +89,8 @@ impl<'a> Ground<'a> {
     async fn sign_in(&self) {
         let Below::Dev(server) = &self.below else { panic!("nobody to sign in at") };
         let ask = async |path: &str, body: Value| -> Value {
-            let answer = reqwest::Client::new().post(format!("{}{path}", server.url)).json(&body).send().await.unwrap();
+            let answer =
+                crate::harness::http::http().post(format!("{}{path}", server.url)).json(&body).send().await.unwrap();
             answer.json().await.unwrap()
         };
         let asked = ask("/auth/request", json!({"email": "ada@example.com"})).await;

@@ -43,7 +43,7 @@ impl Ground {
         let (person, workspace) = app.founder("ada@example.com", "acme").await;
         let body = json!({"name": "manager", "scopes": ["management"]});
         let manager = app.api_key(&person, &workspace, &body).await["key"].as_str().unwrap().to_owned();
-        let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let client = crate::harness::http::http_builder().timeout(Duration::from_secs(60)).build().unwrap();
         Self { app, workspace, manager, client }
     }
 

@@ -31,7 +31,7 @@ async fn neither_known_nor_wrong_keys_reach_the_database() {
     until(async || node.metric("bailiwick_feed_keys ").await >= 2.0).await;
     ground.all_take(&[&node.url], &key).await;
     let before = path(&node, "authenticate_key").await;
-    let client = reqwest::Client::new();
+    let client = crate::harness::http::http();
     let mut flood = Vec::new();
     for n in 0..FLOOD {
         ground.all_take(&[&node.url], &key).await;

@@ -84,7 +84,7 @@ impl Scene {
     }
 
     async fn client(&self, node: &Node) {
-        let client = Client::new();
+        let client = crate::harness::http::http();
         while !self.over.load(Ordering::SeqCst) {
             self.verify(&client, node).await;
         }
@@ -142,7 +142,7 @@ async fn no_verification_takes_a_key_whose_revocation_was_answered_while_a_node_
     let [verified, unavailable] = [&scene.verified, &scene.unavailable].map(|count| count.load(Ordering::Relaxed));
     println!("{verified} verifications; {unavailable} requests were not answered");
     assert!(scene.answered().iter().filter(|answered| **answered).count() == DOOMED && verified >= wanted);
-    let client = Client::new();
+    let client = crate::harness::http::http();
     for node in &nodes {
         scene.verify(&client, node).await;
     }

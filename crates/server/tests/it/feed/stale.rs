@@ -116,7 +116,7 @@ async fn questions_to_a_database_that_hangs_take_no_place_from_health() {
     ];
     let node = Node::with(&ground.app, &settings).await;
     let address = node.private_url.strip_prefix("http://").unwrap().to_owned();
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let client = crate::harness::http::http_builder().pool_max_idle_per_host(0).build().unwrap();
     let health = async |path: &str| {
         client.get(format!("{}{path}", node.private_url)).send().await.ok().map(|answer| answer.status().as_u16())
     };

@@ -129,7 +129,7 @@ impl TestApp {
         tokio::spawn(app.serve(public, private, async move {
             let _dropped = stopped.await;
         }));
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = super::http::http_builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { url, private_url, database, db, internal_key, mailer, ahead_seconds, secrets, client, _stop: stop }
     }
 

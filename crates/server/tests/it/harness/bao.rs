@@ -48,7 +48,7 @@ impl Bao {
             .spawn()
             .unwrap();
         let stdin = shell.stdin.take().unwrap();
-        let (url, client) = (format!("http://127.0.0.1:{port}"), reqwest::Client::new());
+        let (url, client) = (format!("http://127.0.0.1:{port}"), super::http::http());
         let bao = Self { url, dir, client, _stdin: stdin, _shell: shell };
         until(async || bao.said().contains("Root Token:")).await;
         until(async || bao.client.get(format!("{}/v1/sys/health", bao.url)).send().await.is_ok()).await;

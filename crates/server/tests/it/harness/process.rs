@@ -169,7 +169,7 @@ impl<'a> DevServer<'a> {
 
     /// The mailbox, newest first, once it holds so many mails. Links and codes are noted for the leak scan.
     pub async fn mails(&self, at_least: usize) -> Vec<Value> {
-        let client = reqwest::Client::new();
+        let client = super::http::http();
         loop {
             let request = client.get(format!("{}/dev/mail", self.url)).header("accept", "application/json");
             let mails: Vec<Value> = request.send().await.unwrap().json().await.unwrap();

@@ -51,13 +51,13 @@ impl Recorder {
         let (person, workspace) = app.founder(&format!("{slug}@example.com"), slug).await;
         let key = app.api_key(&person, &workspace, &new_key()).await;
         let key = key["key"].as_str().unwrap().to_owned();
-        Self { url: app.url.clone(), workspace, key, client: Client::new() }
+        Self { url: app.url.clone(), workspace, key, client: super::http::http() }
     }
 
     /// In a workspace of its own on a server in a process of its own.
     pub async fn on(server: &DevServer<'_>) -> Self {
         let mut new =
-            Self { url: server.url.clone(), workspace: String::new(), key: String::new(), client: Client::new() };
+            Self { url: server.url.clone(), workspace: String::new(), key: String::new(), client: super::http::http() };
         let asked = new.post("/auth/request", &json!({"email": "ada@example.com"})).await;
         let code = server.mails(1).await[0]["code"].clone();
         let signed_in = new.post("/auth/verify", &json!({"challenge": asked["challenge"], "code": code})).await;

@@ -17,7 +17,7 @@ async fn ask(app: &TestApp, credential: &str, body: &Value) -> Answer {
 
 /// The same over a URL, for a node in a process of its own.
 async fn status(url: &str, credential: &str) -> u16 {
-    let call = reqwest::Client::new().post(format!("{url}/internal/v1/keys/verify")).bearer_auth(credential);
+    let call = crate::harness::http::http().post(format!("{url}/internal/v1/keys/verify")).bearer_auth(credential);
     call.json(&json!({"key": "nonsense"})).send().await.unwrap().status().as_u16()
 }
 
@@ -63,7 +63,7 @@ async fn another_services_audience_and_what_cannot_be_a_key_are_answered_without
     let node = Node::beside(&app).await;
     // Of memory, too.
     let lookups = async || node.metric("bailiwick_feed_key_lookups_total").await;
-    let client = reqwest::Client::new();
+    let client = crate::harness::http::http();
     let ask = async |path: &str, body: Value| {
         let call = client.post(format!("{}/internal/v1/keys/{path}", node.private_url)).bearer_auth(&billing);
         let answer = call.json(&body).send().await.unwrap();

@@ -72,7 +72,7 @@ async fn only_the_operator_s_networks_ask() {
     let app = TestApp::start().await;
     let (_, service) = app.service("gateway", &["shop"]).await;
     let ask = async |node: &Node| {
-        let call = reqwest::Client::new().post(format!("{}/internal/v1/keys/verify", node.private_url));
+        let call = crate::harness::http::http().post(format!("{}/internal/v1/keys/verify", node.private_url));
         let call = call.bearer_auth(&service).header("x-forwarded-for", "192.0.2.1").json(&json!({"key": "x"}));
         call.send().await.unwrap().status().as_u16()
     };

@@ -62,7 +62,7 @@ impl Proxy {
     }
 
     fn call(&self, method: Method) -> reqwest::RequestBuilder {
-        reqwest::Client::new().request(method, format!("{}/orders?x=1", self.url))
+        crate::harness::http::http().request(method, format!("{}/orders?x=1", self.url))
     }
 }
 

@@ -15,7 +15,7 @@ use super::Acme;
 impl Acme {
     async fn fetch(&self, path: &str, credential: &str) -> reqwest::Response {
         let url = format!("{}/v1/workspaces/{}/audit/log/{path}", self.app.url, self.workspace);
-        reqwest::Client::new().get(url).bearer_auth(credential).send().await.unwrap()
+        crate::harness::http::http().get(url).bearer_auth(credential).send().await.unwrap()
     }
 
     async fn tile(&self, path: &str) -> Vec<u8> {

@@ -61,7 +61,7 @@ impl Witness {
 
     /// Status and body; nothing when nothing answers.
     async fn post(&self, request: &str) -> Option<(u16, String)> {
-        let client = reqwest::Client::new();
+        let client = crate::harness::http::http();
         let answer = client.post(format!("{}/add-checkpoint", self.url)).body(request.to_owned()).send().await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
@@ -162,7 +162,7 @@ impl Witnessed {
     /// The log's line of the newest manifest, as the node gives it; kept as `line.manifest`.
     async fn line(&self) -> ManifestProof {
         let url = format!("{}/v1/workspaces/{}/audit/manifest", self.node.url, self.acme.workspace);
-        let answer = reqwest::Client::new().get(url).bearer_auth(&self.key).send().await.unwrap();
+        let answer = crate::harness::http::http().get(url).bearer_auth(&self.key).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert_eq!(status, 200, "{text}");
         std::fs::write(self.home.path("line.manifest"), &text).unwrap();

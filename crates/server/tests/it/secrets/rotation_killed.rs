@@ -66,7 +66,7 @@ async fn ask(client: &Client, token: &str, url: &str) -> Option<(u16, String)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whenever_the_blow_falls_nothing_is_revoked_early_and_each_step_is_made_once() {
     let world = World::found().await;
-    let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+    let client = crate::harness::http::http_builder().timeout(Duration::from_secs(30)).build().unwrap();
     let body = json!({"name": "rotator", "scopes": ["management"]});
     // Each node signs sessions for its own address; a key is good at all of them.
     let key = world.app.api_key(&world.ada, &world.workspace, &body).await;

@@ -32,7 +32,7 @@ async fn serve(database: &TestDatabase, smtp_url: &str) -> (String, Child) {
 
 /// Somebody asks for a link.
 async fn ask(url: &str, email: &str) {
-    let call = reqwest::Client::new().post(format!("{url}/auth/request")).json(&json!({"email": email}));
+    let call = crate::harness::http::http().post(format!("{url}/auth/request")).json(&json!({"email": email}));
     assert!(call.send().await.unwrap().status().is_success());
 }
 

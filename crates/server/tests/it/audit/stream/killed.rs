@@ -23,7 +23,7 @@ async fn killing_the_server_amid_a_stream_loses_and_doubles_nothing() {
         recorder.batch(&format!("events-{batch}"), 700).await;
     }
     let url = format!("{}/v1/workspaces/{}/audit/stream", server.url, recorder.workspace);
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+    let client = crate::harness::http::http_builder().timeout(Duration::from_secs(20)).build().unwrap();
     let ask = async |method: Method, body: Option<Value>| {
         let call = client.request(method, &url).bearer_auth(recorder.key());
         let call = if let Some(body) = body { call.json(&body) } else { call };

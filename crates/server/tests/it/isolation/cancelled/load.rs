@@ -188,7 +188,7 @@ async fn at_full_load_each_answer_shows_its_own_canary_and_no_connection_keeps_a
         app,
         seen: tenants.iter().map(|_| AtomicUsize::new(0)).collect(),
         tenants,
-        client: Client::new(),
+        client: crate::harness::http::http(),
         dropped: AtomicUsize::new(0),
     };
     load.calm().await;

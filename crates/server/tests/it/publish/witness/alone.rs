@@ -138,7 +138,7 @@ async fn whenever_it_is_killed_it_forgets_nothing_that_it_cosigned() {
         // One more, of which the answer may never come: it is killed some hundred microseconds later.
         let (url, request) = (format!("{}/add-checkpoint", one.url), log.request(promised, promised + 1));
         let asking = tokio::spawn(async move {
-            let answer = reqwest::Client::new().post(url).body(request).send().await;
+            let answer = crate::harness::http::http().post(url).body(request).send().await;
             answer.is_ok_and(|answer| answer.status() == 200)
         });
         for _ in 0..round * 40 {
