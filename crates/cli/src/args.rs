@@ -3,7 +3,10 @@
 mod audit;
 mod erasures;
 mod keys;
+mod members;
 mod secrets;
+mod sessions;
+mod shares;
 
 use bailiwick_proof::environment::Environment;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -21,9 +24,12 @@ pub(crate) use audit::{
 };
 pub(crate) use erasures::{CheckErasure, Erasures, RequestErasure};
 pub(crate) use keys::{CreateKey, KeyList, Keys, RotateKey, Scope, UpdateKey};
+pub(crate) use members::{Invitations, Members, RemoveMember, Role};
 pub(crate) use secrets::{
     DeleteSecret, GetSecret, Kind, Reason, RotateSecret, SecretList, SecretRef, Secrets, SetSecret, ValueSource,
 };
+pub(crate) use sessions::{EndSessions, Sessions};
+pub(crate) use shares::{Share, Shares, Unshare};
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -121,6 +127,12 @@ pub(crate) enum Command {
     /// The people in a workspace
     #[command(subcommand)]
     Members(Members),
+    /// Who is invited into a workspace
+    #[command(subcommand)]
+    Invitations(Invitations),
+    /// Where you are signed in
+    #[command(subcommand)]
+    Sessions(Sessions),
     /// The audit log of a workspace
     #[command(subcommand)]
     Audit(Audit),
@@ -194,12 +206,6 @@ pub(crate) enum Projects {
         #[command(flatten)]
         repeat: Repeat,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Members {
-    /// List the members with their roles
-    List(Page),
 }
 
 #[derive(Clone, Copy, Debug, Args)]

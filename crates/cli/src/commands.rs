@@ -9,6 +9,7 @@ mod members;
 mod profiles;
 mod projects;
 mod secrets;
+mod sessions;
 mod verify;
 mod workspaces;
 
@@ -30,6 +31,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Projects(command) => projects::run(&global, command).await?,
         Command::Secrets(command) => secrets::run(&global, command).await?,
         Command::Members(command) => members::run(&global, command).await?,
+        Command::Invitations(command) => members::invitations(&global, command).await?,
+        Command::Sessions(command) => sessions::run(&global, command).await?,
         Command::Audit(command) => audit::run(&global, command).await?,
         Command::Erasures(command) => erasures::run(&global, command).await?,
         Command::Verify(wanted) => verify::run(&wanted)?,

@@ -66,6 +66,12 @@ pub enum SecretRotation {}
 pub enum Erasure {}
 /// What keeps a log from being pruned.
 pub enum LegalHold {}
+/// A link that shows one receipt to others.
+pub enum ReceiptShare {}
+/// What an audit log is narrowed to again and again.
+pub enum Filter {}
+/// An invitation into a workspace.
+pub enum Invitation {}
 
 impl Kind for Workspace {
     const PREFIX: &'static str = "ws";
@@ -120,6 +126,18 @@ impl Kind for LegalHold {
     const PREFIX: &'static str = "hld";
     const NOUN: &'static str = "legal hold";
 }
+impl Kind for Invitation {
+    const PREFIX: &'static str = "inv";
+    const NOUN: &'static str = "invitation";
+}
+impl Kind for Filter {
+    const PREFIX: &'static str = "flt";
+    const NOUN: &'static str = "filter";
+}
+impl Kind for ReceiptShare {
+    const PREFIX: &'static str = "shr";
+    const NOUN: &'static str = "receipt share";
+}
 
 /// A workspace's id.
 pub type WorkspaceId = Id<Workspace>;
@@ -147,6 +165,12 @@ pub type SecretRotationId = Id<SecretRotation>;
 pub type ErasureId = Id<Erasure>;
 /// A legal hold's id.
 pub type LegalHoldId = Id<LegalHold>;
+/// An invitation's id.
+pub type InvitationId = Id<Invitation>;
+/// A saved filter's id.
+pub type FilterId = Id<Filter>;
+/// A receipt share's id.
+pub type ReceiptShareId = Id<ReceiptShare>;
 
 impl<K> Id<K> {
     /// Gives a stored or freshly made uuid its kind.

@@ -11,6 +11,7 @@ mod ingest;
 mod jobs_against_graphile;
 mod read_at_a_million;
 mod seal_and_open;
+mod verify_a_million;
 mod verify_in_process;
 mod verify_over_http;
 mod with_entry;
@@ -22,7 +23,7 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 21] = [
+const ALL: [Named; 22] = [
     (change_with_entry::NAME, change_with_entry::run),
     (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
     (verify_over_http::NAME, verify_over_http::run),
@@ -42,6 +43,7 @@ const ALL: [Named; 21] = [
     (read_at_a_million::PAGES, read_at_a_million::pages),
     (read_at_a_million::SEARCH, read_at_a_million::search),
     (read_at_a_million::PROOF, read_at_a_million::proof),
+    (verify_a_million::NAME, verify_a_million::run),
     (ingest::ONE, ingest::one),
     (ingest::MANY, ingest::many),
 ];

@@ -15,13 +15,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tower_service::Service;
 
-use crate::audit::{FindBehind, StreamLog};
+use crate::audit::{FindBehind, PublishLogs, StreamLog};
 use crate::config::Config;
 use crate::db::Db;
 use crate::erasure::{EraseSubjects, RepeatErasures};
 use crate::housekeeping::{CheckLogs, MakeDailyRoots, PublishManifest, RotateKeys};
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
+use crate::members::invitations::MailInvitation;
 use crate::reconciliation::Reconciler;
 use crate::retention::{PruneLogs, Pruner};
 use crate::secrets::{ForgetVersions, RotateSecrets};
@@ -80,6 +81,8 @@ impl App {
         let upkeep = tokio::spawn(housekeeping::tend_metrics(state.metrics.clone()));
         let (db, alerts) = (state.db.clone(), state.vault.alerts().clone());
         let alerting = tokio::spawn(alerts::keep(db, alerts, state.edge.clock.clone(), state.edge.entropy.clone()));
+        let refusals = state.door.refusals.clone();
+        let counting = tokio::spawn(async move { refusals.keep().await });
         let learning = state.clone();
         let learning = tokio::spawn(async move {
             supervise("server_secrets", || learning.server_secrets.follow(|known| learning.learn(known))).await;
@@ -107,6 +110,10 @@ impl App {
         let mut outcome = ended.map_or(Ok(()), |ended| ended.unwrap_or_else(|error| Err(std::io::Error::other(error))));
         while let Some(ended) = listeners.join_next().await {
             outcome = outcome.and(ended.unwrap_or_else(|error| Err(std::io::Error::other(error))));
+        }
+        counting.abort();
+        if let Err(error) = state.door.refusals.flush().await {
+            tracing::warn!(event = "sign_in.refusals_not_recorded", cause = %error);
         }
         // Requests have ended, so nothing more is enqueued here; what a job changes is numbered while it can be.
         let _workers_died = stop_workers.send(());
@@ -162,12 +169,14 @@ fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
         .with(RepeatErasures(state.eraser.clone()))
         .with(StreamLog(state.streams.clone()))
         .with(FindBehind(state.streams.clone()))
+        .with(PublishLogs(state.publisher.clone()))
         .with(DestroyEnded(state.rotation()))
         .with(MakeDailyRoots(state.ledger.clone()))
         .with(PublishManifest(state.ledger.clone()))
         .with(PruneLogs(pruner(state)))
         .with(CheckLogs(state.ledger.clone()))
         .with(state.mailer.clone())
+        .with(MailInvitation(state.mailer.clone()))
         .with(ForgetVersions::new(state.vault.clone()))
         .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })

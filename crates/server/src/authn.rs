@@ -15,7 +15,9 @@ mod internal;
 mod session;
 mod sql;
 
-pub use access_token::{ACCESS_TOKEN_TTL, AccessTokens, TokenKeyError, make_token_key};
+pub use access_token::{
+    ACCESS_TOKEN_TTL, AccessTokens, KeySet, PublicKey, SERVICE_TOKEN_TTL, TokenKeyError, make_token_key,
+};
 pub use api_key::{KeyRefusal, authenticate_key, authenticate_shown_key};
 pub use digest::TokenDigest;
 pub use internal::{AudienceRefusal, InternalCredentials, LIFETIME as SERVICE_LIFETIME, Service, ServiceRefusal};

@@ -4,7 +4,8 @@
 //! - Unknown means no: a lookup that fails denies, a word that is not known grants nothing.
 //! - What a principal may not see is *not found*; what it may see but not do is *forbidden*, with the
 //!   missing permission's name.
-//! - [`Granted`] is the only authority that a request can have, and [`grant`] the only way to one.
+//! - [`Granted`] is the only authority that a request can have, and [`grant`] the only way to one; but for [`SharedReceipt`],
+//!   which shows one receipt to whoever has its link.
 //! - No key can hand out more than its maker has.
 //! - A row of the database that nobody vouches for grants nothing ([`vouched`]).
 
@@ -15,6 +16,8 @@ pub mod may;
 mod membership;
 mod permission;
 mod principal;
+mod receipt_share;
+mod redeemed;
 mod role;
 mod scope;
 mod sql;
@@ -23,10 +26,12 @@ mod workspace_ref;
 
 pub use audience::{Audience, Audiences, InvalidAudience, MAX_AUDIENCES};
 pub use founding::Founding;
-pub use granted::{Denied, Granted, Request, STEP_UP_LIVES, grant};
+pub use granted::{Denied, Granted, Request, STEP_UP_LIVES, grant, place_of};
 pub use membership::Memberships;
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use principal::{KeyFacts, KeyHolder, KeyLapse, Principal, SignedIn};
+pub use receipt_share::SharedReceipt;
+pub use redeemed::Redeemed;
 pub use role::{Role, UnknownRole};
 pub use scope::{Scope, ScopeSet, UnknownScope};
 pub use vouched::Notary;

@@ -93,6 +93,7 @@ pub fn serve_faults(draft: &Draft, facts: &Facts) -> Vec<Fault> {
     faults.extend(plain_http(draft));
     faults.extend(plain_mail(draft));
     faults.extend(plain_anchor(draft));
+    faults.extend(plain_publication(draft));
     faults.extend(dev_secret(draft));
     faults.extend(kek_faults(draft));
     faults.extend(role_faults("database.runtime_url", RUNTIME, &facts.runtime));
@@ -140,6 +141,15 @@ fn plain_anchor(draft: &Draft) -> Option<Fault> {
     bucket.is_plain().then(|| {
         let what = "anchor.s3_endpoint sends what is anchored over the network in plain text";
         Fault::new("anchor.plain", what, "Use https://")
+    })
+}
+
+/// What is published tells nothing but actions and times; an answer on the way could hide that the store holds something else.
+fn plain_publication(draft: &Draft) -> Option<Fault> {
+    let Some(AnchorPlace::Bucket(bucket)) = &draft.publish else { return None };
+    bucket.is_plain().then(|| {
+        let what = "publish.s3_endpoint sends what is published over the network in plain text";
+        Fault::new("publish.plain", what, "Use https://")
     })
 }
 
@@ -330,8 +340,13 @@ mod tests {
             ("BAILIWICK_ANCHOR_S3_ENDPOINT", "http://s3.example"),
             ("BAILIWICK_ANCHOR_S3_ACCESS_KEY_ID", "id"),
             ("BAILIWICK_ANCHOR_S3_SECRET_ACCESS_KEY", "key"),
+            ("BAILIWICK_PUBLISH_S3_URL", "s3://logs"),
+            ("BAILIWICK_PUBLISH_S3_ENDPOINT", "http://s3.example"),
+            ("BAILIWICK_PUBLISH_S3_ACCESS_KEY_ID", "id"),
+            ("BAILIWICK_PUBLISH_S3_SECRET_ACCESS_KEY", "key"),
         ];
-        let expected = ["listen.one_port", "public_url.http", "mail.plain", "anchor.plain", "secret.dev"];
+        let expected =
+            ["listen.one_port", "public_url.http", "mail.plain", "anchor.plain", "publish.plain", "secret.dev"];
         assert_eq!(codes(&variables, &good_facts()), expected);
     }
 

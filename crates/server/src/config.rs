@@ -12,6 +12,7 @@
 mod anchor;
 mod fault;
 mod layers;
+mod limits;
 mod public_url;
 mod secrets;
 mod setting;
@@ -30,6 +31,7 @@ use crate::networks::Networks;
 pub use self::anchor::{AnchorPlace, Bucket};
 pub use self::fault::{Fault, Faults};
 pub use self::layers::{Environment, Settings};
+pub use self::limits::Limits;
 pub use self::public_url::{PublicUrl, PublicUrlError};
 pub use self::secrets::{DEV_MARK, InternalKey, SecretError};
 pub use self::setting::{Kind, SETTINGS, Setting, reference_markdown};
@@ -62,10 +64,14 @@ pub struct Config {
     pub private_hosts: Vec<String>,
     /// From where `/internal` may be asked.
     pub internal_networks: Networks,
+    /// Whose word is taken for where a request comes from.
+    pub trusted_proxies: Networks,
     /// How to reach the database.
     pub database: Database,
     /// Where the anchor store is.
     pub anchor: AnchorPlace,
+    /// The operator's own store of published logs, if there is one.
+    pub publish: Option<AnchorPlace>,
     /// The name of the cell's logs, if one was chosen.
     pub log_name: Option<String>,
     /// Which witnesses cosign the cell's checkpoints, if any do.
@@ -74,6 +80,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// Private networks in which the buckets of customers may be.
     pub stream_networks: Networks,
+    /// How often may be tried.
+    pub limits: Limits,
     /// How mail leaves.
     pub mail: Mail,
     /// How data keys are kept.
@@ -172,6 +180,7 @@ pub struct Draft {
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) private_hosts: Vec<String>,
     pub(crate) internal_networks: Networks,
+    pub(crate) trusted_proxies: Networks,
     pub(crate) runtime_url: Option<SecretString>,
     pub(crate) system_url: Option<SecretString>,
     pub(crate) migrate_url: Option<SecretString>,
@@ -180,8 +189,10 @@ pub struct Draft {
     pub(crate) workers: Option<usize>,
     pub(crate) stream_networks: Networks,
     pub(crate) anchor: Option<AnchorPlace>,
+    pub(crate) publish: Option<AnchorPlace>,
     pub(crate) log_name: Option<String>,
     pub(crate) witness_policy: Option<Policy>,
+    pub(crate) limits: Option<Limits>,
     pub(crate) mail_from: Option<String>,
     pub(crate) mail_transport: Option<MailTransport>,
     pub(crate) vault: vault::VaultDraft,
@@ -206,6 +217,7 @@ impl Draft {
             allowed_hosts: settings.list("allowed_hosts").iter().map(|host| host.to_ascii_lowercase()).collect(),
             private_hosts: settings.list("private_hosts").iter().map(|host| host.to_ascii_lowercase()).collect(),
             internal_networks: parser.networks("internal_networks"),
+            trusted_proxies: parser.trusted_proxies(),
             runtime_url: parser.database_url("database.runtime_url"),
             system_url: parser.database_url("database.system_url"),
             migrate_url: parser.database_url("database.migrate_url"),
@@ -219,16 +231,14 @@ impl Draft {
             workers: parser.parsed("jobs.workers", "a number from 0 to 1000", |text| {
                 text.parse().ok().filter(|workers| (0..=1000).contains(workers))
             }),
-            stream_networks: match parser.networks("stream.networks") {
-                // Unlike of those who ask, nothing said means nowhere.
-                Networks::Anywhere => Networks::Within(Vec::new()),
-                named => named,
-            },
+            stream_networks: parser.networks("stream.networks").or_nowhere(),
             anchor: parser.anchor(),
+            publish: parser.publish(),
             log_name: parser.parsed("log_name", "a log's name: up to 128 of a-z 0-9 . : / _ -", |text| {
                 text.parse::<LogName>().ok().map(|_| text.to_owned())
             }),
             witness_policy: parser.witness_policy(),
+            limits: parser.limits(),
             mail_from: parser.parsed("mail.from", "a mail address, with or without a name", |text| {
                 text.parse::<lettre::message::Mailbox>().ok().map(|_| text.to_owned())
             }),
@@ -301,6 +311,7 @@ impl Draft {
             allowed_hosts,
             private_hosts: self.private_hosts,
             internal_networks: self.internal_networks,
+            trusted_proxies: self.trusted_proxies,
             database: Database {
                 runtime_url: self.runtime_url?,
                 system_url: self.system_url?,
@@ -311,8 +322,10 @@ impl Draft {
             jobs: Jobs { workers: self.workers? },
             stream_networks: self.stream_networks,
             anchor: self.anchor?,
+            publish: self.publish,
             log_name: self.log_name,
             witness_policy: self.witness_policy,
+            limits: self.limits?,
             mail: Mail { from: self.mail_from?, transport: self.mail_transport? },
             vault: self.vault.complete()?,
             secrets: Secrets { internal_key: self.internal_key },

@@ -19,7 +19,7 @@ pub struct RequestContext {
     pub trace_id: TraceId,
     /// What the caller sent as `X-Request-Id`, kept beside ours and never in its place.
     pub external_id: Option<Arc<str>>,
-    /// The socket's peer.
+    /// From where it comes: the socket's peer, or what a trusted proxy says. `None` if nobody knows.
     pub client_ip: Option<IpAddr>,
     /// When it arrived: the time of everything that it changes.
     pub received_at: OffsetDateTime,

@@ -33,16 +33,14 @@ use serde_json::json;
 
 pub use self::model::{Erasure, ErasureAnswer, RequestErasure};
 pub use self::run::{EraseSubjects, RepeatErasures};
+use crate::authz::Notary;
 use crate::clock::Clock;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath};
 use crate::entropy::Entropy;
-use crate::ledger::{self, Action, Entry, Ledger, LedgerError};
+use crate::ledger::{self, Action, Entry, Ledger, LedgerError, OPERATOR};
 use crate::retention::Held;
 use crate::vault::{Owner, Vault, VaultError};
-
-/// Who acts where nobody has signed in.
-const OPERATOR: &str = "operator";
 
 /// Why nothing was erased, or not all.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +90,8 @@ pub struct Eraser {
     pub vault: Vault,
     /// Numbers what is staged before it is looked through.
     pub ledger: Ledger,
+    /// Knows what the logs say of holds.
+    pub notary: Notary,
     /// Tells the time.
     pub clock: Clock,
     /// Gives randomness.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use metrics_exporter_prometheus::PrometheusHandle;
 use time::Duration as Span;
 
-use crate::audit::FindBehind;
+use crate::audit::{FindBehind, PublishLogs};
 use crate::authz::vouched::standing;
 use crate::authz::{Notary, PermissionSet};
 use crate::clock::Clock;
@@ -32,13 +32,16 @@ const REPLAYS_LIVE: Span = Span::days(1);
 /// Losers of a parallel refresh come within seconds; until then the successor can be opened.
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
+/// A bucket of mails that is full again is as good as none.
+const FULL_BUDGETS_LIVE: Span = Span::hours(1);
+
 /// When every log is checked: most cells have little else to do.
 const AT_NIGHT: time::Time = time::macros::time!(03:17);
 /// A cell with a hundred million entries takes hours.
 const CHECK_LIMIT: Duration = Duration::from_secs(12 * 3_600);
 
 /// What is done when.
-pub const SCHEDULES: [Schedule; 14] = [
+pub const SCHEDULES: [Schedule; 15] = [
     Schedule { kind: UpkeepOfPartitions::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireReplays::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: ExpireChanges::KIND, every: Every::Interval(MINUTE) },
@@ -49,6 +52,7 @@ pub const SCHEDULES: [Schedule; 14] = [
     Schedule { kind: RepeatErasures::KIND, every: Every::Interval(HOUR) },
     Schedule { kind: DestroyEnded::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: FindBehind::KIND, every: Every::Interval(TEN_SECONDS) },
+    Schedule { kind: PublishLogs::KIND, every: Every::Interval(MINUTE) },
     Schedule { kind: MakeDailyRoots::KIND, every: Every::Hour },
     Schedule { kind: PublishManifest::KIND, every: Every::Hour },
     Schedule { kind: PruneLogs::KIND, every: Every::Hour },
@@ -258,7 +262,8 @@ pub async fn partitions(db: &Db) -> Result<(), DbError> {
     tx.commit_unrecorded(Unrecorded::Expired).await
 }
 
-/// Drops kept answers that are a day old, and the sealed successors of refresh tokens that were used a minute ago.
+/// Drops kept answers that are a day old, the sealed successors of refresh tokens that were used a minute ago, and what is known
+/// of the mails that addresses got an hour after it counts for nothing.
 ///
 /// # Errors
 /// [`DbError`].
@@ -273,6 +278,13 @@ pub async fn expire_replays(db: &Db, clock: &Clock) -> Result<(), DbError> {
     sqlx::query!(
         "UPDATE refresh_tokens SET successor_sealed = NULL WHERE used_at < $1 AND successor_sealed IS NOT NULL",
         now - SUCCESSORS_LIVE
+    )
+    .execute(tx.connection()?)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM sign_in_mail_budgets WHERE email_key IN
+             (SELECT email_key FROM sign_in_mail_budgets WHERE full_at < $1 LIMIT 50000)",
+        now - FULL_BUDGETS_LIVE
     )
     .execute(tx.connection()?)
     .await?;

@@ -7,6 +7,7 @@
 //!   [`Json`] and [`Mutation`] for a body that was read strictly.
 
 mod change;
+mod client_address;
 mod connection_cap;
 mod cursor;
 mod edge;
@@ -16,6 +17,7 @@ pub mod health;
 mod idempotency;
 mod internal_caller;
 mod json;
+mod moment;
 mod openapi;
 mod operation;
 mod problem;
@@ -33,6 +35,7 @@ pub use gate::Gate;
 pub use idempotency::{Idempotency, Reply};
 pub use internal_caller::{INTERNAL_KEY_HEADER, InternalCaller};
 pub use json::{Form, Json, Mutation, NoBody, Nothing, Unread};
+pub use moment::moment_in_utc;
 pub use openapi::document as openapi_document;
 pub use operation::{Access, Operation, Routes};
 pub use problem::{Code, FieldError, Problem, reference_markdown};

@@ -35,6 +35,7 @@ mod place;
 mod prove;
 mod prune;
 mod pulse;
+mod reader;
 mod record;
 mod rows;
 mod self_check;
@@ -53,7 +54,7 @@ pub use daily::{DailyRoot, daily_roots, make_daily_roots, newest_daily_roots};
 pub use error::LedgerError;
 pub use establish::{CellFacts, establish};
 pub use follow::{Followed, Follower, Told, staged as staged_rows};
-pub use generation::{Lost, lost, open_generation};
+pub use generation::{Lost, Sanction, lost, open_generation};
 pub use ingest::{Full, Ingest, Place, Turn};
 pub use keys::{logs, published as published_keys, published_of_cell as published_keys_of_cell, rotate as rotate_key};
 pub use manifest::publish_manifest;
@@ -66,9 +67,10 @@ pub use prune::{
     Survey, Surveyed, cut, delete_some, is_certified, newest_retention, survey, told_retention, unfinished,
 };
 pub use pulse::Pulse;
+pub use reader::LogTx;
 pub use record::{CatchUpError, Numbered, Outcome, ToldEvent, record};
 pub use self_check::{Checked, Unfrozen, frozen, self_check, unfreeze};
 pub use sign::Signed;
-pub use stage::{Entry, stage, stage_by_system, stage_for, stage_in_cell, stage_in_cell_told, stage_told};
+pub use stage::{Entry, OPERATOR, stage, stage_by_system, stage_for, stage_in_cell, stage_in_cell_told, stage_told};
 pub use tiles::{next_checkpoint, published_size, read_tile};
 pub use witnesses::{WitnessState, cell_checkpoint, witness_states};

@@ -28,6 +28,7 @@ pub mod identity;
 pub mod internal_credentials;
 pub mod jobs;
 pub mod ledger;
+pub mod limits;
 pub mod mail;
 pub mod members;
 pub mod name;

@@ -8,8 +8,11 @@
 //! - No log line names an address, a link or a code; an SMTP server's answer is not logged either, for it quotes them. At
 //!   rest a message is a sealed payload, and gone when it was delivered or given up.
 
+mod invitation;
 mod mailbox;
 pub mod page;
+mod plain;
+mod refresh_reused;
 mod sign_in;
 mod smtp;
 
@@ -20,7 +23,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+pub use self::invitation::{Invited, invitation};
 pub use self::mailbox::{Mailbox, StoredMail};
+pub use self::refresh_reused::refresh_reused;
 pub use self::sign_in::sign_in;
 pub use self::smtp::MailError;
 
@@ -41,6 +46,9 @@ pub struct Message {
     pub subject: String,
     /// The plain text, link and code included.
     pub text: String,
+    /// The same in HTML, for those who read it so.
+    #[serde(default)]
+    pub html: Option<String>,
     /// The link in the text, for the mailbox page.
     pub link: Option<String>,
     /// The code in the text, for the mailbox page.
@@ -48,6 +56,18 @@ pub struct Message {
     /// When it is of no use any more, so that a server that comes back later is not sent it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub useless_at: Option<OffsetDateTime>,
+    /// It goes nowhere: its address has got enough.
+    #[serde(default)]
+    pub held_back: bool,
+}
+
+impl Message {
+    /// On condition, not to be delivered: everything is done as for others, so that whoever made us compose it cannot tell.
+    #[must_use]
+    pub const fn held_back_if(mut self, held_back: bool) -> Self {
+        self.held_back = held_back;
+        self
+    }
 }
 
 impl fmt::Debug for Message {
@@ -145,13 +165,29 @@ impl Job for Mailer {
         per_lane: 4,
         time_limit: Duration::from_secs(60),
         dead_payload: DeadPayload::Scrubbed,
+        ..Policy::QUICK
     };
     const PERMISSIONS: PermissionSet = PermissionSet::NONE;
     type Place = InCell;
     type Payload = Message;
 
     async fn run(&self, claimed: Claimed<Self>, message: Message) -> Result<Done, Failure> {
+        self.deliver(message).await?;
+        Ok(claimed.done())
+    }
+}
+
+impl Mailer {
+    /// Delivers a message, once: for jobs of other kinds, which send in lanes of their own.
+    ///
+    /// # Errors
+    /// Why it was not delivered, and whether another try may do better.
+    pub async fn deliver(&self, message: Message) -> Result<(), Failure> {
         let now = self.clock.now();
+        if message.held_back {
+            count("held_back");
+            return Ok(());
+        }
         if message.useless_at.is_some_and(|at| at <= now) {
             count("expired");
             return Err(Failure::for_good("expired"));
@@ -164,7 +200,7 @@ impl Job for Mailer {
             }
         }
         count("delivered");
-        Ok(claimed.done())
+        Ok(())
     }
 }
 

@@ -26,6 +26,12 @@ impl Network {
         self.0.contains(&address.to_canonical())
     }
 
+    /// Is every address of its kind in it?
+    #[must_use]
+    pub fn is_everything(self) -> bool {
+        self.0.prefix_len() == 0
+    }
+
     fn includes(self, other: Self) -> bool {
         self.0.contains(&other.0)
     }
@@ -97,6 +103,15 @@ impl Networks {
         named.sort_unstable();
         named.dedup();
         Self::Within(named)
+    }
+
+    /// The same where nothing said means nowhere.
+    #[must_use]
+    pub fn or_nowhere(self) -> Self {
+        match self {
+            Self::Anywhere => Self::Within(Vec::new()),
+            named @ Self::Within(_) => named,
+        }
     }
 
     /// Does it come from there? From an address that nobody knows: only if it may come from anywhere.

@@ -20,13 +20,17 @@ pub mod page;
 mod run;
 mod sql;
 
+use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{Id, LegalHoldId, WorkspaceId};
+use bailiwick_proof::log::Log;
 
 pub use self::model::{LegalHold, OpenLegalHold, ReleaseLegalHold, Retention, SetRetention};
 pub use self::run::{PruneLogs, Pruner};
+use crate::authz::Notary;
 use crate::authz::vouched::{Kind, Vouched as _};
-use crate::db::{Db, DbError, OperationalPath};
-use crate::vault::{Vault, VaultError};
+use crate::db::{Db, OperationalPath};
+use crate::ledger::{self, Ledger, LedgerError};
+use crate::vault::Vault;
 
 /// Whether a workspace's logs are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,22 +53,16 @@ impl std::fmt::Display for Held {
     }
 }
 
-/// Nobody can tell whether logs are held.
-#[derive(Debug, thiserror::Error)]
-pub enum HeldError {
-    /// The database failed.
-    #[error(transparent)]
-    Db(#[from] DbError),
-    /// Nobody can vouch for anything now.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-}
-
-/// Whether either log of a workspace is held, for whoever destroys what they say.
+/// Whether either log of a workspace is held, for whoever destroys what they say. No row is as much of an answer as one: the logs say which
+/// version of it is the last.
 ///
 /// # Errors
-/// See [`HeldError`].
-pub async fn held(db: &Db, vault: &Vault, workspace: WorkspaceId) -> Result<Held, HeldError> {
+/// [`LedgerError`] when database, logs or keys do not serve.
+pub async fn held(
+    (db, vault): (&Db, &Vault),
+    (ledger, notary): (&Ledger, &Notary),
+    workspace: WorkspaceId,
+) -> Result<Held, LedgerError> {
     let mut tx = db.system_tx(OperationalPath::Shred).await?;
     let logs = sql::of_workspace(&mut tx, workspace).await?;
     let holds = sql::open_of_workspace(&mut tx, workspace).await?;
@@ -73,6 +71,15 @@ pub async fn held(db: &Db, vault: &Vault, workspace: WorkspaceId) -> Result<Held
         return Ok(Held::By(Id::from_uuid(*hold)));
     }
     let keys = vault.all_row_keys(Kind::Retention.label()).await?;
-    let are_ours = logs.iter().all(|(state, mac)| keys.vouches(&state.row().meaning(), mac) == Some(true));
-    Ok(if are_ours { Held::No } else { Held::Altered })
+    if !logs.iter().all(|(state, mac)| keys.vouches(&state.row().meaning(), mac) == Some(true)) {
+        return Ok(Held::Altered);
+    }
+    for environment in Environment::ALL {
+        let told = ledger::told_retention(ledger, notary, Log::Workspace { workspace, environment }).await?;
+        let stands = logs.iter().find(|(state, _)| state.environment == environment);
+        if told.is_none() || u64::try_from(stands.map_or(0, |(state, _)| state.version)).ok() != told {
+            return Ok(Held::Altered);
+        }
+    }
+    Ok(Held::No)
 }

@@ -12,24 +12,26 @@ use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey, RotateApiKey, UpdateA
 use crate::audit::published::AuditRoot;
 use crate::audit::{
     AuditEvent, AuditEventDetail, ExportEvents, RecordEvents, RecordedEvents, RegisterAction, RegisteredAction,
-    RegisteredActions,
+    RegisteredActions, SaveFilter, SavedFilter, SavedFilters,
 };
-use crate::audit::{SetStream, Stream};
+use crate::audit::{CreatedReceiptShare, ReceiptShare, SetStream, ShareReceipt, Stream};
 use crate::authz::Permission as P;
 use crate::erasure::{Erasure, ErasureAnswer, RequestErasure};
 use crate::http::Access::{AnyKey, Anyone, ForwardedRequest, InternalCredential, Permission, SignedIn};
 use crate::http::health::{self, Health};
 use crate::http::{Code, Gate, Operation, Page, Routes, Surface, openapi_document};
 use crate::identity::http::{Challenge, SignInRequest, VerifyRequest};
-use crate::members::Member;
+use crate::members::invitations::accept::AcceptInvitation;
+use crate::members::{ChangeRole, CreateInvitation, Invitation, LeaveWorkspace, Member, TransferWorkspace};
 use crate::projects::{CreateProject, Project};
 use crate::retention::{LegalHold, OpenLegalHold, ReleaseLegalHold, Retention, SetRetention};
 use crate::secrets::{
     AddVersion, CreateSecret, OpenRotation, RevealSecret, RevealedSecret, Secret, SecretAccess, SecretDetail,
     SecretRotation,
 };
-use crate::sessions::TokenPair;
 use crate::sessions::http::RefreshRequest;
+use crate::sessions::verify::{SessionVerdict, VerifySession};
+use crate::sessions::{EndedSessions, Session, TokenPair};
 use crate::state::AppState;
 use crate::workspaces::{CreateWorkspace, Workspace};
 use crate::{
@@ -66,6 +68,12 @@ const EVENT_FILTERS: &[(&str, &str)] = &[
     ("to", "Recorded before this moment."),
 ];
 
+const SHARE_FILTERS: &[(&str, &str)] = &[
+    ("limit", "1 to 100; 50 if nothing is said."),
+    ("cursor", "The next_cursor of the page before."),
+    ("event", "Links to this event alone."),
+];
+
 const MANIFEST: &[(&str, &str)] = &[
     ("hour", "The full hour of the manifest, as in 2026-01-31T13:00:00Z; the newest if nothing is said."),
     ("event", "An event whose receipt is to be in the file, in place of the log's checkpoint."),
@@ -77,15 +85,29 @@ const MANIFEST: &[(&str, &str)] = &[
 fn api() -> Routes<AppState> {
     Routes::of(Surface::Api)
         .operation(Operation::post("/auth/request", "requestSignIn", Anyone, "Send a sign-in link and code")
-            .takes::<SignInRequest>().answers::<Challenge>(202).without_idempotency(), identity::http::request)
+            .takes::<SignInRequest>().answers::<Challenge>(202).without_idempotency()
+            .problems(&[Code::RateLimited]), identity::http::request)
         .operation(Operation::post("/auth/verify", "verifySignIn", Anyone, "Sign in by link or code")
             .takes::<VerifyRequest>().answers::<TokenPair>(200).without_idempotency()
-            .problems(&[Code::SignInFailed, Code::OtherBrowser]), identity::http::verify)
+            .problems(&[Code::SignInFailed, Code::OtherBrowser, Code::RateLimited]), identity::http::verify)
         .operation(Operation::post("/auth/refresh", "refreshSession", Anyone, "Exchange a refresh token for its successor")
             .takes::<RefreshRequest>().answers::<TokenPair>(200).without_idempotency()
             .problems(&[Code::RefreshTokenInvalid]), sessions::http::refresh)
         .operation(Operation::post("/auth/sign-out", "signOut", Anyone, "End the session at hand")
             .answers_nothing(204).without_idempotency(), sessions::http::sign_out)
+        .operation(Operation::get("/auth/sessions", "listSessions", SignedIn, "List one's own sessions, the newest first")
+            .answers::<Page<Session>>(200).query(PAGING), sessions::http::list)
+        .operation(Operation::delete("/auth/sessions/{id}", "endSession", SignedIn, "End one of one's own sessions, on every node")
+            .answers_nothing(204).without_idempotency().problems(&[Code::NotFound]), sessions::http::end)
+        .operation(Operation::post("/auth/sign-out-others", "signOutOthers", SignedIn, "End all of one's own sessions but the one at hand, on every node")
+            .answers::<EndedSessions>(200).without_idempotency(), sessions::http::sign_out_others)
+        .operation(Operation::post("/auth/sign-out-everywhere", "signOutEverywhere", SignedIn, "End all of one's own sessions, on every node")
+            .answers::<EndedSessions>(200).without_idempotency(), sessions::http::sign_out_everywhere)
+        .operation(Operation::get("/.well-known/jwks.json", "getTokenKeys", Anyone, "Get the keys that sign access tokens and service tokens")
+            .answers_as("application/jwk-set+json"), sessions::http::keys)
+        .operation(Operation::post("/auth/accept-invite", "acceptInvitation", SignedIn, "Take an invitation to one's own address")
+            .takes::<AcceptInvitation>().answers::<Workspace>(200).without_idempotency()
+            .problems(&[Code::InvitationInvalid, Code::InvitationForAnother, Code::AlreadyMember, Code::RateLimited]), members::invitations::accept::accept)
         .operation(Operation::post("/v1/workspaces", "createWorkspace", SignedIn, "Found a workspace")
             .takes::<CreateWorkspace>().answers::<Workspace>(201).problems(&[Code::SlugTaken]), workspaces::http::create)
         .operation(Operation::get("/v1/workspaces", "listWorkspaces", SignedIn, "List one's own workspaces")
@@ -94,6 +116,25 @@ fn api() -> Routes<AppState> {
             .answers::<Workspace>(200), workspaces::http::get)
         .operation(Operation::get("/v1/workspaces/{workspace}/members", "listMembers", Permission(P::ReadMembers), "List members")
             .answers::<Page<Member>>(200).query(PAGING), members::http::list)
+        .operation(Operation::get("/v1/workspaces/{workspace}/members/{id}", "getMember", Permission(P::ReadMembers), "Get a member")
+            .answers::<Member>(200), members::http::get)
+        .operation(Operation::patch("/v1/workspaces/{workspace}/members/{id}", "changeMemberRole", Permission(P::ManageMembers), "Give a member another role, on every node")
+            .takes::<ChangeRole>().answers::<Member>(200).problems(&[Code::StepUpRequired, Code::LastOwner]), members::http::change_role)
+        .operation(Operation::delete("/v1/workspaces/{workspace}/members/{id}", "removeMember", Permission(P::ManageMembers), "Remove a member, on every node; what they have made stays")
+            .answers_nothing(204).problems(&[Code::StepUpRequired, Code::LastOwner]), members::http::remove)
+        .operation(Operation::post("/v1/workspaces/{workspace}/leave", "leaveWorkspace", Permission(P::LeaveWorkspace), "Leave the workspace")
+            .takes::<LeaveWorkspace>().answers_nothing(204).problems(&[Code::LastOwner]), members::http::leave)
+        .operation(Operation::post("/v1/workspaces/{workspace}/transfer", "transferWorkspace", Permission(P::ManageMembers), "Hand the workspace over: a member becomes an owner, and the caller an admin")
+            .takes::<TransferWorkspace>().answers::<Member>(200).problems(&[Code::StepUpRequired]), members::http::transfer)
+        .operation(Operation::post("/v1/workspaces/{workspace}/invitations", "createInvitation", Permission(P::ManageMembers), "Invite an address; the mail alone has the token")
+            .takes::<CreateInvitation>().answers::<Invitation>(201)
+            .problems(&[Code::StepUpRequired, Code::BeyondOwnAuthority, Code::AlreadyMember, Code::AlreadyInvited]), members::invitations::http::create)
+        .operation(Operation::get("/v1/workspaces/{workspace}/invitations", "listInvitations", Permission(P::ReadInvitations), "List invitations that were neither taken nor revoked, the newest first")
+            .answers::<Page<Invitation>>(200).query(PAGING), members::invitations::http::list)
+        .operation(Operation::delete("/v1/workspaces/{workspace}/invitations/{id}", "revokeInvitation", Permission(P::ManageMembers), "Revoke an invitation")
+            .answers_nothing(204), members::invitations::http::revoke)
+        .operation(Operation::post("/v1/workspaces/{workspace}/invitations/{id}/resend", "resendInvitation", Permission(P::ManageMembers), "Send an invitation again, with another token and for another week")
+            .answers::<Invitation>(200).problems(&[Code::StepUpRequired, Code::BeyondOwnAuthority]), members::invitations::http::resend)
         .operation(Operation::post("/v1/workspaces/{workspace}/projects", "createProject", Permission(P::CreateProject), "Make a project")
             .takes::<CreateProject>().answers::<Project>(201).problems(&[Code::NameTaken]), projects::http::create)
         .operation(Operation::get("/v1/workspaces/{workspace}/projects", "listProjects", Permission(P::ReadProjects), "List projects")
@@ -124,12 +165,24 @@ fn api() -> Routes<AppState> {
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/events/{id}/receipt", "getAuditReceipt", Permission(P::ReadAudit), "Get an event's receipt, a C2SP tlog-proof")
             .answers_as("text/plain").query(&[("open", "The fields to open: actor, ip, meta, target; none if nothing is said.")])
             .problems(&[Code::LedgerMismatch, Code::EntryPruned, Code::LedgerFrozen, Code::AnchorUnavailable]), audit::http::receipt)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/events/{id}/shares", "createReceiptShare", Permission(P::ShareReceipt), "Make a link that shows an event's receipt to whoever has it; shows it once")
+            .takes::<ShareReceipt>().answers::<CreatedReceiptShare>(201), audit::shares::http::create)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/shares", "listReceiptShares", Permission(P::ReadAudit), "List links to receipts, the newest first")
+            .answers::<Page<ReceiptShare>>(200).query(SHARE_FILTERS), audit::shares::http::list)
+        .operation(Operation::delete("/v1/workspaces/{workspace}/audit/shares/{id}", "revokeReceiptShare", Permission(P::ShareReceipt), "Revoke a link to a receipt")
+            .answers_nothing(204), audit::shares::http::revoke)
         .operation(Operation::post("/v1/workspaces/{workspace}/audit/actions", "registerAuditAction", Permission(P::ManageActions), "Register an action that the environment's programs may record")
             .takes::<RegisterAction>().answers::<RegisteredAction>(201).problems(&[Code::ActionReserved, Code::NameTaken]), audit::actions::http::register)
         .operation(Operation::get("/v1/workspaces/{workspace}/audit/actions", "listAuditActions", Permission(P::ReadAudit), "List the actions that the environment's programs may record")
             .answers::<RegisteredActions>(200), audit::actions::http::list)
         .operation(Operation::delete("/v1/workspaces/{workspace}/audit/actions/{id}", "retireAuditAction", Permission(P::ManageActions), "Retire an action, named by its words; what was recorded of it stays")
             .answers_nothing(204), audit::actions::http::retire)
+        .operation(Operation::post("/v1/workspaces/{workspace}/audit/filters", "saveAuditFilter", Permission(P::ReadAudit), "Save a filter of the log, for oneself or for everybody who reads it")
+            .takes::<SaveFilter>().answers::<SavedFilter>(201).problems(&[Code::NameTaken]), audit::filters::http::save)
+        .operation(Operation::get("/v1/workspaces/{workspace}/audit/filters", "listAuditFilters", Permission(P::ReadAudit), "List one's own saved filters, and those for everybody")
+            .answers::<SavedFilters>(200), audit::filters::http::list)
+        .operation(Operation::delete("/v1/workspaces/{workspace}/audit/filters/{id}", "deleteAuditFilter", Permission(P::ReadAudit), "Delete a saved filter")
+            .answers_nothing(204), audit::filters::http::delete)
         .operation(Operation::post("/v1/workspaces/{workspace}/audit/export", "exportAuditEvents", Permission(P::ExportAudit), "Stream a stretch of the log, as NDJSON, CSV or under the names of OCSF, after an entry about it was committed")
             .takes::<ExportEvents>().answers_as("application/x-ndjson").without_idempotency(), audit::http::export)
         .operation(Operation::put("/v1/workspaces/{workspace}/audit/stream", "setAuditStream", Permission(P::StreamAudit), "Have the log streamed to a bucket of one's own, from which alone it can be verified")
@@ -217,6 +270,8 @@ fn internal() -> Routes<AppState> {
             .takes::<VerifyKey>().answers::<Verdict>(200).without_idempotency(), api_keys::verify::verify)
         .operation(Operation::post("/internal/v1/keys/verify-batch", "verifyApiKeys", InternalCredential, "Are these keys good, now? Up to 100, answered in their order")
             .takes::<VerifyKeys>().answers::<Verdicts>(200).without_idempotency().problems(&[Code::BatchTooLarge]), api_keys::verify::verify_batch)
+        .operation(Operation::post("/internal/v1/sessions/verify", "verifySession", InternalCredential, "Whose access token is this? Exchanges it for a token that one service takes")
+            .takes::<VerifySession>().answers::<SessionVerdict>(200).without_idempotency(), sessions::verify::verify)
         .operation(Operation::get("/internal/v1/forward-auth", "forwardAuth", ForwardedRequest, "May this request go on? For the proxy that holds it; who asks is told in headers")
             .answers_nothing(200).by_any_method().query(FORWARD_AUTH)
             .problems(&[Code::KeyRevoked, Code::KeyExpired, Code::AddressNotAllowed, Code::InsufficientScope, Code::Forbidden, Code::EnvironmentMismatch]),
@@ -240,17 +295,39 @@ fn console() -> Routes<AppState> {
         .page(&GET, "/auth/link", Anyone, identity::page::link)
         .page(&POST, "/auth/link", Anyone, identity::page::follow_link)
         .page(&POST, "/sign-out", Anyone, identity::page::sign_out)
+        .page(&GET, "/auth/invitation", Anyone, members::invitations::page::show)
+        .page(&POST, "/auth/invitation", SignedIn, members::invitations::page::take)
+        .page(&GET, "/account/sessions", SignedIn, sessions::page::index)
+        .page(&GET, "/account/sessions/{id}/end", SignedIn, sessions::page::ask_end)
+        .page(&POST, "/account/sessions/{id}/end", SignedIn, sessions::page::end)
+        .page(&GET, "/account/sign-out-others", SignedIn, sessions::page::ask_others)
+        .page(&POST, "/account/sign-out-others", SignedIn, sessions::page::others)
+        .page(&GET, "/account/sign-out-everywhere", SignedIn, sessions::page::ask_everywhere)
+        .page(&POST, "/account/sign-out-everywhere", SignedIn, sessions::page::everywhere)
         .page(&GET, "/workspaces", SignedIn, workspaces::page::index)
         .page(&POST, "/workspaces", SignedIn, workspaces::page::create)
         .page(&GET, "/w/{workspace}", Anyone, workspaces::page::live)
         .page(&GET, "/w/{workspace}/{environment}", Permission(P::ReadWorkspace), workspaces::page::home)
         .page(&GET, "/w/{workspace}/{environment}/go", Permission(P::ReadWorkspace), workspaces::page::go)
         .page(&GET, "/w/{workspace}/{environment}/members", Permission(P::ReadMembers), members::page::index)
+        .page(&POST, "/w/{workspace}/{environment}/members", Permission(P::ManageMembers), members::page::invite)
+        .page(&GET, "/w/{workspace}/{environment}/members/{id}", Permission(P::ManageMembers), members::page::show)
+        .page(&POST, "/w/{workspace}/{environment}/members/{id}/role", Permission(P::ManageMembers), members::page::change_role)
+        .page(&GET, "/w/{workspace}/{environment}/members/{id}/remove", Permission(P::ManageMembers), members::page::ask_remove)
+        .page(&POST, "/w/{workspace}/{environment}/members/{id}/remove", Permission(P::ManageMembers), members::page::remove)
+        .page(&GET, "/w/{workspace}/{environment}/members/{id}/transfer", Permission(P::ManageMembers), members::page::ask_transfer)
+        .page(&POST, "/w/{workspace}/{environment}/members/{id}/transfer", Permission(P::ManageMembers), members::page::transfer)
+        .page(&GET, "/w/{workspace}/{environment}/leave", Permission(P::LeaveWorkspace), members::page::ask_leave)
+        .page(&POST, "/w/{workspace}/{environment}/leave", Permission(P::LeaveWorkspace), members::page::leave)
+        .page(&POST, "/w/{workspace}/{environment}/invitations/{id}/resend", Permission(P::ManageMembers), members::page::resend)
+        .page(&POST, "/w/{workspace}/{environment}/invitations/{id}/revoke", Permission(P::ManageMembers), members::page::revoke)
         .page(&GET, "/w/{workspace}/{environment}/projects", Permission(P::ReadProjects), projects::page::index)
         .page(&POST, "/w/{workspace}/{environment}/projects", Permission(P::CreateProject), projects::page::create)
         .page(&GET, "/w/{workspace}/{environment}/audit", Permission(P::ReadAudit), audit::page::index)
         .page(&GET, "/w/{workspace}/{environment}/audit/export", Permission(P::ExportAudit), audit::page::ask_export)
         .page(&POST, "/w/{workspace}/{environment}/audit/export", Permission(P::ExportAudit), audit::page::export)
+        .page(&POST, "/w/{workspace}/{environment}/audit/filters", Permission(P::ReadAudit), audit::filters::page::save)
+        .page(&POST, "/w/{workspace}/{environment}/audit/filters/{id}/delete", Permission(P::ReadAudit), audit::filters::page::delete)
         .page(&GET, "/w/{workspace}/{environment}/audit/actions", Permission(P::ReadAudit), audit::actions::page::index)
         .page(&POST, "/w/{workspace}/{environment}/audit/actions", Permission(P::ManageActions), audit::actions::page::register)
         .page(&POST, "/w/{workspace}/{environment}/audit/actions/{id}/retire", Permission(P::ManageActions), audit::actions::page::retire)
@@ -260,6 +337,11 @@ fn console() -> Routes<AppState> {
         .page(&POST, "/w/{workspace}/{environment}/audit/stream/remove", Permission(P::StreamAudit), audit::stream::page::remove)
         .page(&GET, "/w/{workspace}/{environment}/audit/checkpoint", Permission(P::ReadAudit), audit::page::checkpoint)
         .page(&GET, "/w/{workspace}/{environment}/audit/{id}", Permission(P::ReadAudit), audit::page::show)
+        .page(&GET, "/w/{workspace}/{environment}/audit/shares", Permission(P::ReadAudit), audit::shares::page::index)
+        .page(&GET, "/w/{workspace}/{environment}/audit/{id}/shares", Permission(P::ReadAudit), audit::shares::page::of_event)
+        .page(&POST, "/w/{workspace}/{environment}/audit/{id}/shares", Permission(P::ShareReceipt), audit::shares::page::share)
+        .page(&GET, "/w/{workspace}/{environment}/audit/shares/{id}/revoke", Permission(P::ShareReceipt), audit::shares::page::ask_revoke)
+        .page(&POST, "/w/{workspace}/{environment}/audit/shares/{id}/revoke", Permission(P::ShareReceipt), audit::shares::page::revoke)
         .page(&GET, "/w/{workspace}/{environment}/audit/{id}/receipt", Permission(P::ReadAudit), audit::page::receipt)
         .page(&GET, "/w/{workspace}/{environment}/audit/retention", Permission(P::ReadRetention), retention::page::index)
         .page(&POST, "/w/{workspace}/{environment}/audit/retention", Permission(P::ManageRetention), retention::page::set)
@@ -310,9 +392,12 @@ pub fn public(state: &AppState) -> Router {
     Router::new().fallback_service(Gate::new(state.edge.clone(), routes)).layer(problems_as_pages)
 }
 
-/// What needs no session: static files, and in development the mailbox.
+/// What needs no session: static files, receipts that were shared, and in development the mailbox.
 fn unguarded(state: &AppState) -> Routes<AppState> {
-    let routes = Routes::of(Surface::Console).page(&Method::GET, "/static/{*path}", Anyone, console::serve_asset);
+    let routes = Routes::of(Surface::Console)
+        .page(&Method::GET, "/static/{*path}", Anyone, console::serve_asset)
+        .page(&Method::GET, "/share/r/{id}", Anyone, audit::shares::public::show)
+        .page(&Method::GET, "/share/r/{id}/receipt", Anyone, audit::shares::public::file);
     if state.mailer.mailbox().is_some() {
         routes.page(&Method::GET, "/dev/mail", Anyone, mail::page::mailbox)
     } else {

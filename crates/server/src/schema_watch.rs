@@ -26,11 +26,10 @@ use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, newest_migration};
 use crate::entropy::Entropy;
 use crate::jobs::{Claimed, Done, Failure, InCell, Job, Policy};
-use crate::ledger::{self, Action, Entry};
+use crate::ledger::{self, Action, Entry, OPERATOR};
 use crate::vault::{Alert, Alerts};
 
 const OBJECT: &str = "schema";
-const OPERATOR: &str = "operator";
 
 /// The parts of the schema, by name, each with the SHA-256 of what it says, in hexadecimal digits.
 pub type Parts = BTreeMap<String, String>;

@@ -22,15 +22,15 @@ use crate::context::RequestContext;
 use crate::db::{DbError, OperationalPath, Unrecorded};
 use crate::entropy::Entropy;
 use crate::jobs::{Claimed, Done, Failure, InCell, Job, Policy};
-use crate::ledger::{self, Action, Entry};
+use crate::ledger::{self, Action, Entry, OPERATOR};
 use crate::secrets::Reason;
 use crate::server_secrets::{Known, Purpose, SecretsError, ServerSecrets, Version};
 
-/// So long a new token key is known before it signs.
-pub const LEAD: Duration = Duration::seconds(15);
+/// So long a new token key is known before it signs: to every node, and to whoever fetches the published keys, keeps them as
+/// long as they were told to, and fetches no more than twice a minute.
+pub const LEAD: Duration = Duration::minutes(1);
 /// So long an older way to the mail server may be in use: a node that looks late, and the mail that it is sending.
 const MAIL_OVERLAP: Duration = Duration::minutes(2);
-const OPERATOR: &str = "operator";
 
 /// Why nothing was rotated.
 #[derive(Debug, thiserror::Error)]

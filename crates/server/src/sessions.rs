@@ -6,13 +6,19 @@
 //!   session of its person.
 //! - Rotation never extends the absolute expiry; a session that is not refreshed for two weeks is over.
 //! - The session's row is locked while it is refreshed, so a refresh that races its end does not survive.
+//! - The answer to an end comes when no node takes the session's tokens any more.
+//! - What is told of a session's device and place is told to its person, and decides nothing.
 
 pub mod http;
 mod keep_alive;
 mod model;
 mod ops;
+pub mod page;
+mod seen;
 mod sql;
+pub mod verify;
 
 pub use keep_alive::keep_alive;
-pub use model::{OpenedSession, RefreshRefusal, TokenPair};
+pub use model::{EndedSessions, OpenedSession, Opening, RefreshRefusal, Session, SignInMethod, TokenPair};
 pub use ops::{Ended, Refreshing, end_by_tokens, open, refresh};
+pub use seen::Seen;

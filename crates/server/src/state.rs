@@ -7,7 +7,8 @@ use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::anchor::{AnchorError, AnchorStore};
-use crate::audit::Streams;
+use crate::audit::page::Parts as AuditParts;
+use crate::audit::{Publisher, Readings, Streams};
 use crate::authn::cookie::CookieStyle;
 use crate::authn::{AccessTokens, InternalCredentials, TokenKeyError};
 use crate::authz::Notary;
@@ -19,13 +20,22 @@ use crate::erasure::Eraser;
 use crate::feed::Feed;
 use crate::http::health::{Draining, Overdue};
 use crate::http::{Changes, Edge, Hosts};
+use crate::identity::{Door, MailBudget, Refusals};
 use crate::jobs::Queue;
 use crate::ledger::{self, Ledger, LedgerError};
+use crate::limits::Limits;
 use crate::mail::Mailer;
+use crate::networks::Networks;
 use crate::schema_watch::SchemaWatch;
 use crate::server_rotation::{Rotation, RotationError};
 use crate::server_secrets::{Known, ServerSecrets};
 use crate::vault::{self, KekError, Keks, Vault, VaultError};
+
+impl FromRef<AppState> for AuditParts {
+    fn from_ref(state: &AppState) -> Self {
+        Self::new(state.0.changes.clone(), state.0.ledger.clone())
+    }
+}
 
 /// What handlers share; each takes the parts that it needs. One handle, for it is cloned with every request.
 #[derive(Clone)]
@@ -45,8 +55,12 @@ pub struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) eraser: Eraser,
     pub(crate) queue: Queue,
+    pub(crate) publisher: Publisher,
+    readings: Readings,
     pub(crate) streams: Streams,
     pub(crate) mailer: Mailer,
+    limits: Limits,
+    pub(crate) door: Door,
     public_url: PublicUrl,
     pub(crate) draining: Draining,
     overdue: Overdue,
@@ -85,8 +99,11 @@ parts! {
     ledger: Ledger,
     eraser: Eraser,
     queue: Queue,
+    readings: Readings,
     streams: Streams,
     mailer: Mailer,
+    limits: Limits,
+    door: Door,
     public_url: PublicUrl,
     draining: Draining,
     overdue: Overdue,
@@ -141,11 +158,12 @@ impl AppState {
         let Parts { mailer, clock, entropy, metrics } = parts;
         let database = &config.database;
         let cookies = CookieStyle { secure: config.public_url.is_https() };
-        let edge = |hosts: Hosts, for_browsers| Edge {
+        let edge = |hosts: Hosts, proxies, for_browsers| Edge {
             clock: clock.clone(),
             entropy: entropy.clone(),
             hosts,
             cookies,
+            proxies,
             for_browsers,
         };
         let db = Db::connect(&database.runtime_url, &database.system_url, database.pool_size, database.pooler)?;
@@ -199,11 +217,28 @@ impl AppState {
             db: db.clone(),
             vault: vault.clone(),
             ledger: ledger.clone(),
+            notary: notary.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
         };
+        let limits = Limits::new(config.limits, &entropy, clock.now());
         let overdue = ledger.pulse().overdue().clone();
         let queue = Queue::new(vault.clone(), entropy.clone());
+        let published = config.publish.as_ref().map(|place| AnchorStore::at(place, &entropy)).transpose()?;
+        let alerts = vault.alerts().clone();
+        let publisher = Publisher::new(db.clone(), ledger.clone(), clock.clone(), alerts, published);
+        let refusals = Refusals::new(db.clone(), clock.clone(), entropy.clone());
+        let door = Door {
+            refusals,
+            db: db.clone(),
+            notary: notary.clone(),
+            queue: queue.clone(),
+            tokens: tokens.clone(),
+            entropy: entropy.clone(),
+            public_url: config.public_url.clone(),
+            mails: MailBudget::of(config.limits),
+            limits: limits.clone(),
+        };
         let streams = Streams {
             db: db.clone(),
             vault: vault.clone(),
@@ -217,6 +252,8 @@ impl AppState {
             ledger,
             eraser,
             queue,
+            publisher,
+            readings: Readings::new(db.clone(), entropy.clone()),
             streams,
             changes,
             feed,
@@ -230,8 +267,11 @@ impl AppState {
             public_url: config.public_url.clone(),
             draining: Draining::default(),
             overdue,
-            edge: edge(Hosts::of(config.allowed_hosts.clone()), true),
-            private_edge: edge(Hosts::of(private_hosts(config)), false),
+            limits,
+            door,
+            edge: edge(Hosts::of(config.allowed_hosts.clone()), config.trusted_proxies.clone(), true),
+            // Who asks there is known by the socket alone.
+            private_edge: edge(Hosts::of(private_hosts(config)), Networks::default().or_nowhere(), false),
             mailer,
             metrics,
         })))

@@ -12,5 +12,5 @@ pub mod page;
 mod sql;
 
 pub use model::{CreateWorkspace, Workspace};
-pub use ops::{CreateError, Created, create, founding, get, list};
+pub use ops::{CreateError, Created, create, founding, get, list, of_person, slug};
 pub(crate) use page::desk;

@@ -1,9 +1,10 @@
-// The page of an entry or of a checkpoint: verifies what stands on it. The verifier itself is verify.js, fetched when it
-// is asked for. The seal shows only what was verified just now, and only if the page shows the same.
+// The page of an entry, of a checkpoint or of a receipt that was shared: verifies what stands on it, the last one without
+// being asked. The verifier itself is verify.js, fetched when it is needed. The seal shows only what was verified just now,
+// and only if the page shows the same.
 
 const $ = (id) => document.getElementById(id);
 const button = $("verify");
-const { verifier, receipt, vkey } = button.dataset;
+const { verifier, receipt, file, vkey, auto } = button.dataset;
 
 /** JSON whatever the order of its members. */
 const isPlain = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -55,14 +56,21 @@ function refused({ message, seq, code }) {
   show("refused", { "refused-why": message, "refused-where": `${bad}The reason in a word: ${code}.` });
 }
 
-async function verifyEntry({ verifyReceipt, Refusal }) {
+/** The receipt, which stands on the page itself or is fetched, and what the server says against it. */
+async function obtain(Refusal) {
+  if (file !== undefined) return { text: $(file).textContent, problem: null };
   const answer = await fetch(receipt, { headers: { accept: "text/plain, application/problem+json" } });
   const problem = answer.ok ? null : await answer.json();
   if (problem !== null && problem.code !== "ledger_mismatch") throw new Error(problem.detail ?? problem.title);
   // Of a damaged log the server says so itself; what the proof says comes first.
-  const file = problem === null ? await answer.text() : problem.receipt;
-  if (file === undefined) throw new Refusal(problem.code, problem.detail, problem.seq);
-  const verified = await verifyReceipt(file, vkey);
+  const text = problem === null ? await answer.text() : problem.receipt;
+  if (text === undefined) throw new Refusal(problem.code, problem.detail, problem.seq);
+  return { text, problem };
+}
+
+async function verifyEntry({ verifyReceipt, Refusal }) {
+  const { text, problem } = await obtain(Refusal);
+  const verified = await verifyReceipt(text, vkey);
   if (problem !== null) throw new Refusal(problem.code, problem.detail, problem.seq);
   const other = contradiction(verified);
   if (other !== undefined) throw new Refusal("page_differs", `The page shows another ${other} than the receipt proves.`, verified.index);
@@ -84,7 +92,7 @@ button.addEventListener("click", async () => {
   let module;
   try {
     module = await import(verifier);
-    await (receipt ? verifyEntry(module) : verifyNote(module));
+    await (receipt ?? file ? verifyEntry(module) : verifyNote(module));
   } catch (error) {
     if (module && error instanceof module.Refusal) refused(error);
     else if (!globalThis.crypto?.subtle) show("unable", { "unable-why": "This browser gives no access to its cryptography here: the page has to come over HTTPS." });
@@ -93,3 +101,4 @@ button.addEventListener("click", async () => {
   }
   button.removeAttribute("aria-disabled");
 });
+if (auto !== undefined) button.click();

@@ -10,7 +10,7 @@ dialog.removeAttribute("open");
 dialog.showModal();
 dialog.addEventListener("cancel", (event) => event.preventDefault());
 dialog.addEventListener("close", () => dialog.showModal());
-dialog.querySelector('form[method="post"]').addEventListener("submit", () => { stored = true; });
+dialog.querySelector("form").addEventListener("submit", () => { stored = true; });
 addEventListener("beforeunload", (event) => { if (!stored) event.preventDefault(); });
 addEventListener("pagehide", () => { value.value = ""; });
 

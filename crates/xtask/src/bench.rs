@@ -38,6 +38,7 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
         bail!("usage: cargo xtask bench [filter] [--rounds n]");
     }
     let pg_bin = setup::for_run()?;
+    process::run(&mut cargo_programs())?;
     process::run(cargo_bench(&pg_bin).arg("--no-run"))?;
     if needs_graphile(args) {
         eprintln!("xtask: building benches/graphile, which the job queue is compared with");
@@ -92,6 +93,13 @@ fn cargo_graphile() -> Command {
     let mut cargo = process::cargo();
     cargo.current_dir(repo::root().join("benches").join("graphile"));
     cargo.args(["build", "--release", "--locked", "--target-dir"]).arg(repo::target_dir().join("graphile"));
+    cargo
+}
+
+/// The programs, of which some comparisons run the command line beside the server.
+fn cargo_programs() -> Command {
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--workspace", "--bins", "--profile", "bench"]).env("SQLX_OFFLINE", "true");
     cargo
 }
 

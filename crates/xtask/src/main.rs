@@ -14,6 +14,7 @@ mod bench;
 mod browser;
 mod generate;
 mod leaks;
+mod lint;
 mod nginx;
 mod npm;
 mod postgres;

@@ -40,7 +40,7 @@ pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
             eprintln!("xtask: PgBouncer is {}", tools.pgbouncer.display());
             eprintln!("xtask: Chromium is {}", tools.chromium.display());
             eprintln!("xtask: axe-core is {}", tools.axe_core.display());
-            eprintln!("xtask: Python with pymerkle and joserfc is {}", tools.python.display());
+            eprintln!("xtask: Python with pymerkle, joserfc and PyJWT is {}", tools.python.display());
             eprintln!("xtask: OpenBao is {}", tools.bao.display());
             eprintln!("xtask: nginx is {}", tools.nginx.display());
             eprintln!("xtask: jose is {}, for {}", tools.jose.display(), tools.node.display());

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all that must hold before a change is submitted, in the order in which it fails fastest.
 //!
-//! The order of the steps is also the order of cost: format and layout take a second, lints and tests minutes. The
+//! The order of the steps is also the order of cost: format and layout take a second, build and tests minutes. The
 //! leak scan comes last because it reads what the tests left in their folder: logs, databases, and the secrets that
 //! must not be in them.
 
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::lint::Linter;
 use crate::setup::{self, TestTools};
 use crate::{generate, leaks, process, repo, tidy};
 
@@ -36,7 +37,7 @@ enum Extent {
 /// When the machine cannot be set up, or at the first step that fails.
 pub(crate) fn main(args: &[String]) -> anyhow::Result<()> {
     let extent = parse(args)?;
-    let mut run = Run { tools: setup::for_test()?, dir: repo::test_run_dir(), done: Vec::new() };
+    let mut run = Run { tools: setup::for_test()?, dir: repo::test_run_dir(), linter: None, done: Vec::new() };
     empty(&run.dir)?;
     let outcome = run.all(&extent);
     run.summarize(outcome.is_ok());
@@ -68,6 +69,8 @@ struct Run {
     tools: TestTools,
     /// The harness finds it in `BAILIWICK_TEST_RUN_DIR` and leaves `secrets.txt`, `logs/` and `clusters/` there.
     dir: PathBuf,
+    /// Compiles the workspace's own crates instead of rustc, once it is set.
+    linter: Option<Linter>,
     done: Vec<(&'static str, Duration)>,
 }
 
@@ -91,9 +94,10 @@ impl Run {
         self.cargo("format", &["fmt", "--all", "--check"])?;
         self.step("layout", |_| tidy::check())?;
         if full {
-            self.cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+            self.linter = Some(Linter::find()?);
         }
-        self.cargo("build", &["build", "--workspace", "--all-targets"])?;
+        let name = if full { "build and lints" } else { "build" };
+        self.cargo(name, &["build", "--workspace", "--all-targets"])?;
         self.cargo("tests", &["test", "--workspace"])?;
         if full {
             self.step("generated documents", |_| generate::check())?;
@@ -127,6 +131,9 @@ impl Run {
     fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         if std::env::var_os("CI").is_some() {
             command.env("CARGO_INCREMENTAL", "0");
+        }
+        if let Some(linter) = &self.linter {
+            linter.compile(command);
         }
         let variables: [(&str, &OsStr); 11] = [
             ("SQLX_OFFLINE", "true".as_ref()),

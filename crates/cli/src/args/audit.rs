@@ -12,6 +12,7 @@ use serde::Serialize;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
+use super::shares::{SHARE_HELP, Share, Shares, Unshare};
 use super::{Page, Repeat, ValueSource};
 use crate::lifetime;
 
@@ -171,6 +172,13 @@ pub(crate) enum Audit {
     /// Get the proof that an entry is in the log, and verify it
     #[command(after_help = RECEIPT_HELP)]
     Receipt(Receipt),
+    /// Make a link that shows an entry's receipt to whoever has it
+    #[command(after_help = SHARE_HELP)]
+    Share(Share),
+    /// List links to receipts, the newest first
+    Shares(Shares),
+    /// Revoke a link to a receipt
+    Unshare(Unshare),
     /// Get the log's newest signed size and root, and verify it
     Checkpoint(Checkpoint),
     /// Read the whole log and check every entry against the signed checkpoint and the pin
@@ -442,6 +450,6 @@ fn parse_day(text: &str) -> Result<Date, String> {
     Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|err| format!("not a day: {err}"))
 }
 
-fn field_parser() -> impl TypedValueParser<Value = Field> {
+pub(super) fn field_parser() -> impl TypedValueParser<Value = Field> {
     PossibleValuesParser::new(Field::ALL.map(Field::as_str)).try_map(|text| text.parse::<Field>())
 }

@@ -16,6 +16,7 @@ mod pin;
 mod receipt;
 mod retention;
 mod root;
+mod shares;
 mod stream;
 
 use std::path::Path;
@@ -51,6 +52,9 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
         Command::Retention(wanted) => retention::retention(access, wanted).await,
         Command::Holds(wanted) => retention::holds(access, wanted).await,
         Command::Receipt(wanted) => receipt::receipt(&Log::of(access).await?, &wanted).await,
+        Command::Share(wanted) => shares::share(access, wanted).await,
+        Command::Shares(wanted) => shares::shares(access, wanted).await,
+        Command::Unshare(wanted) => shares::unshare(access, wanted).await,
         Command::Checkpoint(wanted) => checkpoint::checkpoint(&Log::of(access).await?, &wanted).await,
         Command::Manifest(wanted) => manifest::manifest(&Log::of(access).await?, &wanted).await,
         Command::Check(wanted) => check::check(&Log::of(access).await?, &wanted.keys).await,

@@ -14,13 +14,11 @@ use crate::clock::Clock;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 use crate::entropy::Entropy;
-use crate::ledger::{self, Action, Entry};
+use crate::ledger::{self, Action, Entry, OPERATOR};
 use crate::vault::{Alert, Alerts};
 
 /// After a failure so long until the next try.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Who resolves, in the cell's log.
-const OPERATOR: &str = "operator";
 /// So many characters of what tells which row.
 const ROW_CHARS: usize = 300;
 

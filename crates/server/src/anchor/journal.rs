@@ -186,6 +186,29 @@ impl Journal {
         self.known().heads.iter().map(|(origin, head)| (origin.clone(), *head)).collect()
     }
 
+    /// Of each of these logs the newest head that was signed at no more than this size: reads the objects from the newest back, until all
+    /// are found.
+    ///
+    /// # Errors
+    /// [`JournalError::Anchor`], [`JournalError::Malformed`].
+    pub async fn heads_at_most(&self, sizes: &BTreeMap<String, u64>) -> Result<BTreeMap<String, Head>, JournalError> {
+        let numbers = self.numbers().await?;
+        let mut found = BTreeMap::new();
+        let mut objects = stream::iter(numbers.iter().rev()).map(|n| self.read(*n)).buffered(READ_AHEAD);
+        while found.len() < sizes.len()
+            && let Some(read) = objects.next().await
+        {
+            let Some((_, object)) = read? else { continue };
+            for line in &object.heads {
+                let is_wanted = sizes.get(&line.origin).is_some_and(|most| line.size <= *most);
+                if is_wanted && !found.contains_key(&line.origin) {
+                    found.insert(line.origin.clone(), self.head_of(object.n, line)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Waits for the right to append, and reads what others appended meanwhile.
     ///
     /// # Errors
@@ -252,9 +275,8 @@ impl Journal {
         }
         let mut heads = BTreeMap::new();
         for line in object.heads {
-            let root = Hash::from_base64(&line.root)
-                .map_err(|_| self.malformed(object.n, "holds a root that is not 32 bytes in base64"))?;
-            heads.insert(line.origin, Head { size: line.size, root });
+            let head = self.head_of(object.n, &line)?;
+            heads.insert(line.origin, head);
         }
         let mut known = self.known();
         // Whoever read it too, and was quicker, has applied it.
@@ -279,6 +301,12 @@ impl Journal {
             return Err(self.malformed(n, "is of another version or number"));
         }
         Ok(Some((read.bytes.to_vec(), object)))
+    }
+
+    fn head_of(&self, n: u64, line: &Line) -> Result<Head, JournalError> {
+        let root = Hash::from_base64(&line.root);
+        let root = root.map_err(|_| self.malformed(n, "holds a root that is not 32 bytes in base64"))?;
+        Ok(Head { size: line.size, root })
     }
 
     fn malformed(&self, n: u64, why: &'static str) -> JournalError {

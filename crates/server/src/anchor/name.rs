@@ -17,7 +17,7 @@ pub(super) const LOCK: &str = "lock";
 /// What is being written in a folder.
 pub(super) const TEMPORARY: &str = "tmp";
 
-/// The name of an object: segments of `a-z 0-9 . _ -` with `/` between them, of which none is empty, begins with a dot,
+/// The name of an object: segments of `a-z 0-9 . _ - :` with `/` between them, of which none is empty, begins with a dot,
 /// or is `lock` or `tmp`. So it is a path below any folder, and leads out of none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectName(String);
@@ -63,7 +63,7 @@ impl fmt::Display for ObjectName {
 }
 
 fn is_segment(text: &str) -> bool {
-    let of_a_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    let of_a_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-:".contains(&byte);
     (1..=MAX_SEGMENT_BYTES).contains(&text.len())
         && text.bytes().all(of_a_name)
         && !text.starts_with('.')

@@ -5,10 +5,11 @@ use std::str::FromStr;
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, ProjectId};
 use serde::{Deserialize, Deserializer, Serialize};
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use super::labels::Labels;
 use crate::authz::{Audiences, Scope};
+use crate::http::moment_in_utc;
 use crate::name::Name;
 use crate::networks::Networks;
 
@@ -26,7 +27,7 @@ pub struct CreateApiKey {
     #[schema(value_type = Option<String>)]
     pub project_id: Option<ProjectId>,
     /// When it stops working; in the future.
-    #[serde(default, deserialize_with = "moment")]
+    #[serde(default, deserialize_with = "moment_in_utc")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<OffsetDateTime>,
     /// Words of the maker's own: up to 16, name and value.
@@ -80,14 +81,7 @@ pub struct RotateApiKey {
 }
 
 fn moment_or_never<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<OffsetDateTime>>, D::Error> {
-    moment(deserializer).map(Some)
-}
-
-/// A moment in UTC. One whose offset takes it out of the years that we can tell is refused.
-fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
-    let sent = time::serde::rfc3339::option::deserialize(deserializer)?;
-    let in_utc = sent.map(|at| at.checked_to_offset(UtcOffset::UTC).filter(|at| at.year() < 9999));
-    in_utc.map(|at| at.ok_or_else(|| serde::de::Error::custom("a time before the year 9999"))).transpose()
+    moment_in_utc(deserializer).map(Some)
 }
 
 /// Whether a key works.

@@ -27,7 +27,7 @@ use super::ops::{ReadError, log_of, opened, settle_if_possible};
 use super::sql;
 use crate::authz::{Denied, Granted, may};
 use crate::db::{Authority as _, Db, DbError};
-use crate::http::{Changes, Problem};
+use crate::http::{Changes, Problem, moment_in_utc};
 use crate::ledger::{self, Action, Entry, Ledger};
 
 /// Entries in one transaction: of the largest there are, some megabytes.
@@ -101,11 +101,11 @@ pub struct ExportEvents {
     /// How it is written.
     pub format: Format,
     /// Recorded at this moment or later; from the first one on if nothing is said.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment_in_utc")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub from: Option<OffsetDateTime>,
     /// Recorded before this moment; up to the request if nothing is said.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment_in_utc")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub to: Option<OffsetDateTime>,
 }

@@ -15,6 +15,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::export::{self, ExportEvents};
 use super::model::{AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvents};
 use super::ops::{self, EventFault, ManifestOf, ReadError, RecordError};
+use super::reading::Readings;
 use crate::authz::{Granted, may};
 use crate::db::Db;
 use crate::http::{Changes, Code, FieldError, Json, ListQuery, Mutation, Page, PathId, Problem, Query, Reply, Unread};
@@ -137,32 +138,32 @@ fn moment(name: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, Pr
     text.map(|text| parse(&text).ok_or_else(wrong)).transpose()
 }
 
-/// One event, with its bytes and openings.
+/// One event, with its bytes and openings, once it is in the log who reads in this hour.
 ///
 /// # Errors
 /// `not_found`, `ledger_mismatch`.
 pub async fn get(
     granted: Granted<may::ReadAudit>,
-    State(db): State<Db>,
+    State(readings): State<Readings>,
     State(ledger): State<Ledger>,
     PathId(event): PathId<EventId>,
 ) -> Result<Json<AuditEventDetail>, Problem> {
-    Ok(Json(ops::get(&granted, &db, &ledger, event).await?.detail))
+    Ok(Json(ops::get(&granted, &readings, &ledger, event).await?.detail))
 }
 
-/// An event's receipt, to be verified offline.
+/// An event's receipt, to be verified offline; one that opens something is in the log first.
 ///
 /// # Errors
 /// `not_found`, `invalid_parameter`, `ledger_mismatch`, `ledger_frozen`, `anchor_unavailable`.
 pub async fn receipt(
     granted: Granted<may::ReadAudit>,
-    State(db): State<Db>,
+    State(readings): State<Readings>,
     State(ledger): State<Ledger>,
     PathId(event): PathId<EventId>,
     Query(query): Query<ReceiptQuery>,
 ) -> Result<Response, Problem> {
     let open = fields(query.open.as_deref())?;
-    let receipt = ops::receipt(&granted, &db, &ledger, event, &open).await?;
+    let receipt = ops::receipt(&granted, &readings, &ledger, event, &open).await?;
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{event}.tlog-proof\""))
         .map_err(|error| Problem::internal("name a receipt", &error))?;
     Ok(text(receipt.to_string(), Some(disposition)))
@@ -225,13 +226,13 @@ pub async fn consistency(
 /// `invalid_parameter`, `not_found`, `no_manifest`, `ledger_mismatch`, `ledger_frozen`, `anchor_unavailable`.
 pub async fn manifest(
     granted: Granted<may::ReadAudit>,
-    State(db): State<Db>,
+    State(readings): State<Readings>,
     State(ledger): State<Ledger>,
     Query(query): Query<ManifestQuery>,
 ) -> Result<Response, Problem> {
     let ManifestQuery { hour, event, open } = query;
     let wanted = ManifestOf { hour: moment("hour", hour)?, event, open: fields(open.as_deref())? };
-    let proof = ops::manifest(&granted, &db, &ledger, &wanted).await?;
+    let proof = ops::manifest(&granted, &readings, &ledger, &wanted).await?;
     Ok(text(proof.to_string(), None))
 }
 

@@ -19,6 +19,7 @@ use super::model::{
     AuditEvent, AuditEventDetail, Filter, MAX_META_BYTES, RecordEvent, RecordedEvent, RecordedEvents, Row,
 };
 use super::page::Published;
+use super::reading::Readings;
 use super::search::{self, Found, Wanted};
 use super::sql::{self, SealedRow};
 use crate::authz::{Granted, may};
@@ -230,19 +231,20 @@ async fn is_pruned(tx: &mut WorkspaceTx, ledger: &Ledger, after: Option<Uuid>) -
 /// [`ReadError::NotFound`]; a [`Mismatch`] when the end of the log is gone, which it may have been part of.
 pub async fn get(
     granted: &Granted<may::ReadAudit>,
-    db: &Db,
+    readings: &Readings,
     ledger: &Ledger,
     event: EventId,
 ) -> Result<Looked, ReadError> {
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
-    let mut tx = db.workspace_tx(granted).await?;
+    let mut tx = readings.db.workspace_tx(granted).await?;
     let Some(row) = sql::get(&mut tx, event).await? else { return Err(absent(tx, ledger, event).await) };
     let (generation, seq) = (row.row.stored.generation, row.row.stored.seq);
     let leaf = ledger::leaves(&mut tx, &[(generation, seq)]).await?.into_iter().next().flatten();
     let (before, after) = sql::neighbours(&mut tx, generation, seq).await?;
     tx.finish_reading().await?;
     let row = opened(ledger, log, row).await?;
+    readings.of_event(granted, &row).await?;
     Ok(Looked { detail: row.detail(log, leaf), before, after })
 }
 
@@ -252,14 +254,16 @@ pub async fn get(
 /// [`ReadError::NotFound`]; a [`Mismatch`] when the log is damaged.
 pub async fn receipt(
     granted: &Granted<may::ReadAudit>,
-    db: &Db,
+    readings: &Readings,
     ledger: &Ledger,
     event: EventId,
     open: &[Field],
 ) -> Result<Receipt, ReadError> {
     let log = log_of(granted);
     settle_if_possible(ledger, log).await?;
+    let db = &readings.db;
     let row = row_of(granted, db, ledger, event).await?;
+    readings.of_receipt(granted, (event, &row), open).await?;
     let signed = ledger.checkpoint_over(log, row.stored.generation).await?;
     if row.stored.seq >= signed.size && signed.generation == row.stored.generation {
         // A restore came before it was signed, and its generation is not signed any more.
@@ -347,10 +351,11 @@ pub struct ManifestOf {
 /// log is damaged.
 pub async fn manifest(
     granted: &Granted<may::ReadAudit>,
-    db: &Db,
+    readings: &Readings,
     ledger: &Ledger,
     wanted: &ManifestOf,
 ) -> Result<ManifestProof, ReadError> {
+    let db = &readings.db;
     let hour = match wanted.hour {
         Some(hour) => hour,
         None => ledger::newest_manifest(ledger).await?.ok_or(ProveError::NoManifest { hour: None })?,
@@ -365,6 +370,7 @@ pub async fn manifest(
                 // It came later, and is in the next one.
                 return Err(ProveError::NoManifest { hour: None }.into());
             }
+            readings.of_receipt(granted, (event, &row), &wanted.open).await?;
             Covered::Receipt(Box::new(receipt_at(granted, db, &row, event, (&line.signed, &wanted.open)).await?))
         }
         None => {

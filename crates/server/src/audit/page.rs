@@ -23,14 +23,30 @@ pub use self::filter::PageQuery;
 use self::party::{Names, Party};
 pub use self::show::{Opened, receipt, show};
 pub(in crate::audit) use self::timeline::Published;
-use super::http;
+use super::filters::page::{SaveForm, SavedRow};
 use super::model::AuditEvent;
+use super::{filters, http};
 use crate::authz::{Granted, may};
 use crate::console::{Area, Desk, Listing, Moment, Noun, Visit};
-use crate::db::{Authority as _, Db};
-use crate::http::{Problem, Query};
+use crate::db::Authority as _;
+use crate::http::{Changes, Problem, Query};
 use crate::ledger::{self, Action, Ledger};
 use crate::workspaces;
+
+/// What the page of the log is put together from.
+#[derive(Clone)]
+pub struct Parts {
+    pub(in crate::audit) changes: Changes,
+    pub(in crate::audit) ledger: Ledger,
+}
+
+impl Parts {
+    /// Of changes and logs.
+    #[must_use]
+    pub const fn new(changes: Changes, ledger: Ledger) -> Self {
+        Self { changes, ledger }
+    }
+}
 
 const NOUN: Noun = Noun { one: "entry", many: "entries" };
 /// What stands in the cell's log is no use as a filter here.
@@ -48,6 +64,8 @@ struct IndexPage {
     damages: Vec<String>,
     list: Listing,
     call: String,
+    saved: Vec<SavedRow>,
+    save: SaveForm,
 }
 
 struct EntryRow {
@@ -92,33 +110,69 @@ fn entry_path(desk: &Desk, event: &AuditEvent) -> String {
 pub async fn index(
     granted: Granted<may::ReadAudit>,
     visit: Visit,
-    State(db): State<Db>,
-    State(ledger): State<Ledger>,
+    State(parts): State<Parts>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let desk = workspaces::desk(&visit, &granted, &db, Area::Audit).await?;
+    let desk = workspaces::desk(&visit, &granted, &parts.changes.db, Area::Audit).await?;
+    let save = SaveForm::empty(&visit);
+    let (page, refused) = page_of(&granted, &visit, &parts, desk, (query, save)).await?;
+    if refused { visit.form_again(&page) } else { visit.page(&page) }
+}
+
+/// The page as it was, with what is wrong with the filter that was to be saved.
+///
+/// # Errors
+/// As [`index`].
+pub(in crate::audit) async fn again(
+    granted: &Granted<may::ReadAudit>,
+    visit: Visit,
+    parts: &Parts,
+    desk: Desk,
+    typed: (PageQuery, SaveForm),
+) -> Result<Response, Problem> {
+    let (page, _) = page_of(granted, &visit, parts, desk, typed).await?;
+    visit.form_again(&page)
+}
+
+/// `?action=…` of a filter, or nothing.
+pub(in crate::audit) fn query_string(query: &PageQuery) -> String {
+    FilterForm::typed(query).query_string()
+}
+
+/// The page, and whether the filter cannot be meant.
+async fn page_of(
+    granted: &Granted<may::ReadAudit>,
+    visit: &Visit,
+    parts: &Parts,
+    desk: Desk,
+    (query, save): (PageQuery, SaveForm),
+) -> Result<(IndexPage, bool), Problem> {
+    let (db, ledger) = (&parts.changes.db, &parts.ledger);
     let mut filter = FilterForm::typed(&query);
     let path = desk.path(&format!("/audit{}", filter.query_string()));
     let asked = filter.read(query.cursor.clone());
     let refused = asked.is_none();
     let (events, next) = match asked {
         Some(asked) => {
-            let page = http::page(&granted, &db, &ledger, asked).await?;
+            let page = http::page(granted, db, ledger, asked).await?;
             (page.data, page.next_cursor)
         }
         None => (Vec::new(), None),
     };
-    let mut tx = db.workspace_tx(&granted).await?;
-    let end = ledger::tail_is_missing(&mut tx, &ledger).await?;
+    let mut tx = db.workspace_tx(granted).await?;
+    let end = ledger::tail_is_missing(&mut tx, ledger).await?;
     tx.finish_reading().await?;
-    let names = Names::look_up(&granted, &db, &desk).await?;
+    let names = Names::look_up(granted, db, &desk).await?;
+    let saved = filters::page::rows(filters::http::all(granted, &parts.changes).await?, &desk, visit);
     let list = Listing::new(NOUN, events.len(), &path, query.cursor.as_deref(), next.as_deref());
     let page = IndexPage {
         damages: damage::seen_in(&events, !filter.is_set(), end.as_ref()),
         filter,
         actions: actions(),
-        entries: events.into_iter().map(|event| EntryRow::of(event, &names, &desk, &visit)).collect(),
+        entries: events.into_iter().map(|event| EntryRow::of(event, &names, &desk, visit)).collect(),
         list,
+        saved,
+        save,
         call: format!(
             "curl -H \"Authorization: Bearer $BAILIWICK_KEY\" -H \"Content-Type: application/json\" -d \
              '{{\"events\":[{{\"action\":\"invoice.paid\",\"actor\":\"customer-42\",\"target\":\"invoice-7\"}}]}}' \
@@ -128,7 +182,7 @@ pub async fn index(
         ),
         desk,
     };
-    if refused { visit.form_again(&page) } else { visit.page(&page) }
+    Ok((page, refused))
 }
 
 /// The actions of ours that a workspace's log can have.

@@ -18,11 +18,14 @@
 //! - Customers name the endpoint: it is reached where the operator lets it be (see `reach`), and what it says gets into no log line.
 
 mod bucket;
+mod copy;
 mod fault;
 pub mod http;
 mod model;
+mod operator;
 mod ops;
 pub mod page;
+mod place;
 mod reach;
 mod run;
 mod sql;
@@ -30,6 +33,7 @@ mod sweep;
 mod tiles;
 
 pub use self::model::{SetStream, Stream};
+pub use self::operator::{PublishLogs, Publisher};
 pub use self::run::StreamLog;
 pub use self::sweep::FindBehind;
 

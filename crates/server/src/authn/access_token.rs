@@ -4,6 +4,10 @@
 //! origin), `sub` (the user), `sid` (the session), `iat` and `exp`. Another algorithm, type, key or
 //! audience is refused before any claim is read.
 //!
+//! A **service token** is made from an access token for one of the operator's services: `typ` is `bailiwick-service+jwt`,
+//! `aud` the service's audience, its time a minute. It is no access token: its type and its audience are refused here, and
+//! those of an access token by every service. Services check it by the published keys.
+//!
 //! The keys are versions of a secret of the server's own: a new one is on every node before it signs, and the one before
 //! it is taken until the last token that it signed has ended.
 
@@ -12,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use bailiwick_proof::id::{SessionId, UserId};
+use bailiwick_proof::id::{SessionId, UserId, WorkspaceId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
@@ -22,11 +26,15 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::TokenDigest;
+use crate::authz::{Audience, Role, SignedIn};
 use crate::server_secrets::{Known, Purpose};
 
 /// How long an access token is good for.
 pub const ACCESS_TOKEN_TTL: Duration = Duration::minutes(5);
+/// How long a service token is good for.
+pub const SERVICE_TOKEN_TTL: Duration = Duration::minutes(1);
 const TYPE: &str = "at+jwt";
+const SERVICE_TYPE: &str = "bailiwick-service+jwt";
 /// So many keys that have ended are known by name.
 const ENDED_KEPT: usize = 8;
 
@@ -43,11 +51,30 @@ struct Inner {
 
 struct TokenKey {
     kid: String,
+    public: PublicKey,
     /// Gone with the end.
     signing: Option<EncodingKey>,
     checking: DecodingKey,
     used_from: OffsetDateTime,
     ends_at: Option<OffsetDateTime>,
+}
+
+/// The public part of a key, as others need it (RFC 7518, section 6.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PublicKey {
+    kty: &'static str,
+    crv: &'static str,
+    x: String,
+    y: String,
+    alg: &'static str,
+    r#use: &'static str,
+    kid: String,
+}
+
+/// A key set (RFC 7517, section 5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeySet {
+    keys: Vec<PublicKey>,
 }
 
 /// It is no P-256 private key in PKCS #8.
@@ -61,6 +88,20 @@ struct Claims {
     aud: String,
     sub: UserId,
     sid: SessionId,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Serialize)]
+struct ServiceClaims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: UserId,
+    sid: SessionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace_id: Option<WorkspaceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
     iat: i64,
     exp: i64,
 }
@@ -80,9 +121,10 @@ impl TokenKey {
         // An uncompressed point: 0x04, x, y (SEC 1, 2.3.3).
         let point = pair.public_key().as_ref();
         let (x, y) = point.get(1..).and_then(|xy| xy.split_at_checked(32)).ok_or(TokenKeyError)?;
-        let checking = DecodingKey::from_ec_components(&URL_SAFE_NO_PAD.encode(x), &URL_SAFE_NO_PAD.encode(y))
-            .map_err(|_| TokenKeyError)?;
-        Ok(Self { kid: kid(point)?, signing: Some(EncodingKey::from_ec_der(pkcs8)), checking, used_from, ends_at })
+        let (x, y, kid) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y), kid(point)?);
+        let checking = DecodingKey::from_ec_components(&x, &y).map_err(|_| TokenKeyError)?;
+        let public = PublicKey { kty: "EC", crv: "P-256", x, y, alg: "ES256", r#use: "sig", kid: kid.clone() };
+        Ok(Self { kid, public, signing: Some(EncodingKey::from_ec_der(pkcs8)), checking, used_from, ends_at })
     }
 
     fn has_ended(&self, now: OffsetDateTime) -> bool {
@@ -91,9 +133,9 @@ impl TokenKey {
 
     /// The same, of which nothing is taken any more.
     fn ended(&self) -> Self {
-        let Self { kid, checking, used_from, .. } = self;
-        let ends_at = Some(OffsetDateTime::UNIX_EPOCH);
-        Self { kid: kid.clone(), signing: None, checking: checking.clone(), used_from: *used_from, ends_at }
+        let Self { kid, public, checking, used_from, .. } = self;
+        let (kid, public, checking) = (kid.clone(), public.clone(), checking.clone());
+        Self { kid, public, signing: None, checking, used_from: *used_from, ends_at: Some(OffsetDateTime::UNIX_EPOCH) }
     }
 }
 
@@ -164,11 +206,6 @@ impl AccessTokens {
         session: SessionId,
         now: OffsetDateTime,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let keys = self.keys();
-        // With a clock that is behind that of whoever made the only key, that one.
-        let mut serving = keys.iter().filter(|key| !key.has_ended(now));
-        let key = serving.find(|key| key.used_from <= now).or(keys.first()).ok_or(ErrorKind::InvalidKeyFormat)?;
-        let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::ES256) };
         let claims = Claims {
             iss: self.0.origin.clone(),
             aud: self.0.origin.clone(),
@@ -177,7 +214,54 @@ impl AccessTokens {
             iat: now.unix_timestamp(),
             exp: (now + ACCESS_TOKEN_TTL).unix_timestamp(),
         };
-        jsonwebtoken::encode(&header, &claims, key.signing.as_ref().ok_or(ErrorKind::InvalidKeyFormat)?)
+        self.sign(TYPE, &claims, now)
+    }
+
+    /// A service token of this person for a service, and of their place in a workspace if one was asked about; good from
+    /// now for [`SERVICE_TOKEN_TTL`].
+    ///
+    /// # Errors
+    /// As [`Self::issue`].
+    pub fn issue_for_service(
+        &self,
+        person: &SignedIn,
+        audience: &Audience,
+        place: Option<(WorkspaceId, Role)>,
+        now: OffsetDateTime,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let claims = ServiceClaims {
+            iss: &self.0.origin,
+            aud: audience.as_str(),
+            sub: person.user(),
+            sid: person.session(),
+            workspace_id: place.map(|(workspace, _)| workspace),
+            role: place.map(|(_, role)| role.as_str()),
+            iat: now.unix_timestamp(),
+            exp: (now + SERVICE_TOKEN_TTL).unix_timestamp(),
+        };
+        self.sign(SERVICE_TYPE, &claims, now)
+    }
+
+    fn sign(
+        &self,
+        kind: &str,
+        claims: &impl Serialize,
+        now: OffsetDateTime,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let keys = self.keys();
+        // With a clock that is behind that of whoever made the only key, that one.
+        let mut serving = keys.iter().filter(|key| !key.has_ended(now));
+        let key = serving.find(|key| key.used_from <= now).or(keys.first()).ok_or(ErrorKind::InvalidKeyFormat)?;
+        let header = Header { typ: Some(kind.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::ES256) };
+        jsonwebtoken::encode(&header, claims, key.signing.as_ref().ok_or(ErrorKind::InvalidKeyFormat)?)
+    }
+
+    /// The keys by which tokens are checked, the newest first: also one that does not sign yet.
+    #[must_use]
+    pub fn published(&self, now: OffsetDateTime) -> KeySet {
+        let keys = self.keys();
+        let taken = keys.iter().filter(|key| !key.has_ended(now));
+        KeySet { keys: taken.map(|key| key.public.clone()).collect() }
     }
 
     /// Is it a good token, now?
@@ -256,6 +340,10 @@ mod tests {
         make_token_key().unwrap().1
     }
 
+    fn kids(tokens: &AccessTokens, now: OffsetDateTime) -> Vec<String> {
+        tokens.published(now).keys.into_iter().map(|key| key.kid).collect()
+    }
+
     fn ids() -> (UserId, SessionId) {
         (Id::from_uuid(Uuid::from_u128(1)), Id::from_uuid(Uuid::from_u128(2)))
     }
@@ -296,6 +384,11 @@ mod tests {
         for cut in [0, 1, good.len() / 2, good.len() - 1] {
             refuse(&good[..cut]);
         }
+        // What was made for a service is none, whatever the service is called.
+        let person = SignedIn::attested(user, session, "a@b.example".to_owned(), now);
+        for audience in ["billing", "bailiwick", "localhost"] {
+            refuse(&tokens.issue_for_service(&person, &audience.parse().unwrap(), None, now).unwrap());
+        }
     }
 
     #[test]
@@ -306,6 +399,7 @@ mod tests {
         let tokens = AccessTokens::new(ORIGIN);
         tokens.learn(&Known::new(vec![older.clone()], Vec::new())).unwrap();
         let early = tokens.issue(user, session, start).unwrap();
+        let first = kids(&tokens, start);
         let successor = version(2, &key(), at(15), at(315));
         tokens.learn(&Known::new(vec![older, successor], Vec::new())).unwrap();
 
@@ -316,6 +410,9 @@ mod tests {
             "not every node has the new one yet"
         );
         assert_ne!(kid(&tokens.issue(user, session, at(15)).unwrap()), kid(&early));
+        let both = kids(&tokens, start);
+        assert_eq!((both.len(), &both[1]), (2, &first[0]), "published before it signs");
+        assert_eq!((kids(&tokens, at(314)), kids(&tokens, at(315))), (both.clone(), both[..1].to_vec()));
         assert_eq!(tokens.verify(&early, at(299)), Ok((user, session)));
         assert_eq!(tokens.session_named(&early, at(314)), Some(session));
         assert_eq!(tokens.session_named(&early, at(315)), None, "whoever has the older key signs what they like");
@@ -328,6 +425,7 @@ mod tests {
         let late = tokens.issue(user, session, at(20)).unwrap();
         tokens.learn(&Known::new(vec![third], Vec::new())).unwrap();
         assert_eq!(tokens.verify(&late, at(21)), Err(TokenRefusal::KeyEnded), "known by its name, and refused");
+        assert_eq!(kids(&tokens, at(21)).len(), 1, "and published no more");
         assert_eq!(
             tokens.verify(&late, at(321)),
             Err(TokenRefusal::Invalid),

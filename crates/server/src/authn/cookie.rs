@@ -16,6 +16,8 @@ pub enum Cookie {
     Refresh,
     /// One message for the next page, sealed.
     Flash,
+    /// The invitation that this browser is about to take.
+    Invitation,
 }
 
 /// Whether the public URL is https, and so what cookies look like.
@@ -32,6 +34,7 @@ impl Cookie {
             Self::Access => "bw_access",
             Self::Refresh => "bw_refresh",
             Self::Flash => "bw_flash",
+            Self::Invitation => "bw_invitation",
         }
     }
 }

@@ -96,6 +96,14 @@ pub fn grant<P: Needs>(
     Ok(Granted { principal, workspace, environment, project, role, context, permission: PhantomData })
 }
 
+/// A person's own place in a workspace that they name: without a permission it grants nothing, and tells others who asked.
+///
+/// # Errors
+/// [`Denied::NotFound`] where they are no member, [`Denied::AmbiguousSlug`].
+pub fn place_of(memberships: &Memberships, person: &SignedIn, workspace: &str) -> Result<(WorkspaceId, Role), Denied> {
+    membership(memberships, person, &WorkspaceRef::parse(workspace).ok_or(Denied::NotFound)?)
+}
+
 fn membership(
     memberships: &Memberships,
     person: &SignedIn,
@@ -124,6 +132,19 @@ impl<P> Granted<P> {
             Principal::Session(person) => self.context.received_at - person.signed_in_at() <= STEP_UP_LIVES,
             Principal::Key(_) => true,
         }
+    }
+
+    /// The same in live, for a person: who belongs to a workspace, and as what, is the same in both environments, and what
+    /// changes of it stands in the log of live.
+    #[must_use]
+    pub fn in_live(&self) -> Self {
+        let environment = match self.principal {
+            Principal::Session(_) => Environment::Live,
+            Principal::Key(_) => self.environment,
+        };
+        let (principal, context) = (self.principal.clone(), self.context.clone());
+        let Self { workspace, project, role, .. } = *self;
+        Self { principal, workspace, environment, project, role, context, permission: PhantomData }
     }
 
     /// A member's role; `None` for a key.

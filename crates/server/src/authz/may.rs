@@ -12,6 +12,12 @@ pub trait Needs: Send + Sync + 'static {
 pub enum ReadWorkspace {}
 /// See [`Permission::ReadMembers`].
 pub enum ReadMembers {}
+/// See [`Permission::ReadInvitations`].
+pub enum ReadInvitations {}
+/// See [`Permission::ManageMembers`].
+pub enum ManageMembers {}
+/// See [`Permission::LeaveWorkspace`].
+pub enum LeaveWorkspace {}
 /// See [`Permission::ReadProjects`].
 pub enum ReadProjects {}
 /// See [`Permission::CreateProject`].
@@ -46,6 +52,8 @@ pub enum ReadErasures {}
 pub enum EraseSubject {}
 /// See [`Permission::ExportAudit`].
 pub enum ExportAudit {}
+/// See [`Permission::ShareReceipt`].
+pub enum ShareReceipt {}
 /// See [`Permission::StreamAudit`].
 pub enum StreamAudit {}
 /// See [`Permission::ManageActions`].
@@ -60,6 +68,15 @@ impl Needs for ReadWorkspace {
 }
 impl Needs for ReadMembers {
     const PERMISSION: Permission = Permission::ReadMembers;
+}
+impl Needs for ReadInvitations {
+    const PERMISSION: Permission = Permission::ReadInvitations;
+}
+impl Needs for ManageMembers {
+    const PERMISSION: Permission = Permission::ManageMembers;
+}
+impl Needs for LeaveWorkspace {
+    const PERMISSION: Permission = Permission::LeaveWorkspace;
 }
 impl Needs for ReadProjects {
     const PERMISSION: Permission = Permission::ReadProjects;
@@ -111,6 +128,9 @@ impl Needs for EraseSubject {
 }
 impl Needs for ExportAudit {
     const PERMISSION: Permission = Permission::ExportAudit;
+}
+impl Needs for ShareReceipt {
+    const PERMISSION: Permission = Permission::ShareReceipt;
 }
 impl Needs for StreamAudit {
     const PERMISSION: Permission = Permission::StreamAudit;

@@ -11,6 +11,12 @@ pub enum Permission {
     ReadWorkspace,
     /// See who belongs to it, with which role.
     ReadMembers,
+    /// See who is invited.
+    ReadInvitations,
+    /// Invite people, change their roles, remove them, hand the workspace over.
+    ManageMembers,
+    /// End one's own membership.
+    LeaveWorkspace,
     /// See projects.
     ReadProjects,
     /// Make projects.
@@ -45,6 +51,10 @@ pub enum Permission {
     EraseSubject,
     /// Take whole stretches of the audit log out, which leaves an entry.
     ExportAudit,
+    /// Make links that show a receipt to whoever has one, and revoke them.
+    ShareReceipt,
+    /// Save filters of the audit log for everybody who reads it, and delete them.
+    ShareFilters,
     /// Have the audit log streamed to a bucket of one's own, and see how far that is.
     StreamAudit,
     /// Say which actions programs may record.
@@ -57,9 +67,12 @@ pub enum Permission {
 
 impl Permission {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 28] = [
         Self::ReadWorkspace,
         Self::ReadMembers,
+        Self::ReadInvitations,
+        Self::ManageMembers,
+        Self::LeaveWorkspace,
         Self::ReadProjects,
         Self::CreateProject,
         Self::ReadKeys,
@@ -77,6 +90,8 @@ impl Permission {
         Self::ReadErasures,
         Self::EraseSubject,
         Self::ExportAudit,
+        Self::ShareReceipt,
+        Self::ShareFilters,
         Self::StreamAudit,
         Self::ManageActions,
         Self::ReadRetention,
@@ -89,6 +104,9 @@ impl Permission {
         match self {
             Self::ReadWorkspace => "workspace.read",
             Self::ReadMembers => "members.read",
+            Self::ReadInvitations => "invitations.read",
+            Self::ManageMembers => "members.manage",
+            Self::LeaveWorkspace => "workspace.leave",
             Self::ReadProjects => "projects.read",
             Self::CreateProject => "projects.create",
             Self::ReadKeys => "keys.read",
@@ -106,6 +124,8 @@ impl Permission {
             Self::ReadErasures => "erasures.read",
             Self::EraseSubject => "subjects.erase",
             Self::ExportAudit => "audit.export",
+            Self::ShareReceipt => "audit.share",
+            Self::ShareFilters => "filters.share",
             Self::StreamAudit => "audit.stream",
             Self::ManageActions => "actions.manage",
             Self::ReadRetention => "retention.read",
@@ -146,8 +166,12 @@ impl PermissionSet {
     pub const NONE: Self = Self(0);
     /// Everything there is.
     pub const ALL: Self = Self::of(&Permission::ALL);
-    /// What takes no way back, and a person therefore: an owner, who signed in a moment ago. No key has it, and no other role.
-    pub const OWNERS_ALONE: Self = Self::of(&[Permission::EraseSubject, Permission::ManageRetention]);
+    /// What takes no way back, or gives somebody else's place away, and a person therefore: an owner, who signed in a moment
+    /// ago. No key has it, and no other role.
+    pub const OWNERS_ALONE: Self =
+        Self::of(&[Permission::EraseSubject, Permission::ManageRetention, Permission::ManageMembers]);
+    /// What a person does for themselves: every role has it, and no key.
+    pub const PEOPLES_ALONE: Self = Self::of(&[Permission::LeaveWorkspace]);
     /// What is left to a key that is confined to a project: its project, that project's trail and secrets, and nothing of
     /// the workspace.
     pub const WITHIN_PROJECT: Self = Self::of(&[

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::permission::{Permission as P, PermissionSet};
 
 /// A member's role. The words are those of the database and of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Everything, and the only one who changes roles.
@@ -41,6 +41,7 @@ impl Role {
             Self::Admin => PermissionSet::ALL.without(PermissionSet::OWNERS_ALONE),
             Self::Developer => PermissionSet::of(&[
                 P::ReadWorkspace,
+                P::LeaveWorkspace,
                 P::ReadMembers,
                 P::ReadProjects,
                 P::CreateProject,
@@ -49,8 +50,10 @@ impl Role {
                 P::ReadSecrets,
                 P::ReadRetention,
             ]),
-            Self::Member | Self::Viewer => PermissionSet::of(&[P::ReadWorkspace, P::ReadMembers, P::ReadProjects]),
-            Self::Billing => PermissionSet::of(&[P::ReadWorkspace]),
+            Self::Member | Self::Viewer => {
+                PermissionSet::of(&[P::ReadWorkspace, P::LeaveWorkspace, P::ReadMembers, P::ReadProjects])
+            }
+            Self::Billing => PermissionSet::of(&[P::ReadWorkspace, P::LeaveWorkspace]),
         }
     }
 
@@ -65,6 +68,15 @@ impl Role {
             Self::Billing => "billing",
             Self::Viewer => "viewer",
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Role {
+    /// From its word alone: a derived one would take `{"owner": null}` as well.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = || serde::de::Error::custom("a role is owner, admin, developer, member, billing or viewer");
+        word.parse().map_err(|UnknownRole| known())
     }
 }
 

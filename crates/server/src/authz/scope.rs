@@ -35,7 +35,9 @@ impl Scope {
         match self {
             Self::Read | Self::ReadDraft => PermissionSet::of(&[P::ReadWorkspace, P::ReadProjects]),
             Self::Write => PermissionSet::of(&[P::ReadWorkspace, P::ReadProjects, P::CreateProject, P::RecordEvent]),
-            Self::Management => PermissionSet::ALL.without(PermissionSet::OWNERS_ALONE),
+            Self::Management => {
+                PermissionSet::ALL.without(PermissionSet::OWNERS_ALONE).without(PermissionSet::PEOPLES_ALONE)
+            }
         }
     }
 

@@ -1,11 +1,13 @@
-//! Memberships, as far as a decision needs them.
+//! Memberships, keys and links, as far as a decision needs them.
 
 use bailiwick_proof::id::{ApiKeyId, Id, UserId};
 
 use super::membership::Membership;
+use super::receipt_share::SharedReceipt;
 use super::vouched::rows;
 use super::{Notary, Role};
-use crate::db::{AccountTx, DbError, WorkspaceTx};
+use crate::context::RequestContext;
+use crate::db::{AccountTx, DbError, ProjectWall, SystemTx, WorkspaceTx};
 
 /// All memberships of the person that somebody vouches for.
 pub(super) async fn memberships(tx: &mut AccountTx, notary: &Notary) -> Result<Vec<Membership>, DbError> {
@@ -13,14 +15,15 @@ pub(super) async fn memberships(tx: &mut AccountTx, notary: &Notary) -> Result<V
     let all = sqlx::query!(
         "SELECT m.workspace_id, w.slug, m.role, m.version, m.mac
          FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
-         WHERE m.user_id = $1 ORDER BY m.workspace_id",
+         WHERE m.user_id = $1 AND m.ended_at IS NULL ORDER BY m.workspace_id",
         user
     )
     .fetch_all(tx.connection()?)
     .await?;
     let mut memberships = Vec::with_capacity(all.len());
     for row in all {
-        let own = rows::MembershipRow { workspace: row.workspace_id, user, version: row.version, role: &row.role };
+        let (version, role) = (row.version, &row.role);
+        let own = rows::MembershipRow { workspace: row.workspace_id, user, version, role, ended_at: None };
         if notary.vouches(&own, &row.mac).await? {
             let (workspace, role) = (Id::from_uuid(row.workspace_id), row.role.parse().ok());
             memberships.push(Membership { workspace, slug: row.slug, role });
@@ -37,14 +40,14 @@ pub(super) async fn role_for_share(
 ) -> Result<Option<Role>, DbError> {
     let (workspace, user) = (tx.workspace().uuid(), user.uuid());
     let row = sqlx::query!(
-        "SELECT role, version, mac FROM memberships WHERE workspace_id = $1 AND user_id = $2 FOR SHARE",
+        "SELECT role, version, ended_at, mac FROM memberships WHERE workspace_id = $1 AND user_id = $2 FOR SHARE",
         workspace,
         user
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let own = rows::MembershipRow { workspace, user, version: row.version, role: &row.role };
+    let Some(row) = row.filter(|row| row.ended_at.is_none()) else { return Ok(None) };
+    let own = rows::MembershipRow { workspace, user, version: row.version, role: &row.role, ended_at: None };
     Ok(if notary.vouches(&own, &row.mac).await? { row.role.parse().ok() } else { None })
 }
 
@@ -82,4 +85,47 @@ pub(super) async fn key_works_for_share(tx: &mut WorkspaceTx, notary: &Notary, k
         revoked_at: None,
     };
     notary.vouches(&own, &row.mac).await
+}
+
+/// The link whose token has this digest, if it shows anything now. A word that is not known opens nothing.
+pub(super) async fn receipt_share(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    digest: &[u8; 32],
+    context: RequestContext,
+) -> Result<Option<SharedReceipt>, DbError> {
+    let row = sqlx::query!(
+        "SELECT workspace_id, environment, project_id, id, version, event_id, open, expires_at, revoked_at, mac
+         FROM receipt_shares WHERE digest = $1 LIMIT 1",
+        digest.as_slice()
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let own = rows::ReceiptShareRow {
+        workspace: row.workspace_id,
+        environment: &row.environment,
+        project: row.project_id,
+        id: row.id,
+        version: row.version,
+        event: row.event_id,
+        imprint: &rows::imprint(digest),
+        open: &row.open,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+    };
+    let is_over = row.revoked_at.is_some() || row.expires_at <= context.received_at;
+    if !notary.vouches(&own, &row.mac).await? || is_over {
+        return Ok(None);
+    }
+    Ok(row.environment.parse().ok().map(|environment| SharedReceipt {
+        id: Id::from_uuid(row.id),
+        workspace: Id::from_uuid(row.workspace_id),
+        environment,
+        project: row.project_id.map_or(ProjectWall::Unconfined, |id| ProjectWall::Within(Id::from_uuid(id))),
+        event: Id::from_uuid(row.event_id),
+        open: row.open.iter().filter_map(|word| word.parse().ok()).collect(),
+        expires_at: row.expires_at,
+        context,
+    }))
 }

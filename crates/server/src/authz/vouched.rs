@@ -27,7 +27,7 @@ use crate::vault::{Alert, Meaning, RowKeys, Vault, VaultError};
 /// The label of the key that vouches for stamps.
 const STAMP: &str = "row-stamp/v1";
 /// The label of the key under which sign-in codes are stored.
-const CODE: &str = "sign-in-code/v2";
+const CODE: &str = "sign-in-code/v3";
 
 /// A kind of row that grants something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,11 +48,15 @@ pub enum Kind {
     Challenge,
     /// For how long a log is kept, and what holds it.
     Retention,
+    /// A link that shows a receipt to others.
+    ReceiptShare,
+    /// An invitation into a workspace.
+    Invitation,
 }
 
 impl Kind {
     /// Each of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ApiKey,
         Self::Membership,
         Self::User,
@@ -61,6 +65,8 @@ impl Kind {
         Self::Service,
         Self::Challenge,
         Self::Retention,
+        Self::ReceiptShare,
+        Self::Invitation,
     ];
 
     /// Where such rows stand.
@@ -75,6 +81,8 @@ impl Kind {
             Self::Service => "internal_credentials",
             Self::Challenge => "sign_in_challenges",
             Self::Retention => "ledger_retention",
+            Self::ReceiptShare => "receipt_shares",
+            Self::Invitation => "invitations",
         }
     }
 
@@ -90,6 +98,8 @@ impl Kind {
             Self::Service => "internal-credential-row/v1",
             Self::Challenge => "challenge-row/v1",
             Self::Retention => "retention-row/v1",
+            Self::ReceiptShare => "receipt-share-row/v1",
+            Self::Invitation => "invitation-row/v1",
         }
     }
 }
@@ -107,6 +117,8 @@ impl Kind {
             Self::Service => 6,
             Self::Challenge => 7,
             Self::Retention => 8,
+            Self::ReceiptShare => 9,
+            Self::Invitation => 10,
         }
     }
 
@@ -174,6 +186,8 @@ struct Keys {
     service: RowKeys,
     challenge: RowKeys,
     retention: RowKeys,
+    receipt_share: RowKeys,
+    invitation: RowKeys,
     stamp: RowKeys,
     code: RowKeys,
 }
@@ -189,6 +203,8 @@ impl Keys {
             service: vault.row_keys(Kind::Service.label()).await?,
             challenge: vault.row_keys(Kind::Challenge.label()).await?,
             retention: vault.row_keys(Kind::Retention.label()).await?,
+            receipt_share: vault.row_keys(Kind::ReceiptShare.label()).await?,
+            invitation: vault.row_keys(Kind::Invitation.label()).await?,
             stamp: vault.row_keys(STAMP).await?,
             code: vault.row_keys(CODE).await?,
         })
@@ -204,6 +220,8 @@ impl Keys {
             Kind::Service => &self.service,
             Kind::Challenge => &self.challenge,
             Kind::Retention => &self.retention,
+            Kind::ReceiptShare => &self.receipt_share,
+            Kind::Invitation => &self.invitation,
         }
     }
 }

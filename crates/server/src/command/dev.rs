@@ -162,6 +162,10 @@ fn configure(database: &Embedded, given: Settings, listeners: &Listeners) -> any
     hosts.push(listeners.listen.to_string());
     let anchor_dir = given.text("anchor_dir").map_or_else(|| anchor_beside(database.dir().path()), PathBuf::from);
     let anchor_dir = anchor_dir.into_os_string().into_string().ok().context("the anchor store's path is not UTF-8")?;
+    let published = given.text("publish.s3_url").is_none().then(|| {
+        let beside = || database.dir().path().join("published").to_string_lossy().into_owned();
+        ("publish.dir", given.text("publish.dir").unwrap_or_else(beside))
+    });
     let settings = given.made(
         SOURCE,
         [
@@ -176,7 +180,9 @@ fn configure(database: &Embedded, given: Settings, listeners: &Listeners) -> any
             ("mail.from", "Bailiwick <no-reply@localhost>".to_owned()),
             ("vault.kek_file", kek_file),
             ("secrets.internal_key", internal_key.expose_secret().to_owned()),
-        ],
+        ]
+        .into_iter()
+        .chain(published),
     );
     Ok(boot::check_dev(&settings)?)
 }

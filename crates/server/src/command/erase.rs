@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use bailiwick_proof::id::WorkspaceId;
+use bailiwick_server::authz::Notary;
 use bailiwick_server::clock::Clock;
 use bailiwick_server::config::Environment;
 use bailiwick_server::entropy::Entropy;
@@ -80,5 +81,6 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
 async fn eraser(cell: &Cell) -> anyhow::Result<Eraser> {
     let (vault, clock, entropy) = (cell.vault(None).await?, Clock::system(), Entropy::system());
     let ledger = cell.ledger(vault.clone()).await?;
-    Ok(Eraser { db: cell.db().clone(), vault, ledger, clock, entropy })
+    let notary = Notary::open(&vault).await?;
+    Ok(Eraser { db: cell.db().clone(), notary, vault, ledger, clock, entropy })
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use bailiwick_proof::id::WorkspaceId;
 use bailiwick_server::anchor::Freeze;
 use bailiwick_server::config::Environment;
-use bailiwick_server::ledger::{self, LogReport, Report, Unfrozen};
+use bailiwick_server::ledger::{self, LogReport, Report, Sanction, Unfrozen};
 use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -43,6 +43,9 @@ pub(super) struct NewGeneration {
     /// Why the database is older than what was signed, in a sentence; it stands in each of the logs
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
+    /// Also where what is left has another history than the one that was signed; it stands in the log
+    #[arg(long, requires = "confirm")]
+    forked: bool,
     #[command(flatten)]
     places: Places,
 }
@@ -94,9 +97,10 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
             }
             frozen.values().try_for_each(|freeze| print(&line(freeze)?))
         }
-        Command::NewGeneration(NewGeneration { confirm, reason, places }) => {
+        Command::NewGeneration(NewGeneration { confirm, reason, forked: is_forked, places }) => {
             let cell = places.open(environment).await?;
-            let done = new_generation(&cell, reason.as_deref().filter(|_| confirm)).await;
+            let reason = reason.as_deref().filter(|_| confirm);
+            let done = new_generation(&cell, reason.map(|reason| Sanction { reason, is_forked })).await;
             cell.close().await?;
             done
         }
@@ -115,8 +119,8 @@ pub(super) async fn run(command: Command, environment: &Environment) -> anyhow::
     }
 }
 
-/// Begins the next generation of each log that lost entries; without a reason it only says which those are.
-async fn new_generation(cell: &Cell, reason: Option<&str>) -> anyhow::Result<()> {
+/// Begins the next generation of each log that lost entries; without a sanction it only says which those are.
+async fn new_generation(cell: &Cell, sanction: Option<Sanction<'_>>) -> anyhow::Result<()> {
     let ledger = cell.ledger_after_restore(cell.vault(None).await?).await?;
     let all = ledger::lost(&ledger).await?;
     if all.is_empty() {
@@ -132,7 +136,7 @@ async fn new_generation(cell: &Cell, reason: Option<&str>) -> anyhow::Result<()>
         };
         print(&format!("{}\tsigned at {}\t{left}", lost.origin, lost.journal.size))?;
     }
-    let Some(reason) = reason else {
+    let Some(sanction) = sanction else {
         eprintln!(
             "Nothing was changed. Entries between the two sizes are lost for good once these logs go on: look for a newer \
              copy of the database first. Then stop every node, and say --confirm --reason TEXT."
@@ -140,7 +144,7 @@ async fn new_generation(cell: &Cell, reason: Option<&str>) -> anyhow::Result<()>
         return Ok(());
     };
     for lost in &all {
-        let opened = ledger::open_generation(&ledger, lost, reason).await.with_context(|| lost.origin.to_string())?;
+        let opened = ledger::open_generation(&ledger, lost, sanction).await.with_context(|| lost.origin.to_string())?;
         eprintln!("{opened} is begun");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Where the anchor store is: in a folder of this machine, or in a bucket.
+//! Where the anchor store is, and the store of what is published: in a folder of this machine, or in a bucket.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::{Fault, Parser};
 
-/// Where the anchor store is.
+/// Where the anchor store is, or the store of what is published.
 #[derive(Clone, Debug)]
 pub enum AnchorPlace {
     /// In a folder of this machine.
@@ -60,37 +60,48 @@ impl Bucket {
 impl Parser<'_> {
     /// The anchor store; `None` when there is none, or not all of it, which is a fault.
     pub(super) fn anchor(&mut self) -> Option<AnchorPlace> {
-        let folder = self.settings.text("anchor_dir").map(PathBuf::from);
-        match (folder, self.settings.text("anchor.s3_url")) {
+        self.place("anchor_dir", "anchor", ("anchor.two", "Keep the one in which the journal is"))
+    }
+
+    /// The operator's own store of published logs, if there is one.
+    pub(super) fn publish(&mut self) -> Option<AnchorPlace> {
+        self.place("publish.dir", "publish", ("publish.two", "Keep one of them"))
+    }
+
+    /// A folder, or a bucket whose settings begin with `of`.
+    fn place(&mut self, dir: &str, of: &str, (code, mend): (&'static str, &str)) -> Option<AnchorPlace> {
+        let folder = self.settings.text(dir).map(PathBuf::from);
+        match (folder, self.settings.text(&format!("{of}.s3_url"))) {
             (Some(_), Some(_)) => {
-                let what = "anchor_dir and anchor.s3_url are both set";
-                self.faults.push(Fault::new("anchor.two", what, "Keep the one in which the journal is"));
+                self.faults.push(Fault::new(code, format!("{dir} and {of}.s3_url are both set"), mend));
                 None
             }
             (folder, None) => folder.map(AnchorPlace::Folder),
-            (None, Some(_)) => self.bucket().map(AnchorPlace::Bucket),
+            (None, Some(_)) => self.bucket(of).map(AnchorPlace::Bucket),
         }
     }
 
-    fn bucket(&mut self) -> Option<Bucket> {
-        let url = self.parsed("anchor.s3_url", "of the form s3://bucket or s3://bucket/prefix", bucket_and_prefix);
-        let endpoint = self.parsed("anchor.s3_endpoint", "a URL like https://s3.example:9000", |text| {
+    fn bucket(&mut self, of: &str) -> Option<Bucket> {
+        let key = |name: &str| format!("{of}.s3_{name}");
+        let url = self.parsed(&key("url"), "of the form s3://bucket or s3://bucket/prefix", bucket_and_prefix);
+        let endpoint = self.parsed(&key("endpoint"), "a URL like https://s3.example:9000", |text| {
             let uri: Uri = text.parse().ok()?;
             let bare = uri.path() == "/" && uri.query().is_none() && !uri.authority()?.as_str().contains('@');
             (bare && matches!(uri.scheme_str(), Some("http" | "https"))).then(|| text.trim_end_matches('/').to_owned())
         });
-        let malformed = self.settings.text("anchor.s3_endpoint").is_some() && endpoint.is_none();
-        let mut wanted = |key: &str| {
-            let given = self.settings.text(key).filter(|text| !text.is_empty());
+        let malformed = self.settings.text(&key("endpoint")).is_some() && endpoint.is_none();
+        let mut wanted = |name: &str| {
+            let key = key(name);
+            let given = self.settings.text(&key).filter(|text| !text.is_empty());
             if given.is_none() {
                 let mend = "Set it to the key of an account that may read, write and list this bucket, and no more";
                 self.faults.push(Fault::new("config.missing", format!("{key} is not set"), mend));
             }
             given
         };
-        let access_key_id = wanted("anchor.s3_access_key_id");
-        let secret_access_key = wanted("anchor.s3_secret_access_key").map(SecretString::from);
-        let region = wanted("anchor.s3_region")?;
+        let access_key_id = wanted("access_key_id");
+        let secret_access_key = wanted("secret_access_key").map(SecretString::from);
+        let region = wanted("region")?;
         let (name, prefix) = url.filter(|_| !malformed)?;
         let (access_key_id, secret_access_key) = access_key_id.zip(secret_access_key)?;
         Some(Bucket { name, prefix, endpoint, region, access_key_id, secret_access_key })

@@ -70,6 +70,15 @@ pub const SETTINGS: &[Setting] = &[
         about: "Networks (CIDR) whose addresses may ask at `/internal`, by the socket's peer; any, if none is named. \
                 A credential is needed all the same.",
     },
+    Setting {
+        key: "trusted_proxies",
+        kind: Kind::List,
+        default: None,
+        secret: false,
+        about: "Networks (CIDR) of the proxies in front of the public listener; none, if none is named. From one of them \
+                the client's address is the rightmost of `X-Forwarded-For` that is in none of them; from anybody else, \
+                and on the private listener, it is the socket's peer. Everybody who is in them may say where they come from.",
+    },
     text(
         "anchor_dir",
         None,
@@ -137,10 +146,52 @@ pub const SETTINGS: &[Setting] = &[
                 named: public addresses alone. `http` is spoken with loopback addresses in them, and with nothing else.",
     },
     text(
+        "publish.dir",
+        None,
+        "Folder in which every log is published as C2SP tlog-tiles, below its origin: full tiles within minutes, the rest hourly. \
+         Several machines take a bucket (`publish.s3_url`) instead. Without either nothing is published but over the API.",
+    ),
+    text(
+        "publish.s3_url",
+        None,
+        "Bucket in which every log is published, in place of `publish.dir`: `s3://bucket` or `s3://bucket/prefix`. The store must \
+         honour conditional writes (`If-None-Match`, `If-Match`).",
+    ),
+    text(
+        "publish.s3_endpoint",
+        None,
+        "URL of the store that has the bucket, such as `https://s3.example:9000`; Amazon's for the region, if none is given.",
+    ),
+    text("publish.s3_region", Some("us-east-1"), "Region of the bucket, which requests are signed for."),
+    text(
+        "publish.s3_access_key_id",
+        None,
+        "Id of the key that signs requests to the bucket. Its account may read and write the bucket, and no more: nothing is deleted.",
+    ),
+    secret("publish.s3_secret_access_key", "The key that signs requests to the bucket."),
+    text(
         "witness.policy_file",
         None,
         "File with the policy that names the witnesses of this cell's log, each with its URL, and the quorum (C2SP tlog-policy). Each \
          new checkpoint is sent to all of them; the quorum says which cosigned checkpoint is handed out. Without it nobody is asked.",
+    ),
+    number(
+        "limits.sign_in_requests",
+        "5",
+        "How often in ten minutes one network (an IPv4 address, or an IPv6 /64) may ask for a sign-in mail to one address, 1 to \
+         10000. Each node counts for itself.",
+    ),
+    number(
+        "limits.sign_ins",
+        "20",
+        "How often in ten minutes one network may show a link, a code or an invitation, good or not, 1 to 10000. Each node \
+         counts for itself.",
+    ),
+    number(
+        "limits.sign_in_mails",
+        "5",
+        "How many sign-in mails one address gets at once, whoever asks, 1 to 10000; one more each ten minutes. Who asks beyond \
+         that is answered alike, and signs in with the code of the newest mail. All nodes count together.",
     ),
     text("mail.from", None, "Sender of all mail, such as `Bailiwick <no-reply@bailiwick.example>`."),
     secret(
@@ -195,6 +246,10 @@ pub const SETTINGS: &[Setting] = &[
 
 const fn text(key: &'static str, default: Option<&'static str>, about: &'static str) -> Setting {
     Setting { key, kind: Kind::Text, default, secret: false, about }
+}
+
+const fn number(key: &'static str, default: &'static str, about: &'static str) -> Setting {
+    Setting { key, kind: Kind::Number, default: Some(default), secret: false, about }
 }
 
 const fn secret(key: &'static str, about: &'static str) -> Setting {

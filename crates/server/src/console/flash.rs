@@ -18,6 +18,9 @@ pub(super) const CARRY_PREFIX: &str = "sealed.";
 pub(crate) enum Flash {
     SignedIn,
     SignedOut,
+    SignedOutEverywhere,
+    SessionEnded,
+    OthersSignedOut,
     SessionOver,
     NotCarriedOut,
     WorkspaceCreated,
@@ -33,17 +36,32 @@ pub(crate) enum Flash {
     SecretRotationReady,
     StreamSet,
     StreamRemoved,
+    ReceiptShareRevoked,
+    FilterSaved,
+    FilterDeleted,
     ActionRegistered,
     ActionRetired,
     RetentionSet,
     HoldOpened,
     HoldReleased,
+    Invited,
+    InvitationSent,
+    InvitationRevoked,
+    RoleChanged,
+    MemberRemoved,
+    WorkspaceTransferred,
+    WorkspaceLeft,
+    Joined,
+    JoinedWithSharedSlug,
 }
 
 impl Flash {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 37] = [
         Self::SignedIn,
         Self::SignedOut,
+        Self::SignedOutEverywhere,
+        Self::SessionEnded,
+        Self::OthersSignedOut,
         Self::SessionOver,
         Self::NotCarriedOut,
         Self::WorkspaceCreated,
@@ -59,11 +77,23 @@ impl Flash {
         Self::SecretRotationReady,
         Self::StreamSet,
         Self::StreamRemoved,
+        Self::ReceiptShareRevoked,
+        Self::FilterSaved,
+        Self::FilterDeleted,
         Self::ActionRegistered,
         Self::ActionRetired,
         Self::RetentionSet,
         Self::HoldOpened,
         Self::HoldReleased,
+        Self::Invited,
+        Self::InvitationSent,
+        Self::InvitationRevoked,
+        Self::RoleChanged,
+        Self::MemberRemoved,
+        Self::WorkspaceTransferred,
+        Self::WorkspaceLeft,
+        Self::Joined,
+        Self::JoinedWithSharedSlug,
     ];
 
     /// `Set-Cookie` for the next page.
@@ -75,6 +105,9 @@ impl Flash {
         match self {
             Self::SignedIn => "signed-in",
             Self::SignedOut => "signed-out",
+            Self::SignedOutEverywhere => "signed-out-everywhere",
+            Self::SessionEnded => "session-ended",
+            Self::OthersSignedOut => "others-signed-out",
             Self::SessionOver => "session-over",
             Self::NotCarriedOut => "not-carried-out",
             Self::WorkspaceCreated => "workspace-created",
@@ -90,11 +123,23 @@ impl Flash {
             Self::SecretRotationReady => "secret-rotation-ready",
             Self::StreamSet => "stream-set",
             Self::StreamRemoved => "stream-removed",
+            Self::ReceiptShareRevoked => "receipt-share-revoked",
+            Self::FilterSaved => "filter-saved",
+            Self::FilterDeleted => "filter-deleted",
             Self::ActionRegistered => "action-registered",
             Self::ActionRetired => "action-retired",
             Self::RetentionSet => "retention-set",
             Self::HoldOpened => "hold-opened",
             Self::HoldReleased => "hold-released",
+            Self::Invited => "invited",
+            Self::InvitationSent => "invitation-sent",
+            Self::InvitationRevoked => "invitation-revoked",
+            Self::RoleChanged => "role-changed",
+            Self::MemberRemoved => "member-removed",
+            Self::WorkspaceTransferred => "workspace-transferred",
+            Self::WorkspaceLeft => "workspace-left",
+            Self::Joined => "joined",
+            Self::JoinedWithSharedSlug => "joined-with-shared-slug",
         }
     }
 
@@ -107,6 +152,9 @@ impl Flash {
         match self {
             Self::SignedIn => "You are signed in.",
             Self::SignedOut => "You are signed out. This browser holds no session any more.",
+            Self::SignedOutEverywhere => "You are signed out everywhere. None of your sessions is left.",
+            Self::SessionEnded => "The session is ended. No node takes its tokens any more.",
+            Self::OthersSignedOut => "This is your only session now. No node takes the tokens of the others any more.",
             Self::SessionOver => "Your session is over. Sign in to go on.",
             Self::NotCarriedOut => {
                 "Your session is over, and what you sent was not carried out. Sign in and send it again."
@@ -125,12 +173,26 @@ impl Flash {
             }
             Self::StreamSet => "The stream is set. It writes from the first entry on.",
             Self::StreamRemoved => "The stream is removed. What is in the bucket stays.",
+            Self::FilterSaved => "The filter is saved.",
+            Self::FilterDeleted => "The filter is deleted.",
+            Self::ReceiptShareRevoked => "The link is revoked. It shows nothing any more.",
             Self::SecretRotationReady => "Noted. The older versions are revoked now.",
             Self::ActionRegistered => "The action is registered. Your programs may record it.",
             Self::ActionRetired => "The action is retired. What was recorded of it stays in the log.",
             Self::RetentionSet => "The setting is changed. What is shorter takes effect a week from now.",
             Self::HoldOpened => "The hold is open. Nothing of this log goes until it is released.",
             Self::HoldReleased => "The hold is released.",
+            Self::Invited => "The invitation is on its way. It can be taken for seven days.",
+            Self::InvitationSent => "The invitation is sent again. The mail before it is worth nothing any more.",
+            Self::InvitationRevoked => "The invitation is revoked. Nobody can take it any more.",
+            Self::RoleChanged => "The role is changed, on every node.",
+            Self::MemberRemoved => "They are removed. No node lets them into this workspace any more.",
+            Self::WorkspaceTransferred => "The workspace is handed over. You are an admin of it now.",
+            Self::WorkspaceLeft => "You have left the workspace. No node lets you in any more.",
+            Self::Joined => "You belong to this workspace now.",
+            Self::JoinedWithSharedSlug => {
+                "You belong to this workspace now. Another of yours has the same slug: paths with the slug name neither of them, so use their ids."
+            }
         }
     }
 

@@ -7,6 +7,9 @@ pub(crate) const fn in_words(permission: Permission) -> &'static str {
     match permission {
         Permission::ReadWorkspace => "see the workspace",
         Permission::ReadMembers => "see who belongs to it",
+        Permission::ReadInvitations => "see who is invited",
+        Permission::ManageMembers => "invite people, change their roles, remove them, hand the workspace over",
+        Permission::LeaveWorkspace => "leave",
         Permission::ReadProjects => "see projects",
         Permission::CreateProject => "create projects",
         Permission::ReadKeys => "see keys, never their secrets",
@@ -20,6 +23,8 @@ pub(crate) const fn in_words(permission: Permission) -> &'static str {
         Permission::ReadErasures => "see erasures",
         Permission::EraseSubject => "erase subjects",
         Permission::ExportAudit => "export the audit log",
+        Permission::ShareReceipt => "show receipts to others by a link",
+        Permission::ShareFilters => "save filters of the audit log for everybody",
         Permission::StreamAudit => "have the audit log streamed to a bucket",
         Permission::ManageActions => "say which actions programs may record",
         Permission::ReadRetention => "see for how long the audit log is kept",

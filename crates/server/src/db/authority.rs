@@ -88,6 +88,8 @@ impl Recorded {
 pub enum Unrecorded {
     /// A key was used; the request that used it is what gets recorded.
     LastUsed,
+    /// A link to a receipt was opened by somebody of whom nothing is known; the entry of its making says what it shows.
+    Viewed,
     /// Rows past their time were dropped, with nothing in them that an entry had not said.
     Expired,
     /// Entries that other transactions had staged were linked into their log.

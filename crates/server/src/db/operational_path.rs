@@ -1,5 +1,6 @@
 //! Where a tenant's wall is crossed, or nobody's is entered: each way with its name, its reason and what it reaches.
 
+mod reaches;
 mod reference;
 
 pub use self::reference::reference_markdown;
@@ -19,6 +20,8 @@ pub enum OperationalPath {
     EndSession,
     /// Whose API key is this?
     AuthenticateKey,
+    /// What does this invitation's token offer?
+    LookUpInvitation,
     /// Kept answers older than a day go.
     ExpireReplays,
     /// Partitions are made ahead and dropped behind.
@@ -41,8 +44,12 @@ pub enum OperationalPath {
     PublishManifest,
     /// A log's line of a manifest is shown.
     ShowManifest,
+    /// Which receipt does this link show?
+    OpenReceiptShare,
     /// Logs that have gone on since their customers' buckets were written are found, and how far those are is written down.
     StreamLogs,
+    /// Logs are written to the operator's own store.
+    PublishLogs,
     /// Witnesses are asked to cosign the cell's checkpoints.
     AskWitnesses,
     /// A log gets another key.
@@ -89,13 +96,14 @@ pub enum OperationalPath {
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
         Self::AuthenticateSession,
         Self::RefreshSession,
         Self::EndSession,
         Self::AuthenticateKey,
+        Self::LookUpInvitation,
         Self::ExpireReplays,
         Self::PartitionUpkeep,
         Self::CheckReadiness,
@@ -107,8 +115,10 @@ impl OperationalPath {
         Self::PublishDailyRoots,
         Self::PublishManifest,
         Self::ShowManifest,
+        Self::OpenReceiptShare,
         Self::AskWitnesses,
         Self::StreamLogs,
+        Self::PublishLogs,
         Self::RotateLedgerKey,
         Self::VerifyLedger,
         Self::UnfreezeLedger,
@@ -141,6 +151,7 @@ impl OperationalPath {
             Self::RefreshSession => "refresh_session",
             Self::EndSession => "end_session",
             Self::AuthenticateKey => "authenticate_key",
+            Self::LookUpInvitation => "look_up_invitation",
             Self::ExpireReplays => "expire_replays",
             Self::PartitionUpkeep => "partition_upkeep",
             Self::CheckReadiness => "check_readiness",
@@ -152,7 +163,9 @@ impl OperationalPath {
             Self::PublishDailyRoots => "publish_daily_roots",
             Self::PublishManifest => "publish_manifest",
             Self::ShowManifest => "show_manifest",
+            Self::OpenReceiptShare => "open_receipt_share",
             Self::StreamLogs => "stream_logs",
+            Self::PublishLogs => "publish_logs",
             Self::AskWitnesses => "ask_witnesses",
             Self::RotateLedgerKey => "rotate_ledger_key",
             Self::VerifyLedger => "verify_ledger",
@@ -181,16 +194,23 @@ impl OperationalPath {
     #[must_use]
     pub const fn purpose(self) -> &'static str {
         match self {
-            Self::RequestSignIn => "keeps the digest of a challenge before anybody is known",
+            Self::RequestSignIn => {
+                "keeps the digest of a challenge before anybody is known, counts the mails to its address, and sends one to the address \
+                 as it is stored"
+            }
             Self::RedeemSignIn => "finds a challenge by its digest, finds or makes the person, opens a session",
             Self::AuthenticateSession => "asks whether an access token's session is neither ended nor expired",
             Self::RefreshSession => {
-                "exchanges a refresh token for its successor, or ends the sessions of a replayed one"
+                "exchanges a refresh token for its successor, or ends the sessions of a replayed one and tells its person by mail"
             }
-            Self::EndSession => "ends a session at sign-out",
+            Self::EndSession => "ends a session at sign-out, or all of its person",
             Self::AuthenticateKey => "finds an API key by its public index, when memory cannot tell",
+            Self::LookUpInvitation => {
+                "finds an invitation by the digest of its token, with the workspace's name and the address of whoever invites; changes nothing"
+            }
             Self::ExpireReplays => {
-                "drops answers that were kept for a retry and are a day old, and successors of refresh tokens after a minute"
+                "drops answers that were kept for a retry and are a day old, successors of refresh tokens after a minute, and counts \
+                 of mails when they count no more"
             }
             Self::PartitionUpkeep => "calls the one SECURITY DEFINER function, `partition_upkeep()`",
             Self::CheckReadiness => "asks whether the database answers and is migrated",
@@ -215,12 +235,18 @@ impl OperationalPath {
                 "reads what it takes to check a manifest: its entry in the cell's log, that log's hashes and cosigned checkpoints, and \
                  nothing else of it"
             }
+            Self::OpenReceiptShare => {
+                "finds the link to a receipt by the digest of its token, and counts that it was shown"
+            }
             Self::AskWitnesses => {
                 "sends the cell's newest checkpoint to witnesses, keeps what they sign and how it stands with them"
             }
             Self::StreamLogs => {
                 "finds logs that have gone on since their customers' buckets were written, hands each to a job of its workspace, and \
                  writes down how far the bucket is"
+            }
+            Self::PublishLogs => {
+                "reads what is published of every log, hashes, entries without what opens them and checkpoints, to write it to the operator's store"
             }
             Self::RotateLedgerKey => "gives a log another key, with an entry that says so",
             Self::VerifyLedger => "reads every log to check it; writes nothing",
@@ -263,221 +289,5 @@ impl OperationalPath {
     #[must_use]
     pub const fn is_within_a_workspace(self) -> bool {
         matches!(self, Self::RecordEvents)
-    }
-
-    /// The tables that its policies let it reach, with the commands; a test compares this with the catalog.
-    #[must_use]
-    pub const fn reaches(self) -> &'static [(&'static str, &'static [&'static str])] {
-        match self {
-            Self::RequestSignIn => &[
-                ("cell_ledger_staged", &["INSERT"]),
-                ("job_payloads", &["INSERT"]),
-                ("jobs_ready", &["INSERT"]),
-                ("sign_in_challenges", &["INSERT"]),
-            ],
-            Self::RedeemSignIn => &[
-                ("cell_ledger_staged", &["INSERT"]),
-                ("refresh_tokens", &["INSERT"]),
-                ("sessions", &["INSERT"]),
-                ("sign_in_challenges", &["SELECT", "UPDATE"]),
-                ("users", &["INSERT", "SELECT"]),
-            ],
-            Self::AuthenticateSession => &[("sessions", &["SELECT"]), ("users", &["SELECT"])],
-            Self::RefreshSession => &[
-                ("cell_ledger_staged", &["INSERT"]),
-                ("feed_changes", &["INSERT"]),
-                ("refresh_tokens", &["INSERT", "SELECT", "UPDATE"]),
-                ("sessions", &["SELECT", "UPDATE"]),
-                ("users", &["SELECT"]),
-            ],
-            Self::EndSession => &[
-                ("cell_ledger_staged", &["INSERT"]),
-                ("feed_changes", &["INSERT"]),
-                ("refresh_tokens", &["SELECT"]),
-                ("sessions", &["SELECT", "UPDATE"]),
-            ],
-            Self::AuthenticateKey => &[("api_keys", &["SELECT"]), ("workspaces", &["SELECT"])],
-            Self::ExpireReplays => &[
-                ("account_idempotency_records", &["DELETE", "SELECT"]),
-                ("idempotency_records", &["DELETE", "SELECT"]),
-                ("refresh_tokens", &["SELECT", "UPDATE"]),
-            ],
-            Self::PartitionUpkeep | Self::CheckReadiness => &[],
-            Self::EstablishCell => &[("cell_facts", &["INSERT", "SELECT"]), ("cell_ledger_staged", &["INSERT"])],
-            Self::SequenceLedger => &[
-                ("cell_ledger_staged", &["DELETE", "SELECT"]),
-                ("ledger_entries", &["INSERT"]),
-                ("ledger_hashes", &["INSERT"]),
-                ("ledger_heads", &["INSERT", "SELECT", "UPDATE"]),
-                ("ledger_keys", &["INSERT", "SELECT"]),
-                ("ledger_openings", &["INSERT"]),
-                ("ledger_staged", &["DELETE", "SELECT"]),
-                ("vault_subjects", &["INSERT", "SELECT"]),
-            ],
-            Self::RecordEvents => &[
-                ("audit_actions", &["SELECT"]),
-                ("idempotency_records", &["INSERT", "SELECT"]),
-                ("ledger_entries", &["INSERT"]),
-                ("ledger_hashes", &["INSERT"]),
-                ("ledger_heads", &["SELECT", "UPDATE"]),
-                ("ledger_openings", &["INSERT"]),
-                ("ledger_staged", &["DELETE", "SELECT"]),
-                ("vault_subjects", &["INSERT", "SELECT"]),
-            ],
-            Self::SignLedger => &[
-                ("ledger_checkpoints", &["INSERT", "SELECT"]),
-                ("ledger_hashes", &["SELECT"]),
-                ("ledger_heads", &["SELECT"]),
-                ("ledger_keys", &["SELECT"]),
-            ],
-            Self::PublishLedgerKeys => &[("ledger_daily_roots", &["SELECT"]), ("ledger_keys", &["SELECT"])],
-            Self::PublishDailyRoots => &[
-                ("ledger_daily_roots", &["DELETE", "INSERT", "SELECT"]),
-                ("ledger_heads", &["SELECT"]),
-                ("ledger_keys", &["SELECT"]),
-            ],
-            Self::PublishManifest => &[
-                ("cell_ledger_staged", &["INSERT"]),
-                ("ledger_checkpoints", &["SELECT"]),
-                ("ledger_heads", &["SELECT"]),
-                ("ledger_keys", &["SELECT"]),
-                ("ledger_manifest_hashes", &["DELETE", "INSERT", "SELECT"]),
-                ("ledger_manifest_lines", &["DELETE", "INSERT", "SELECT"]),
-                ("ledger_manifests", &["DELETE", "INSERT", "SELECT"]),
-            ],
-            Self::AskWitnesses => &[
-                ("ledger_checkpoints", &["SELECT"]),
-                ("ledger_cosignatures", &["DELETE", "INSERT", "SELECT"]),
-                ("ledger_hashes", &["SELECT"]),
-                ("ledger_witnesses", &["INSERT", "SELECT", "UPDATE"]),
-            ],
-            Self::ShowManifest => &[
-                ("ledger_checkpoints", &["SELECT"]),
-                ("ledger_cosignatures", &["SELECT"]),
-                ("ledger_entries", &["SELECT"]),
-                ("ledger_hashes", &["SELECT"]),
-                ("ledger_manifest_hashes", &["SELECT"]),
-                ("ledger_manifests", &["SELECT"]),
-                ("ledger_openings", &["SELECT"]),
-            ],
-            Self::StreamLogs => {
-                &[("audit_streams", &["SELECT", "UPDATE"]), ("jobs_ready", &["INSERT"]), ("ledger_heads", &["SELECT"])]
-            }
-            Self::RotateLedgerKey => &[
-                ("cell_ledger_staged", &["INSERT"]),
-                ("ledger_heads", &["SELECT"]),
-                ("ledger_keys", &["INSERT", "SELECT", "UPDATE"]),
-                ("ledger_staged", &["INSERT"]),
-            ],
-            Self::OpenGeneration => &[
-                ("ledger_entries", &["INSERT"]),
-                ("ledger_generations", &["INSERT"]),
-                ("ledger_hashes", &["INSERT"]),
-                ("ledger_heads", &["INSERT", "SELECT", "UPDATE"]),
-                ("ledger_keys", &["INSERT", "SELECT", "UPDATE"]),
-                ("ledger_openings", &["INSERT"]),
-                ("vault_subjects", &["INSERT", "SELECT"]),
-            ],
-            Self::UnfreezeLedger => &[("cell_ledger_staged", &["INSERT"])],
-            Self::VerifyLedger => &[
-                ("cell_facts", &["SELECT"]),
-                ("cell_ledger_staged", &["SELECT"]),
-                ("ledger_checkpoints", &["SELECT"]),
-                ("ledger_cuts", &["SELECT"]),
-                ("ledger_entries", &["SELECT"]),
-                ("ledger_generations", &["SELECT"]),
-                ("ledger_hashes", &["SELECT"]),
-                ("ledger_heads", &["SELECT"]),
-                ("ledger_keys", &["SELECT"]),
-                ("ledger_openings", &["SELECT"]),
-                ("ledger_staged", &["SELECT"]),
-            ],
-            Self::PruneLedger => &[
-                ("ledger_cuts", &["INSERT", "SELECT", "UPDATE"]),
-                ("ledger_entries", &["DELETE", "SELECT"]),
-                ("ledger_heads", &["SELECT"]),
-                ("ledger_openings", &["DELETE", "SELECT", "UPDATE"]),
-                ("ledger_retention", &["SELECT", "UPDATE"]),
-                ("ledger_staged", &["INSERT"]),
-                ("legal_holds", &["SELECT"]),
-            ],
-            Self::FollowFeed => &[
-                ("api_keys", &["SELECT"]),
-                ("feed_changes", &["SELECT"]),
-                ("feed_nodes", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
-                ("workspaces", &["SELECT"]),
-            ],
-            Self::ExpireChanges => &[("feed_changes", &["DELETE", "SELECT"]), ("feed_nodes", &["SELECT"])],
-            Self::NoteKeyUses => &[("api_key_uses", &["INSERT", "SELECT", "UPDATE"])],
-            Self::AuthenticateService => &[("internal_credentials", &["SELECT"])],
-            Self::ManageServices => {
-                &[("cell_ledger_staged", &["INSERT"]), ("internal_credentials", &["INSERT", "SELECT", "UPDATE"])]
-            }
-            Self::RunJobs => &[
-                ("job_payloads", &["DELETE", "SELECT"]),
-                ("jobs_dead", &["DELETE", "INSERT", "SELECT"]),
-                ("jobs_ready", &["DELETE", "SELECT", "UPDATE"]),
-            ],
-            Self::ScheduleJobs => {
-                &[("job_schedules", &["INSERT", "SELECT", "UPDATE"]), ("jobs_ready", &["INSERT", "SELECT"])]
-            }
-            Self::ManageJobs => &[
-                ("cell_ledger_staged", &["INSERT"]),
-                ("job_payloads", &["DELETE", "SELECT"]),
-                ("job_schedules", &["SELECT"]),
-                ("jobs_dead", &["DELETE", "SELECT"]),
-                ("jobs_ready", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
-            ],
-            Self::OpenVault => {
-                &[("vault_deks", &["INSERT", "SELECT", "UPDATE"]), ("vault_subjects", &["INSERT", "SELECT"])]
-            }
-            Self::RotateVault => &[
-                ("account_idempotency_records", &["SELECT", "UPDATE"]),
-                ("audit_streams", &["SELECT", "UPDATE"]),
-                ("cell_ledger_staged", &["INSERT"]),
-                ("idempotency_records", &["SELECT", "UPDATE"]),
-                ("job_payloads", &["SELECT", "UPDATE"]),
-                ("ledger_keys", &["SELECT", "UPDATE"]),
-                ("ledger_openings", &["SELECT", "UPDATE"]),
-                ("refresh_tokens", &["SELECT", "UPDATE"]),
-                ("secret_versions", &["SELECT", "UPDATE"]),
-                ("server_secrets", &["SELECT", "UPDATE"]),
-                ("vault_deks", &["SELECT", "UPDATE"]),
-                ("vault_subjects", &["SELECT", "UPDATE"]),
-            ],
-            Self::Shred => &[
-                ("cell_ledger_staged", &["INSERT"]),
-                ("erasures", &["INSERT", "SELECT", "UPDATE"]),
-                ("ledger_openings", &["SELECT", "UPDATE"]),
-                ("ledger_retention", &["SELECT"]),
-                ("ledger_staged", &["INSERT"]),
-                ("legal_holds", &["SELECT"]),
-                ("vault_deks", &["DELETE", "SELECT"]),
-                ("vault_subjects", &["SELECT", "UPDATE"]),
-            ],
-            Self::VouchForRows => &[
-                ("api_keys", &["SELECT", "UPDATE"]),
-                ("cell_ledger_staged", &["INSERT"]),
-                ("feed_changes", &["INSERT"]),
-                ("internal_credentials", &["SELECT", "UPDATE"]),
-                ("ledger_retention", &["SELECT", "UPDATE"]),
-                ("legal_holds", &["SELECT"]),
-                ("memberships", &["SELECT", "UPDATE"]),
-                ("refresh_tokens", &["SELECT", "UPDATE"]),
-                ("sessions", &["SELECT", "UPDATE"]),
-                ("sign_in_challenges", &["SELECT", "UPDATE"]),
-                ("users", &["SELECT", "UPDATE"]),
-            ],
-            Self::RaiseAlerts => &[
-                ("alerts", &["INSERT", "SELECT", "UPDATE"]),
-                ("cell_ledger_staged", &["INSERT"]),
-                ("ledger_staged", &["INSERT"]),
-                ("workspaces", &["SELECT"]),
-            ],
-            Self::OpenServerSecrets => &[("server_secrets", &["SELECT"])],
-            Self::RotateServerSecrets => {
-                &[("cell_ledger_staged", &["INSERT"]), ("server_secrets", &["INSERT", "SELECT", "UPDATE"])]
-            }
-        }
     }
 }

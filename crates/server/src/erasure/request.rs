@@ -9,11 +9,11 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::model::{Begun, Erasure, FieldCounts, FoundSubject, State, VOUCHED};
-use super::{EraseError, EraseSubjects, Eraser, OPERATOR, sql};
+use super::{EraseError, EraseSubjects, Eraser, sql};
 use crate::db::{DbError, OperationalPath, Recorded, WorkspaceTx};
 use crate::jobs::{EnqueueError, Queue};
-use crate::ledger::{self, Action, Entry};
-use crate::retention::{self, Held, HeldError};
+use crate::ledger::{self, Action, Entry, OPERATOR};
+use crate::retention::{self, Held};
 use crate::vault::{Owner, VaultError};
 
 impl Eraser {
@@ -95,12 +95,10 @@ impl Eraser {
     }
 
     /// Nothing of what a hold keeps is made unreadable, in either log: an erasure reaches both.
-    async fn refuse_while_held(&self, workspace: WorkspaceId) -> Result<(), EraseError> {
-        match retention::held(&self.db, &self.vault, workspace).await {
-            Ok(Held::No) => Ok(()),
-            Ok(held) => Err(EraseError::Held(held)),
-            Err(HeldError::Db(error)) => Err(error.into()),
-            Err(HeldError::Vault(error)) => Err(error.into()),
+    pub(super) async fn refuse_while_held(&self, workspace: WorkspaceId) -> Result<(), EraseError> {
+        match retention::held((&self.db, &self.vault), (&self.ledger, &self.notary), workspace).await? {
+            Held::No => Ok(()),
+            held => Err(EraseError::Held(held)),
         }
     }
 

@@ -10,12 +10,12 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::model::{Begun, VOUCHED};
-use super::{EraseError, Eraser, OPERATOR, sql};
+use super::{EraseError, Eraser, sql};
 use crate::authz::{Permission, PermissionSet};
 use crate::context::RequestContext;
 use crate::db::{Authority as _, OperationalPath, Unrecorded};
 use crate::jobs::{Claimed, Done, Failure, InCell, InWorkspace, Job, Policy};
-use crate::ledger::{self, Action, Entry};
+use crate::ledger::{self, Action, Entry, OPERATOR};
 use crate::vault::{Alert, Clearing, Owner};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -48,6 +48,8 @@ impl Eraser {
     /// # Errors
     /// See [`EraseError`]: whoever calls again goes on.
     pub(super) async fn carry_out(&self, workspace: WorkspaceId, begun: Begun) -> Result<u64, EraseError> {
+        // It may be held since it was asked for.
+        self.refuse_while_held(workspace).await?;
         let (owner, subject) = (Owner::Workspace(workspace), begun.subject);
         // What was staged before now is the subject's: it gets its number while the name still stands for it.
         self.settle(workspace).await?;
@@ -155,10 +157,10 @@ impl From<EraseError> for Failure {
                 tracing::warn!(event = "erasure.waits", cause = %error);
                 Self::waiting("ledger_not_settled")
             }
-            EraseError::NoSuchSubject
-            | EraseError::NothingFound
-            | EraseError::NoSuchWorkspace
-            | EraseError::Held(_) => Self::for_good("nothing_to_erase"),
+            EraseError::Held(_) => Self::waiting("held"),
+            EraseError::NoSuchSubject | EraseError::NothingFound | EraseError::NoSuchWorkspace => {
+                Self::for_good("nothing_to_erase")
+            }
         }
     }
 }

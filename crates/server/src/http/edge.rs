@@ -9,6 +9,7 @@ use super::problem::{Code, Problem};
 use crate::authn::cookie::CookieStyle;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
+use crate::networks::Networks;
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -42,6 +43,8 @@ pub struct Edge {
     pub hosts: Hosts,
     /// What cookies look like; secure behind https.
     pub cookies: CookieStyle,
+    /// Whose word is taken for where a request comes from.
+    pub proxies: Networks,
     /// Whether browsers come here with a session's cookie, which pages of others must not make use of.
     pub for_browsers: bool,
 }
@@ -73,14 +76,14 @@ impl Edge {
         }
         for (name, value) in [
             (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-            // Not `no-referrer`: under that, a form's own POST would carry `Origin: null`.
-            (header::REFERRER_POLICY, "same-origin"),
             (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
             (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
             (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
+        // Not `no-referrer`: under that, a form's own POST would carry `Origin: null`. A page without a form may say so.
+        headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
         if self.cookies.secure {
             let hsts = HeaderValue::from_static("max-age=63072000; includeSubDomains; preload");
             headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);

@@ -23,6 +23,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tower_service::Service;
 
+use super::client_address;
 use super::edge::Edge;
 use super::problem::{Code, Problem, of_status};
 use super::route::Reached;
@@ -159,14 +160,12 @@ fn identify(request: &Request, edge: &Edge) -> (RequestContext, u64) {
     let external_id =
         header(&X_REQUEST_ID).filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()));
     let (id, trace, span) = edge.entropy.request_ids(received_at);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let context = RequestContext {
         id: Id::from_uuid(id),
         trace_id: header(&TRACEPARENT).and_then(trace_of).unwrap_or(TraceId::new(trace)),
         external_id: external_id.map(Into::into),
-        client_ip: request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| peer.ip().to_canonical()),
+        client_ip: client_address::of(peer, request.headers(), &edge.proxies),
         received_at,
     };
     (context, u64::from_be_bytes(span))

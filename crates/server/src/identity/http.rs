@@ -6,16 +6,12 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::model::{CHALLENGE_TTL, EmailAddress, SignInRefusal};
-use super::ops::{self, Asked, Asking, Proof, SigningIn};
-use crate::authn::AccessTokens;
+use super::ops::{self, Door, Proof, SigningIn};
+use super::refusals::Refused;
 use crate::authn::cookie::Cookie;
-use crate::authz::Notary;
-use crate::config::PublicUrl;
 use crate::context::RequestContext;
-use crate::db::Db;
 use crate::http::{Code, Edge, Json, Problem};
-use crate::jobs::Queue;
-use crate::sessions;
+use crate::sessions::{self, Seen};
 
 /// `{"email": …}`
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -44,49 +40,30 @@ pub struct VerifyRequest {
 /// Sends a link and a code to the address, whether anybody has it or not.
 ///
 /// # Errors
-/// `invalid_body`, `unavailable`.
+/// `invalid_body`, `rate_limited`, `unavailable`.
 pub async fn request(
     context: RequestContext,
-    State(db): State<Db>,
-    State(notary): State<Notary>,
+    State(door): State<Door>,
     State(edge): State<Edge>,
-    State(queue): State<Queue>,
-    State(public_url): State<PublicUrl>,
     Json(body): Json<SignInRequest>,
 ) -> Result<Response, Problem> {
-    let asked = ask(&context, &db, &notary, &edge, &queue, &public_url, &body.email).await?;
+    let asked = door.limits.ask(&context, &body.email.key());
+    let allowed = door.refusals.noting(Refused::RequestLimited, &context, asked)?;
+    let asked = ops::request(&door, &context, &body.email).await?;
     let cookie = edge.cookies.set(Cookie::Challenge, &asked.challenge, CHALLENGE_TTL);
     let body = Json(Challenge { challenge: asked.challenge });
-    Ok((StatusCode::ACCEPTED, AppendHeaders([(header::SET_COOKIE, cookie)]), body).into_response())
-}
-
-/// Makes the challenge and enqueues the mail; for the API and the console.
-///
-/// # Errors
-/// `unavailable`.
-pub async fn ask(
-    context: &RequestContext,
-    db: &Db,
-    notary: &Notary,
-    edge: &Edge,
-    queue: &Queue,
-    public_url: &PublicUrl,
-    email: &EmailAddress,
-) -> Result<Asked, Problem> {
-    let with = Asking { db, notary, queue, entropy: &edge.entropy, public_url, context };
-    Ok(ops::request(with, email).await?)
+    let cookie = AppendHeaders([(header::SET_COOKIE, cookie)]);
+    Ok((StatusCode::ACCEPTED, allowed.headers(), cookie, body).into_response())
 }
 
 /// Signs in by link or code; answers the tokens and sets the cookies.
 ///
 /// # Errors
-/// `sign_in_failed`, `other_browser`, `invalid_body`.
+/// `sign_in_failed`, `other_browser`, `invalid_body`, `rate_limited`.
 pub async fn verify(
     context: RequestContext,
     headers: HeaderMap,
-    State(db): State<Db>,
-    State(notary): State<Notary>,
-    State(tokens): State<AccessTokens>,
+    State(door): State<Door>,
     State(edge): State<Edge>,
     Json(body): Json<VerifyRequest>,
 ) -> Result<Response, Problem> {
@@ -98,10 +75,12 @@ pub async fn verify(
         VerifyRequest { token: None, challenge: Some(challenge), code: Some(code) } => Proof::Code { challenge, code },
         _ => return Err(Problem::field("", "invalid", "Send either token, or challenge and code.")),
     };
-    let with = SigningIn { db: &db, notary: &notary, tokens: &tokens, entropy: &edge.entropy, context: &context };
-    let pair = ops::redeem(with, proof).await?;
+    let allowed = door.refusals.noting(Refused::ProofLimited, &context, door.limits.redeem(&context))?;
+    let seen = &Seen::of(&headers, context.client_ip);
+    let with = SigningIn { door: &door, seen, context: &context };
+    let pair = ops::redeem(with, proof).await.map_err(|refusal| allowed.on(refusal))?;
     let gone = AppendHeaders([(header::SET_COOKIE, edge.cookies.clear(Cookie::Challenge))]);
-    Ok((gone, sessions::http::set_cookies(edge.cookies, &pair), Json(pair)).into_response())
+    Ok((allowed.headers(), gone, sessions::http::set_cookies(edge.cookies, &pair), Json(pair)).into_response())
 }
 
 impl From<SignInRefusal> for Problem {
@@ -109,6 +88,7 @@ impl From<SignInRefusal> for Problem {
         match refusal {
             SignInRefusal::Failed => Self::new(Code::SignInFailed),
             SignInRefusal::OtherBrowser => Self::new(Code::OtherBrowser),
+            SignInRefusal::Limited(limited) => limited.into(),
             SignInRefusal::Db(error) => error.into(),
             SignInRefusal::Sign(error) => Self::internal("sign access token", &error),
         }

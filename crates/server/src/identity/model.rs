@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::authn::TokenDigest;
 use crate::db::DbError;
 use crate::entropy::Entropy;
+use crate::limits::Limited;
 use crate::vault::Meaning;
 
 /// How long a link and a code are good for.
@@ -35,6 +36,11 @@ impl EmailAddress {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The address that is stored, where somebody has it.
+    pub(super) fn stored_as(self, stored: &str) -> Self {
+        stored.parse().ok().filter(|stored: &Self| stored.key() == self.key()).unwrap_or(self)
     }
 
     /// As it is compared: lower case.
@@ -139,8 +145,11 @@ pub(super) fn as_made(typed: &str) -> String {
 
 /// What is stored of a code, under a key: forty bits are soon tried through by whoever reads the database, and has asked
 /// for the code themselves.
-pub(super) fn code_meaning(challenge: &Opaque, code: &str) -> Meaning {
-    Meaning::new().text(&challenge.text).text(&as_made(code))
+///
+/// It is bound to the challenge whose mail it stands in and to the address that this mail went to: in no other row is it of use,
+/// whoever writes it there.
+pub(super) fn code_meaning(mailed: Uuid, email_key: &str, code: &str) -> Meaning {
+    Meaning::new().uuid(mailed).text(email_key).text(&as_made(code))
 }
 
 /// Why nobody is signed in.
@@ -152,6 +161,9 @@ pub enum SignInRefusal {
     /// The link is good and this browser did not ask for it. Nothing was consumed.
     #[error("the link was asked for in another browser")]
     OtherBrowser,
+    /// Somebody of this network has tried too often. Nothing was looked at.
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),

@@ -2,11 +2,15 @@
 
 use bailiwick_proof::id::{Id, UserId};
 use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::budget::{self, MailBudget};
 use super::model::{
     CHALLENGE_BYTES, CHALLENGE_TTL, CODE_TRIES, EmailAddress, Opaque, SignInRefusal, TOKEN_BYTES, code_meaning,
     new_code,
 };
+use super::refusals::{Refusals, Refused};
 use super::sql;
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::authz::Notary;
@@ -17,8 +21,9 @@ use crate::db::{Db, DbError, OperationalPath, SystemTx};
 use crate::entropy::Entropy;
 use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
+use crate::limits::Limits;
 use crate::mail;
-use crate::sessions::{self, TokenPair};
+use crate::sessions::{self, Opening, Seen, SignInMethod, TokenPair};
 
 /// Who acts before anybody is known.
 const NOBODY: &str = "anonymous";
@@ -29,20 +34,27 @@ pub struct Asked {
     pub challenge: String,
 }
 
-/// Everything that asking needs.
-pub struct Asking<'a> {
+/// Everything by which people are let in.
+#[derive(Clone)]
+pub struct Door {
     /// The database.
-    pub db: &'a Db,
+    pub db: Db,
     /// Vouches for what is written.
-    pub notary: &'a Notary,
+    pub notary: Notary,
     /// Takes the mail.
-    pub queue: &'a Queue,
+    pub queue: Queue,
+    /// Signs access tokens.
+    pub tokens: AccessTokens,
     /// Makes ids and tokens.
-    pub entropy: &'a Entropy,
-    /// What the mail's link begins with.
-    pub public_url: &'a PublicUrl,
-    /// The request at hand.
-    pub context: &'a RequestContext,
+    pub entropy: Entropy,
+    /// What a mail's link begins with.
+    pub public_url: PublicUrl,
+    /// How many mails an address gets.
+    pub mails: MailBudget,
+    /// How often anybody may try.
+    pub limits: Limits,
+    /// Counts what came to nothing.
+    pub refusals: Refusals,
 }
 
 /// What is shown to sign in.
@@ -65,24 +77,21 @@ pub enum Proof<'a> {
 
 /// Everything that a redemption needs.
 pub struct SigningIn<'a> {
-    /// The database.
-    pub db: &'a Db,
-    /// Vouches for what is written.
-    pub notary: &'a Notary,
-    /// Signs the access token.
-    pub tokens: &'a AccessTokens,
-    /// Makes ids and tokens.
-    pub entropy: &'a Entropy,
+    /// Where they come to.
+    pub door: &'a Door,
+    /// On what the person signs in, and from where.
+    pub seen: &'a Seen,
     /// The request at hand.
     pub context: &'a RequestContext,
 }
 
-/// Makes a challenge for an address, whoever it belongs to, if to anybody, and enqueues its mail: both or neither.
+/// Makes a challenge for an address, whoever it belongs to, if to anybody, and enqueues its mail: both or neither. Where the address
+/// has got enough of them the mail is held back, outside of the request too, so that nobody can tell.
 ///
 /// # Errors
 /// See [`EnqueueError`].
-pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, EnqueueError> {
-    let Asking { db, notary, queue, entropy, public_url, context } = with;
+pub async fn request(door: &Door, context: &RequestContext, email: &EmailAddress) -> Result<Asked, EnqueueError> {
+    let Door { db, notary, queue, entropy, public_url, mails, .. } = door;
     let now = context.received_at;
     let row = entropy.uuid_v7(now);
     let challenge = Opaque::new::<CHALLENGE_BYTES>(row, entropy);
@@ -91,15 +100,19 @@ pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, En
     let digests = sql::Digests {
         challenge: challenge.digest(),
         token: token.digest(),
-        code: notary.sign_code(&code_meaning(&challenge, &code)),
+        code: notary.sign_code(&code_meaning(row, &email.key(), &code)),
     };
     let mut tx = db.system_tx(OperationalPath::RequestSignIn).await?;
-    let challenge_row = sql::ChallengeRow::new(row, email, digests, now + CHALLENGE_TTL);
+    let email = sql::stored_address(&mut tx, notary, email.clone()).await?;
+    let merged_into = mails.take(&mut tx, &email.key(), row, now).await?;
+    let challenge_row = sql::ChallengeRow::new(row, &email, digests, merged_into, now + CHALLENGE_TTL);
     let stamp = sql::insert_challenge(&mut tx, notary, &challenge_row, now).await?;
     let link = public_url.join(&format!("/auth/link?token={}", token.text));
     let message = mail::sign_in(email.as_str(), &link, &code, now + CHALLENGE_TTL);
+    let message = message.held_back_if(merged_into.is_some());
     mail::send(queue, &mut tx, &message, now).await?;
     let entry = Entry::about(Action::SignInRequested, row).changing([stamp]);
+    let entry = entry.with(json!({"mailed": merged_into.is_none()}));
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
     tx.commit(recorded).await?;
     Ok(Asked { challenge: challenge.text })
@@ -110,32 +123,54 @@ pub async fn request(with: Asking<'_>, email: &EmailAddress) -> Result<Asked, En
 /// # Errors
 /// See [`SignInRefusal`].
 pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, SignInRefusal> {
-    let SigningIn { db, notary, tokens, entropy, context } = with;
+    let (refusals, context) = (&with.door.refusals, with.context);
+    let outcome = try_to_redeem(with, proof).await;
+    match &outcome {
+        Err(SignInRefusal::Failed) => refusals.note(Refused::Proof, context),
+        Err(SignInRefusal::OtherBrowser) => refusals.note(Refused::OtherBrowser, context),
+        _ => {}
+    }
+    outcome
+}
+
+async fn try_to_redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, SignInRefusal> {
+    let SigningIn { door, seen, context } = with;
+    let Door { db, notary, tokens, entropy, .. } = door;
     let now = context.received_at;
     let row = proof.row().ok_or(SignInRefusal::Failed)?;
     let mut tx = db.system_tx(OperationalPath::RedeemSignIn).await?;
     let found = sql::lock_challenge(&mut tx, notary, row).await?;
-    let Some(mut challenge) = found.filter(|found| found.redeemed_at.is_none() && found.expires_at > now) else {
+    let Some(mut locked) = found.filter(|found| found.challenge.is_open(now)) else {
         return Err(SignInRefusal::Failed);
     };
-    if let Err(refusal) = proof.check(&challenge, notary).await? {
-        if matches!(refusal, Mismatch::WrongCode) {
-            challenge.code_tries += 1;
-            let stamp = sql::keep_challenge(&mut tx, notary, &challenge).await?;
-            let entry =
-                Entry::about(Action::SignInFailed, row).with(json!({"try": challenge.code_tries})).changing([stamp]);
-            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
-            tx.commit(recorded).await?;
+    let checked = proof.check(&mut tx, notary, &locked, now).await?;
+    let challenge = &mut locked.challenge;
+    let mailed = match checked {
+        Ok(mailed) => mailed,
+        Err(refusal) => {
+            if matches!(refusal, Mismatch::WrongCode) {
+                challenge.code_tries += 1;
+                let stamp = sql::keep_challenge(&mut tx, notary, challenge).await?;
+                let entry = Entry::about(Action::SignInFailed, row).with(json!({"try": challenge.code_tries}));
+                let entry = entry.changing([stamp]);
+                let recorded = ledger::stage_in_cell(&mut tx, entropy, context, NOBODY, &entry).await?;
+                tx.commit(recorded).await?;
+            }
+            return Err(refusal.into());
         }
-        return Err(refusal.into());
-    }
+    };
     challenge.redeemed_at = Some(now);
-    let redeemed = sql::keep_challenge(&mut tx, notary, &challenge).await?;
-    let (user, made) = find_or_make_user(&mut tx, notary, entropy, &challenge, context).await?;
-    let opened = sessions::open(&mut tx, notary, entropy, user, now).await?;
+    let mut redeemed = vec![sql::keep_challenge(&mut tx, notary, challenge).await?];
+    if let Some(mailed) = mailed {
+        redeemed.push(budget::use_up(&mut tx, notary, mailed, now).await?.ok_or(SignInRefusal::Failed)?);
+    }
+    sql::refill_budget(&mut tx, &challenge.email_key, now).await?;
+    let (user, made) = find_or_make_user(&mut tx, notary, entropy, challenge, context).await?;
+    let opening = Opening { user, by: proof.method(), seen, now };
+    let opened = sessions::open(&mut tx, notary, entropy, &opening).await?;
     let entry = Entry::about(Action::SignedIn, opened.session)
         .with(json!({"by": proof.word(), "first": made.is_some()}))
-        .changing([redeemed].into_iter().chain(made).chain(opened.stamps));
+        .changing(redeemed.into_iter().chain(made).chain(opened.stamps));
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
     let access_token = tokens.issue(user, opened.session, now).map_err(SignInRefusal::Sign)?;
@@ -158,10 +193,17 @@ impl From<Mismatch> for SignInRefusal {
 }
 
 impl Proof<'_> {
-    fn row(&self) -> Option<uuid::Uuid> {
+    fn row(&self) -> Option<Uuid> {
         match self {
             Self::Link { token, .. } => Opaque::parse::<TOKEN_BYTES>(token).map(|token| token.row),
             Self::Code { challenge, .. } => Opaque::parse::<CHALLENGE_BYTES>(challenge).map(|challenge| challenge.row),
+        }
+    }
+
+    const fn method(&self) -> SignInMethod {
+        match self {
+            Self::Link { .. } => SignInMethod::MailLink,
+            Self::Code { .. } => SignInMethod::MailCode,
         }
     }
 
@@ -172,8 +214,15 @@ impl Proof<'_> {
         }
     }
 
-    /// Inside, why it does not sign in.
-    async fn check(&self, stored: &sql::ChallengeRow, notary: &Notary) -> Result<Result<(), Mismatch>, DbError> {
+    /// Inside, why it does not sign in, or else the challenge whose mail the code stands in, where that is another.
+    async fn check(
+        &self,
+        tx: &mut SystemTx,
+        notary: &Notary,
+        locked: &sql::Locked,
+        now: OffsetDateTime,
+    ) -> Result<Result<Option<Uuid>, Mismatch>, DbError> {
+        let stored = &locked.challenge;
         let holds = |text: &str| {
             Opaque::parse::<CHALLENGE_BYTES>(text).filter(|held| held.digest().matches(&stored.challenge_digest))
         };
@@ -183,14 +232,19 @@ impl Proof<'_> {
                 if !token.is_some_and(|token| token.digest().matches(&stored.token_digest)) {
                     return Ok(Err(Mismatch::Unknown));
                 }
-                challenge.and_then(holds).map(|_| ()).ok_or(Mismatch::OtherBrowser)
+                challenge.and_then(holds).map(|_| None).ok_or(Mismatch::OtherBrowser)
             }
             Self::Code { challenge, code } => {
-                let Some(challenge) = holds(challenge).filter(|_| stored.code_tries < CODE_TRIES) else {
+                if holds(challenge).is_none() || stored.code_tries >= CODE_TRIES {
                     return Ok(Err(Mismatch::Unknown));
-                };
-                let is_it = notary.knows_code(&code_meaning(&challenge, code), &stored.code_digest).await?;
-                if is_it { Ok(()) } else { Err(Mismatch::WrongCode) }
+                }
+                for mailed in budget::mails_of(tx, notary, locked, now).await? {
+                    let meaning = code_meaning(mailed.id, &mailed.email_key, code);
+                    if notary.knows_code(&meaning, &mailed.code_digest).await? {
+                        return Ok(Ok((mailed.id != stored.id).then_some(mailed.id)));
+                    }
+                }
+                Err(Mismatch::WrongCode)
             }
         })
     }

@@ -7,22 +7,23 @@ use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::model::{CHALLENGE_BYTES, CHALLENGE_TTL, EmailAddress, Opaque, SignInRefusal, TOKEN_BYTES};
-use super::ops::{self, Proof, SigningIn};
+use super::ops::{self, Door, Proof, SigningIn};
+use super::refusals::Refused;
 use crate::authn::AccessTokens;
 use crate::authn::cookie::Cookie;
-use crate::config::PublicUrl;
 use crate::console::{Field, Flash, Visit};
-use crate::db::Db;
 use crate::http::{Changes, Edge, Form, Problem, Query};
-use crate::jobs::Queue;
+use crate::limits::Limited;
 use crate::mail::Mailer;
-use crate::sessions;
+use crate::sessions::{self, Seen};
 
 /// `/sign-in`.
 #[derive(Template)]
 #[template(path = "identity/sign_in.html")]
 struct SignInPage {
     email: Field,
+    /// It was asked for too often, and what was asked for before is still good.
+    limited: bool,
     flash: Option<Flash>,
 }
 
@@ -42,10 +43,16 @@ struct LinkPage {
     link: SignInLink,
 }
 
+/// Whatever is wrong with it.
+const NO_SUCH_CODE: &str = "That code does not sign in. It has eight letters and digits, is good for 15 minutes and for five tries, and \
+     belongs to the last mail that this browser asked for; to the newest that you have, if none came after you asked.";
+
 /// What can be told of a link without using it up.
 enum SignInLink {
     /// This browser asked for it.
     Ready { token: String },
+    /// The same, and there were too many tries just now: it is as good again in so long.
+    Later { token: String, wait: String },
     /// Another one did, or this one asked for another since.
     OtherBrowser,
     /// It no longer signs in, if it ever did.
@@ -95,26 +102,26 @@ pub async fn root() -> Redirect {
 /// # Errors
 /// `internal`.
 pub async fn sign_in(visit: Visit) -> Result<Response, Problem> {
-    visit.page(&SignInPage { email: Field::default(), flash: visit.flash() })
+    visit.page(&SignInPage { email: Field::default(), limited: false, flash: visit.flash() })
 }
 
 /// `POST /sign-in`: sends the mail, whoever the address belongs to.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn ask(
-    visit: Visit,
-    State(db): State<Db>,
-    State(edge): State<Edge>,
-    State(queue): State<Queue>,
-    State(public_url): State<PublicUrl>,
-    Form(form): Form<AskForm>,
-) -> Result<Response, Problem> {
+pub async fn ask(visit: Visit, State(door): State<Door>, Form(form): Form<AskForm>) -> Result<Response, Problem> {
     let Ok(email) = form.email.parse::<EmailAddress>() else {
         let fault = "That is not an e-mail address. It has a name, an @ and a host, as in ada@example.com.";
-        return visit.form_again(&SignInPage { email: Field::typed(form.email).with_fault(fault), flash: None });
+        let email = Field::typed(form.email).with_fault(fault);
+        return visit.form_again(&SignInPage { email, limited: false, flash: None });
     };
-    let asked = super::http::ask(visit.context(), &db, visit.notary(), &edge, &queue, &public_url, &email).await?;
+    let asked = door.limits.ask(visit.context(), &email.key());
+    if let Err(limited) = door.refusals.noting(Refused::RequestLimited, visit.context(), asked) {
+        let fault = format!("This address was asked for too often from here. Try again in {}.", limited.in_words());
+        let email = Field::typed(form.email).with_fault(fault);
+        return too_often(&visit, limited, &SignInPage { email, limited: true, flash: None });
+    }
+    let asked = ops::request(&door, visit.context(), &email).await?;
     let cookie = visit.cookies().set(Cookie::Challenge, &asked.challenge, CHALLENGE_TTL);
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to("/sign-in/sent")).into_response())
 }
@@ -133,27 +140,27 @@ pub async fn sent(visit: Visit, State(mailer): State<Mailer>) -> Result<Response
 /// `unavailable`.
 pub async fn enter_code(
     visit: Visit,
-    State(db): State<Db>,
-    State(tokens): State<AccessTokens>,
-    State(edge): State<Edge>,
+    State(door): State<Door>,
     State(mailer): State<Mailer>,
     Form(form): Form<CodeForm>,
 ) -> Result<Response, Problem> {
-    let fault = match visit.cookie(Cookie::Challenge) {
-        None => "This browser waits for no code. Ask for a mail in it first.",
-        Some(challenge) => {
-            match redeem(&visit, &db, &tokens, &edge, Proof::Code { challenge: &challenge, code: &form.code }).await {
-                Ok(signed_in) => return Ok(signed_in),
-                Err(SignInRefusal::Failed | SignInRefusal::OtherBrowser) => {
-                    "That code does not sign in. It has eight letters and digits, is good for 15 minutes and for five \
-                     tries, and belongs to the last mail that this browser asked for."
-                }
-                Err(refusal) => return Err(refusal.into()),
-            }
-        }
+    let again =
+        |fault: String| SentPage { code: Field::default().with_fault(fault), mailbox: mailer.mailbox().is_some() };
+    let Some(challenge) = visit.cookie(Cookie::Challenge) else {
+        return visit.form_again(&again("This browser waits for no code. Ask for a mail in it first.".to_owned()));
     };
-    let code = Field::default().with_fault(fault);
-    visit.form_again(&SentPage { code, mailbox: mailer.mailbox().is_some() })
+    match redeem(&visit, &door, Proof::Code { challenge: &challenge, code: &form.code }).await {
+        Ok(signed_in) => Ok(signed_in),
+        Err(SignInRefusal::Failed | SignInRefusal::OtherBrowser) => visit.form_again(&again(NO_SUCH_CODE.to_owned())),
+        Err(SignInRefusal::Limited(limited)) => {
+            let fault = format!(
+                "Too many codes and links were tried from here, so this one was not. It stays good: type it again in {}.",
+                limited.in_words()
+            );
+            too_often(&visit, limited, &again(fault))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// `GET /auth/link?token=…`: a button. Looking at it, by HEAD or a mail scanner too, uses nothing up.
@@ -171,34 +178,40 @@ pub async fn link(visit: Visit, Query(LinkToken { token }): Query<LinkToken>) ->
 /// `unavailable`.
 pub async fn follow_link(
     visit: Visit,
-    State(db): State<Db>,
-    State(tokens): State<AccessTokens>,
-    State(edge): State<Edge>,
+    State(door): State<Door>,
     Form(LinkToken { token }): Form<LinkToken>,
 ) -> Result<Response, Problem> {
     let challenge = visit.cookie(Cookie::Challenge);
     let proof = Proof::Link { token: &token, challenge: challenge.as_deref() };
-    let link = match redeem(&visit, &db, &tokens, &edge, proof).await {
+    let link = match redeem(&visit, &door, proof).await {
         Ok(signed_in) => return Ok(signed_in),
         Err(SignInRefusal::Failed) => SignInLink::Spent,
         Err(SignInRefusal::OtherBrowser) => SignInLink::OtherBrowser,
+        Err(SignInRefusal::Limited(limited)) => {
+            let link = SignInLink::Later { token, wait: limited.in_words() };
+            return too_often(&visit, limited, &LinkPage { link });
+        }
         Err(refusal) => return Err(refusal.into()),
     };
     visit.page_with(StatusCode::UNAUTHORIZED, &LinkPage { link })
 }
 
-async fn redeem(
-    visit: &Visit,
-    db: &Db,
-    tokens: &AccessTokens,
-    edge: &Edge,
-    proof: Proof<'_>,
-) -> Result<Response, SignInRefusal> {
-    let with = SigningIn { db, notary: visit.notary(), tokens, entropy: &edge.entropy, context: visit.context() };
-    let pair = ops::redeem(with, proof).await?;
+/// The page again, which says when to try once more.
+fn too_often(visit: &Visit, limited: Limited, page: &impl Template) -> Result<Response, Problem> {
+    let page = visit.page_with(StatusCode::TOO_MANY_REQUESTS, page)?;
+    Ok((AppendHeaders(limited.headers()), page).into_response())
+}
+
+async fn redeem(visit: &Visit, door: &Door, proof: Proof<'_>) -> Result<Response, SignInRefusal> {
+    let context = visit.context();
+    door.refusals.noting(Refused::ProofLimited, context, door.limits.redeem(context))?;
+    let seen = &Seen::of(visit.headers(), context.client_ip);
+    let pair = ops::redeem(SigningIn { door, seen, context }, proof).await?;
     let gone = AppendHeaders([(header::SET_COOKIE, visit.cookies().clear(Cookie::Challenge))]);
     let session = sessions::http::set_cookies(visit.cookies(), &pair);
-    Ok((gone, session, visit.done("/workspaces", Flash::SignedIn)).into_response())
+    // Whoever was on the way to an invitation goes on with it.
+    let next = if visit.cookie(Cookie::Invitation).is_some() { "/auth/invitation" } else { "/workspaces" };
+    Ok((gone, session, visit.done(next, Flash::SignedIn)).into_response())
 }
 
 /// `POST /sign-out`.

@@ -20,7 +20,7 @@ pub(super) struct Digests {
 
 /// A challenge, locked until the transaction ends, so that one redemption of many wins.
 pub(super) struct ChallengeRow {
-    id: Uuid,
+    pub(super) id: Uuid,
     email: String,
     pub(super) email_key: String,
     pub(super) challenge_digest: Vec<u8>,
@@ -29,12 +29,26 @@ pub(super) struct ChallengeRow {
     pub(super) expires_at: OffsetDateTime,
     pub(super) code_tries: i16,
     pub(super) redeemed_at: Option<OffsetDateTime>,
+    /// The challenge whose mail stands for this one's, where none went out.
+    pub(super) merged_into: Option<Uuid>,
     mac: Vec<u8>,
+}
+
+/// A challenge that somebody vouches for, and the one whose mail to its address is the newest.
+pub(super) struct Locked {
+    pub(super) challenge: ChallengeRow,
+    pub(super) newest: Option<Uuid>,
 }
 
 impl ChallengeRow {
     /// One that nobody has tried yet.
-    pub(super) fn new(id: Uuid, email: &EmailAddress, digests: Digests, expires_at: OffsetDateTime) -> Self {
+    pub(super) fn new(
+        id: Uuid,
+        email: &EmailAddress,
+        digests: Digests,
+        merged_into: Option<Uuid>,
+        expires_at: OffsetDateTime,
+    ) -> Self {
         Self {
             id,
             email: email.as_str().to_owned(),
@@ -45,8 +59,14 @@ impl ChallengeRow {
             expires_at,
             code_tries: 0,
             redeemed_at: None,
+            merged_into,
             mac: Vec::new(),
         }
+    }
+
+    /// Whether it still signs in.
+    pub(super) fn is_open(&self, now: OffsetDateTime) -> bool {
+        self.redeemed_at.is_none() && self.expires_at > now
     }
 
     fn vouched(&self) -> rows::ChallengeRow<'_> {
@@ -60,6 +80,7 @@ impl ChallengeRow {
             expires_at: self.expires_at,
             code_tries: self.code_tries,
             redeemed_at: self.redeemed_at,
+            merged_into: self.merged_into,
         }
     }
 }
@@ -73,8 +94,8 @@ pub(super) async fn insert_challenge(
     let vouching = notary.vouch(&row.vouched());
     sqlx::query!(
         "INSERT INTO sign_in_challenges
-             (id, email, email_key, challenge_digest, token_digest, code_digest, created_at, expires_at, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             (id, email, email_key, challenge_digest, token_digest, code_digest, created_at, expires_at, merged_into, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         row.id,
         row.email,
         row.email_key,
@@ -83,6 +104,7 @@ pub(super) async fn insert_challenge(
         row.code_digest,
         now,
         row.expires_at,
+        row.merged_into,
         &vouching.mac
     )
     .execute(tx.connection()?)
@@ -91,21 +113,56 @@ pub(super) async fn insert_challenge(
 }
 
 /// A challenge that somebody vouches for.
-pub(super) async fn lock_challenge(
-    tx: &mut SystemTx,
-    notary: &Notary,
-    id: Uuid,
-) -> Result<Option<ChallengeRow>, DbError> {
-    let row = sqlx::query_as!(
-        ChallengeRow,
-        "SELECT id, email, email_key, challenge_digest, token_digest, code_digest, expires_at, code_tries, redeemed_at, mac
-         FROM sign_in_challenges WHERE id = $1 FOR UPDATE",
+pub(super) async fn lock_challenge(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> Result<Option<Locked>, DbError> {
+    let row = sqlx::query!(
+        r#"SELECT c.id, c.email, c.email_key, c.challenge_digest, c.token_digest, c.code_digest, c.expires_at, c.code_tries,
+               c.redeemed_at, c.merged_into, c.mac, b.newest AS "newest?"
+           FROM sign_in_challenges c LEFT JOIN sign_in_mail_budgets b ON b.email_key = c.email_key
+           WHERE c.id = $1 FOR UPDATE OF c"#,
         id
     )
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(notary.vouches(&row.vouched(), &row.mac).await?.then_some(row))
+    let challenge = ChallengeRow {
+        id: row.id,
+        email: row.email,
+        email_key: row.email_key,
+        challenge_digest: row.challenge_digest,
+        token_digest: row.token_digest,
+        code_digest: row.code_digest,
+        expires_at: row.expires_at,
+        code_tries: row.code_tries,
+        redeemed_at: row.redeemed_at,
+        merged_into: row.merged_into,
+        mac: row.mac,
+    };
+    let vouched = notary.vouches(&challenge.vouched(), &challenge.mac).await?;
+    Ok(vouched.then_some(Locked { challenge, newest: row.newest }))
+}
+
+/// Those of these challenges that somebody vouches for, without a lock.
+pub(super) async fn look_at_challenges(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    ids: &[Uuid],
+) -> Result<Vec<ChallengeRow>, DbError> {
+    let rows = sqlx::query_as!(
+        ChallengeRow,
+        "SELECT id, email, email_key, challenge_digest, token_digest, code_digest, expires_at, code_tries, redeemed_at,
+             merged_into, mac
+         FROM sign_in_challenges WHERE id = ANY($1)",
+        ids
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let mut vouched = Vec::with_capacity(rows.len());
+    for row in rows {
+        if notary.vouches(&row.vouched(), &row.mac).await? {
+            vouched.push(row);
+        }
+    }
+    Ok(vouched)
 }
 
 /// Writes what became of a challenge: a code that was tried, a redemption.
@@ -160,4 +217,95 @@ pub(super) async fn user_by_email_key(
     let (id, version, email, suspended_at) = (row.id, row.version, &row.email, row.suspended_at);
     let vouched = notary.vouches(&rows::UserRow { id, version, email, email_key, suspended_at }, &row.mac).await?;
     Ok(vouched.then(|| (Id::from_uuid(id), suspended_at)))
+}
+
+/// The address under which its person is known, if somebody vouches for them; otherwise as it was typed. Both take the same way.
+pub(super) async fn stored_address(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    typed: EmailAddress,
+) -> Result<EmailAddress, DbError> {
+    let email_key = typed.key();
+    let found = sqlx::query!("SELECT id, version, email, suspended_at, mac FROM users WHERE email_key = $1", email_key)
+        .fetch_optional(tx.connection()?)
+        .await?;
+    let (id, version, email, suspended_at, mac) = match found {
+        Some(row) => (row.id, row.version, row.email, row.suspended_at, Some(row.mac)),
+        None => (Uuid::nil(), 1, typed.as_str().to_owned(), None, None),
+    };
+    let row = rows::UserRow { id, version, email: &email, email_key: &email_key, suspended_at };
+    let made = notary.vouch(&row).mac;
+    let vouched = notary.vouches(&row, mac.as_ref().unwrap_or(&made)).await?;
+    Ok(if vouched { typed.stored_as(&email) } else { typed })
+}
+
+/// An address's bucket of mails.
+pub(super) struct Budget {
+    /// The challenge whose mail is the newest.
+    pub(super) newest: Uuid,
+    /// When it is full; nothing if somebody else has it locked.
+    pub(super) full_at: Option<OffsetDateTime>,
+}
+
+/// Locks it, if there is one that nobody has locked. An insert that meets the row would wait for whoever is changing it, so it is
+/// looked for at the same time.
+pub(super) async fn lock_budget(tx: &mut SystemTx, email_key: &str) -> Result<Option<Budget>, DbError> {
+    let found = sqlx::query_as!(
+        Budget,
+        r#"WITH own AS (SELECT newest, full_at FROM sign_in_mail_budgets WHERE email_key = $1 FOR UPDATE SKIP LOCKED)
+           SELECT coalesce(own.newest, b.newest) AS "newest!", own.full_at AS "full_at?"
+           FROM sign_in_mail_budgets b LEFT JOIN own ON true WHERE b.email_key = $1"#,
+        email_key
+    );
+    Ok(found.fetch_optional(tx.connection()?).await?)
+}
+
+/// Whether there was none.
+pub(super) async fn insert_budget(
+    tx: &mut SystemTx,
+    email_key: &str,
+    full_at: OffsetDateTime,
+    newest: Uuid,
+) -> Result<bool, DbError> {
+    let done = sqlx::query!(
+        "INSERT INTO sign_in_mail_budgets (email_key, full_at, newest) VALUES ($1, $2, $3)
+         ON CONFLICT (email_key) DO NOTHING",
+        email_key,
+        full_at,
+        newest
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn put_budget(
+    tx: &mut SystemTx,
+    email_key: &str,
+    full_at: OffsetDateTime,
+    newest: Uuid,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE sign_in_mail_budgets SET full_at = $2, newest = $3 WHERE email_key = $1",
+        email_key,
+        full_at,
+        newest
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}
+
+/// The challenge whose mail to this address is the newest.
+pub(super) async fn newest_mail(tx: &mut SystemTx, email_key: &str) -> Result<Option<Uuid>, DbError> {
+    let newest = sqlx::query_scalar!("SELECT newest FROM sign_in_mail_budgets WHERE email_key = $1", email_key);
+    Ok(newest.fetch_optional(tx.connection()?).await?)
+}
+
+/// Somebody has read the address's mail.
+pub(super) async fn refill_budget(tx: &mut SystemTx, email_key: &str, now: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query!("UPDATE sign_in_mail_budgets SET full_at = $2 WHERE email_key = $1", email_key, now)
+        .execute(tx.connection()?)
+        .await?;
+    Ok(())
 }

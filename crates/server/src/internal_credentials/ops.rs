@@ -13,10 +13,7 @@ use crate::clock::Clock;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath};
 use crate::entropy::Entropy;
-use crate::ledger::{self, Action, Entry};
-
-/// Who acts, in the cell's log.
-const OPERATOR: &str = "operator";
+use crate::ledger::{self, Action, Entry, OPERATOR};
 
 /// Why no credential was made.
 #[derive(Debug, thiserror::Error)]

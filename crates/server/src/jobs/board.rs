@@ -22,6 +22,12 @@ struct InLane {
     running: usize,
 }
 
+impl InLane {
+    fn at_hand(&self) -> usize {
+        self.waiting.len() + self.running
+    }
+}
+
 impl Board {
     /// Takes what was claimed, in its order.
     pub(super) fn add(&mut self, lane: Lane, row: Row) {
@@ -43,8 +49,10 @@ impl Board {
 
     /// How many more of a lane may be claimed: without a limit, or as many as may run at once less those at hand.
     pub(super) fn room(&self, lane: &Lane, registry: &Registry) -> usize {
-        let at_hand = self.lanes.get(lane).map_or(0, |in_lane| in_lane.waiting.len() + in_lane.running);
-        at_once(lane, registry).saturating_sub(at_hand)
+        let at_hand = self.lanes.get(lane).map_or(0, InLane::at_hand);
+        let of_kind =
+            self.lanes.iter().filter(|(other, _)| other.kind == lane.kind).map(|(_, other)| other.at_hand()).sum();
+        at_once(lane, registry).saturating_sub(at_hand).min(per_node(lane, registry).saturating_sub(of_kind))
     }
 
     /// The next job to run: of the lane whose turn it is and that is not at its limit.
@@ -52,7 +60,8 @@ impl Board {
         for _ in 0..self.line.len() {
             let lane = self.line.pop_front()?;
             let Some(in_lane) = self.lanes.get_mut(&lane) else { continue };
-            if in_lane.running >= at_once(&lane, registry) {
+            let of_kind = self.running.values().filter(|(other, _)| other.kind == lane.kind).count();
+            if in_lane.running >= at_once(&lane, registry) || of_kind >= per_node(&lane, registry) {
                 self.line.push_back(lane);
                 continue;
             }
@@ -110,4 +119,8 @@ pub(super) fn ending(row: &Row) -> Ending {
 
 fn at_once(lane: &Lane, registry: &Registry) -> usize {
     registry.kind(lane.kind).map_or(0, |kind| kind.policy.at_once(lane.retrying))
+}
+
+fn per_node(lane: &Lane, registry: &Registry) -> usize {
+    registry.kind(lane.kind).map_or(0, |kind| kind.policy.per_node)
 }

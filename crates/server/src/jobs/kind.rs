@@ -58,6 +58,8 @@ pub struct Policy {
     pub longest_pause: Duration,
     /// How many of a lane a node runs at once; of those that are retried, a quarter.
     pub per_lane: usize,
+    /// How many of all lanes a node runs at once: what waits for somebody else's machine leaves workers to the rest.
+    pub per_node: usize,
     /// How long one try may take.
     pub time_limit: Duration,
     /// What becomes of the payload when the last try has failed.
@@ -80,6 +82,7 @@ impl Policy {
         first_pause: Duration::from_secs(1),
         longest_pause: Duration::from_secs(600),
         per_lane: usize::MAX,
+        per_node: usize::MAX,
         time_limit: Duration::from_secs(30),
         dead_payload: DeadPayload::Kept,
     };

@@ -16,10 +16,7 @@ use crate::clock::Clock;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx};
 use crate::entropy::Entropy;
-use crate::ledger::{self, Action, Entry};
-
-/// Who acts.
-const OPERATOR: &str = "operator";
+use crate::ledger::{self, Action, Entry, OPERATOR};
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -9,14 +9,34 @@ pub enum Action {
     SignedIn,
     /// A wrong code was tried.
     SignInFailed,
+    /// What came to nothing within a minute, counted.
+    SignInsRefused,
     /// A refresh token was exchanged for its successor.
     SessionRefreshed,
     /// A session was ended by its person.
     SignedOut,
+    /// A person ended all of their sessions, or all but the one at hand.
+    SessionsEnded,
     /// A used refresh token came back: every session of its person was ended.
     RefreshTokenReused,
     /// A workspace was founded.
     WorkspaceCreated,
+    /// Somebody was invited into a workspace.
+    InvitationCreated,
+    /// An invitation was sent again.
+    InvitationResent,
+    /// An invitation was revoked.
+    InvitationRevoked,
+    /// Somebody took an invitation: they belong to the workspace.
+    InvitationAccepted,
+    /// A member got another role.
+    MemberRoleChanged,
+    /// A member was removed.
+    MemberRemoved,
+    /// A member left.
+    MemberLeft,
+    /// An owner handed the workspace over, and is an admin from then on.
+    WorkspaceTransferred,
     /// A project was made.
     ProjectCreated,
     /// An API key was made.
@@ -83,6 +103,18 @@ pub enum Action {
     SecretRotated,
     /// Somebody took a stretch of the log out.
     AuditExported,
+    /// Somebody looked at events with what their commitments open to, in this hour.
+    AuditRead,
+    /// Somebody had a receipt made that opens what an event commits to.
+    ReceiptOpened,
+    /// A link was made that shows a receipt to others.
+    ReceiptShared,
+    /// A link to a receipt was revoked.
+    ReceiptShareRevoked,
+    /// A filter of the log was saved.
+    AuditFilterSaved,
+    /// A saved filter was deleted.
+    AuditFilterDeleted,
     /// A log's stream to a bucket was set up, or turned elsewhere.
     AuditStreamSet,
     /// A log's stream to a bucket was removed.
@@ -159,14 +191,24 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 68] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
+        Self::SignInsRefused,
         Self::SessionRefreshed,
         Self::SignedOut,
+        Self::SessionsEnded,
         Self::RefreshTokenReused,
         Self::WorkspaceCreated,
+        Self::InvitationCreated,
+        Self::InvitationResent,
+        Self::InvitationRevoked,
+        Self::InvitationAccepted,
+        Self::MemberRoleChanged,
+        Self::MemberRemoved,
+        Self::MemberLeft,
+        Self::WorkspaceTransferred,
         Self::ProjectCreated,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
@@ -200,6 +242,12 @@ impl Action {
         Self::SecretVersionRevoked,
         Self::SecretRotated,
         Self::AuditExported,
+        Self::AuditRead,
+        Self::ReceiptOpened,
+        Self::ReceiptShared,
+        Self::ReceiptShareRevoked,
+        Self::AuditFilterSaved,
+        Self::AuditFilterDeleted,
         Self::AuditStreamSet,
         Self::AuditStreamRemoved,
         Self::AuditStreamStopped,
@@ -221,10 +269,20 @@ impl Action {
             Self::SignInRequested => "sign_in.requested",
             Self::SignedIn => "sign_in.completed",
             Self::SignInFailed => "sign_in.failed",
+            Self::SignInsRefused => "sign_in.refused",
             Self::SessionRefreshed => "session.refreshed",
             Self::SignedOut => "session.ended",
+            Self::SessionsEnded => "session.all_ended",
             Self::RefreshTokenReused => "session.refresh_reused",
             Self::WorkspaceCreated => "workspace.created",
+            Self::InvitationCreated => "invitation.created",
+            Self::InvitationResent => "invitation.resent",
+            Self::InvitationRevoked => "invitation.revoked",
+            Self::InvitationAccepted => "invitation.accepted",
+            Self::MemberRoleChanged => "member.role_changed",
+            Self::MemberRemoved => "member.removed",
+            Self::MemberLeft => "member.left",
+            Self::WorkspaceTransferred => "workspace.transferred",
             Self::ProjectCreated => "project.created",
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyRevoked => "api_key.revoked",
@@ -258,6 +316,12 @@ impl Action {
             Self::SecretVersionRevoked => "secret.version_revoked",
             Self::SecretRotated => "secret.rotated",
             Self::AuditExported => "audit.exported",
+            Self::AuditRead => "audit.read",
+            Self::ReceiptOpened => "audit.receipt_opened",
+            Self::ReceiptShared => "receipt.shared",
+            Self::ReceiptShareRevoked => "receipt.share_revoked",
+            Self::AuditFilterSaved => "audit.filter_saved",
+            Self::AuditFilterDeleted => "audit.filter_deleted",
             Self::AuditStreamSet => "audit.stream_set",
             Self::AuditStreamRemoved => "audit.stream_removed",
             Self::AuditStreamStopped => "audit.stream_stopped",
@@ -283,8 +347,17 @@ impl Action {
                 | Self::SignInFailed
                 | Self::SessionRefreshed
                 | Self::SignedOut
+                | Self::SessionsEnded
                 | Self::RefreshTokenReused
                 | Self::WorkspaceCreated
+                | Self::InvitationCreated
+                | Self::InvitationResent
+                | Self::InvitationRevoked
+                | Self::InvitationAccepted
+                | Self::MemberRoleChanged
+                | Self::MemberRemoved
+                | Self::MemberLeft
+                | Self::WorkspaceTransferred
                 | Self::ApiKeyCreated
                 | Self::ApiKeyRevoked
                 | Self::ApiKeyUpdated
@@ -292,6 +365,8 @@ impl Action {
                 | Self::InternalCredentialCreated
                 | Self::InternalCredentialRevoked
                 | Self::InternalCredentialRotated
+                | Self::ReceiptShared
+                | Self::ReceiptShareRevoked
                 | Self::RetentionChanged
                 | Self::LegalHoldOpened
                 | Self::LegalHoldReleased

@@ -1,10 +1,11 @@
 //! The cell's ledger: its name, its journal, and the two tasks that number and sign.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::log::{Log, LogName, Origin};
 use bailiwick_proof::policy::Policy;
 use tokio::sync::Notify;
@@ -24,7 +25,7 @@ use crate::anchor::{AnchorStore, Freezes, Journal, JournalError};
 use crate::clock::Clock;
 use crate::db::{Db, OperationalPath};
 use crate::entropy::Entropy;
-use crate::vault::{Column, Vault, VaultError};
+use crate::vault::{Column, Owner, Vault, VaultError};
 
 /// A commit with an entry is waited for so long, so that those which come together are numbered together.
 const GATHER: Duration = Duration::from_millis(25);
@@ -245,6 +246,18 @@ impl Ledger {
         sealed: &SealedOpenings,
     ) -> Result<OpenedOpenings, LedgerError> {
         Ok(sealed.open(&self.0.vault, (log, generation, seq)).await?)
+    }
+
+    /// The numbers of those of these names who can be erased from a workspace's logs; whoever has none gets one.
+    ///
+    /// # Errors
+    /// [`LedgerError::Vault`], and those of the database.
+    pub async fn subject_numbers<'a>(
+        &self,
+        workspace: WorkspaceId,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<HashMap<String, u32>, LedgerError> {
+        openings::numbers(&self.0.db, &self.0.vault, Owner::Workspace(workspace), names.into_iter().collect()).await
     }
 
     /// How a value is looked up in a field of a log: its blind indexes. Nothing of a workspace that was shredded.

@@ -3,6 +3,7 @@
 //! It reads a log from its first entry and stops at the first that is bad, for nothing after it can be believed. A log
 //! that the journal knows and the database does not is found as well.
 
+mod checkpoints;
 mod cut;
 mod generation;
 pub(super) mod sql;
@@ -10,14 +11,15 @@ pub(super) mod sql;
 use std::collections::BTreeMap;
 
 use bailiwick_proof::chain::ChainVerifier;
-use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::id::EventId;
 use bailiwick_proof::log::{Log, LogName, Origin};
 use bailiwick_proof::merkle::{Frontier, Hash};
+use bailiwick_proof::note::VerifierKey;
 use bailiwick_proof::tile;
 use uuid::Uuid;
 
+use self::checkpoints::Roots;
 use self::generation::Before;
 use super::cut::Cut;
 use super::error::LedgerError;
@@ -75,6 +77,26 @@ pub struct Report {
     pub journal_fault: Option<String>,
 }
 
+impl LogReport {
+    fn new(origin: &Origin) -> Self {
+        Self {
+            origin: origin.to_string(),
+            good: 0,
+            pruned: 0,
+            size: 0,
+            checkpoints: 0,
+            clock_went_back: (0, 0),
+            damages: Vec::new(),
+            expiry: None,
+        }
+    }
+
+    fn unchecked(origin: &Origin, error: &LedgerError) -> Self {
+        let damage = Damage { seq: None, what: format!("it cannot be checked: {error}") };
+        Self { damages: vec![damage], ..Self::new(origin) }
+    }
+}
+
 impl Report {
     /// Whether every log is good.
     #[must_use]
@@ -110,7 +132,12 @@ pub async fn inspect(db: &Db, anchor: &AnchorStore, vault: Option<&Vault>) -> Re
     let (origins, staged) = origins(db, known.as_ref(), &name).await?;
     let mut report = Report { staged, ..Report::default() };
     for origin in &origins {
-        report.logs.push(check_log(db, origin, known.as_ref(), &name, vault).await?);
+        report.logs.push(match check_log(db, origin, known.as_ref(), &name, vault).await {
+            Err(error @ LedgerError::Db(_)) => return Err(error),
+            // One that cannot be checked keeps no other from it.
+            Err(error) => LogReport::unchecked(origin, &error),
+            Ok(log) => log,
+        });
     }
     report.journal_is_missing = known.is_none() && fault.is_none() && report.logs.iter().any(|log| log.checkpoints > 0);
     report.journal_fault = fault;
@@ -184,20 +211,13 @@ struct Checking<'a> {
     is_told: bool,
     /// What the first entry of a later generation has to cite.
     before: Before,
+    /// The log's keys, as its rows say.
+    keys: Vec<VerifierKey>,
 }
 
 impl<'a> Checking<'a> {
     fn new(origin: &'a Origin, vault: Option<&'a Vault>) -> Self {
-        let report = LogReport {
-            origin: origin.to_string(),
-            good: 0,
-            pruned: 0,
-            size: 0,
-            checkpoints: 0,
-            clock_went_back: (0, 0),
-            damages: Vec::new(),
-            expiry: None,
-        };
+        let report = LogReport::new(origin);
         let chain = ChainVerifier::new(origin.log(), origin.generation());
         Self {
             origin,
@@ -211,6 +231,7 @@ impl<'a> Checking<'a> {
             cut: None,
             is_told: false,
             before: Before::default(),
+            keys: Vec::new(),
         }
     }
 
@@ -223,15 +244,19 @@ impl<'a> Checking<'a> {
         let (log, generation) = (self.origin.log(), self.origin.generation());
         let head = sql::head(tx, log, generation).await?;
         self.report.size = head.as_ref().map_or(0, |head| head.size);
-        let notes = sql::checkpoints(tx, log, generation).await?;
         self.before = self.look_before(tx, journal).await?;
+        if !self.is_sanctioned(tx, journal).await? {
+            self.damage(Some(0), "it is of a generation that the journal does not know".to_owned());
+        }
         // What was signed of a closed generation and is not here any more was lost with a restore, and the next one cites it.
         let is_closed = is_closed(self.origin, |later| journal.and_then(|journal| journal.get(later)));
         let journaled = journal.and_then(|journal| journal.get(&self.report.origin)).copied();
         let journaled = journaled.filter(|_| !is_closed);
-        let mut roots: BTreeMap<u64, Option<Hash>> = notes.iter().map(|(size, _)| (*size, None)).collect();
-        roots.extend(journaled.map(|head| (head.size, None)));
+        self.keys = keys::of_log(tx, log, name).await?;
+        let mut roots = Roots::new(journaled);
+        let notes = self.stored(tx, (0, 0), &mut roots).await?;
         self.note_root(&mut roots);
+        self.check_stored(&notes, &mut roots);
         self.pass_over(tx, (log, generation), &mut roots).await?;
         if self.report.damages.is_empty() {
             self.read_entries(tx, log, generation, &mut roots).await?;
@@ -251,13 +276,12 @@ impl<'a> Checking<'a> {
             }
             self.check_upper(tx, log, generation).await?;
         }
-        if whole && head.is_none() && (count > 0 || journaled.is_some() || !notes.is_empty()) {
+        let beyond = self.stored(tx, (count + 1, u64::MAX), &mut roots).await?;
+        let has_signed = journaled.is_some() || self.report.checkpoints > 0 || !beyond.is_empty();
+        if whole && head.is_none() && (count > 0 || has_signed) {
             self.damage(Some(0), "the log has no head".to_owned());
         }
-        let keys = keys::of_log(tx, log, name).await?;
-        for (size, note) in &notes {
-            self.check_checkpoint(*size, note, &roots, &keys, whole);
-        }
+        self.check_beyond(&beyond, &roots, whole);
         if let Some(head) = journaled {
             self.check_root("the journal", head.size, &head.root, &roots, whole);
         }
@@ -270,10 +294,11 @@ impl<'a> Checking<'a> {
         tx: &mut SystemTx,
         log: Log,
         generation: u32,
-        roots: &mut BTreeMap<u64, Option<Hash>>,
+        roots: &mut Roots,
     ) -> Result<(), LedgerError> {
         loop {
             let first = self.report.good;
+            let notes = self.stored(tx, (first + 1, first + PAGE.unsigned_abs()), roots).await?;
             let rows = sql::entries(tx, log, generation, first, PAGE).await?;
             let last = i64::try_from(rows.len()).unwrap_or(PAGE) < PAGE;
             let leaves = sql::leaves(tx, log, generation, first, PAGE).await?;
@@ -289,6 +314,7 @@ impl<'a> Checking<'a> {
                 }
                 self.step(roots);
             }
+            self.check_stored(&notes, roots);
             if last || !self.report.damages.is_empty() {
                 return Ok(());
             }
@@ -334,10 +360,8 @@ impl<'a> Checking<'a> {
     }
 
     /// Keeps the root at this size if somebody will ask for it.
-    fn note_root(&self, roots: &mut BTreeMap<u64, Option<Hash>>) {
-        if let Some(root) = roots.get_mut(&self.report.good) {
-            *root = Some(self.chain.frontier().root());
-        }
+    fn note_root(&self, roots: &mut Roots) {
+        roots.note(self.report.good, || self.chain.frontier().root());
     }
 
     async fn check_upper(&mut self, tx: &mut SystemTx, log: Log, generation: u32) -> Result<(), LedgerError> {
@@ -348,45 +372,6 @@ impl<'a> Checking<'a> {
             self.damage(seq, "a stored hash of the tree is not that of its entries".to_owned());
         }
         Ok(())
-    }
-
-    fn check_checkpoint(
-        &mut self,
-        size: u64,
-        note: &str,
-        roots: &BTreeMap<u64, Option<Hash>>,
-        keys: &[bailiwick_proof::note::VerifierKey],
-        whole: bool,
-    ) {
-        self.report.checkpoints += 1;
-        let Ok(signed) = note.parse::<SignedCheckpoint>() else {
-            return self.damage(None, format!("the stored checkpoint of size {size} cannot be read"));
-        };
-        if let Err(error) = signed.verify(keys) {
-            return self.damage(None, format!("the stored checkpoint of size {size} is not signed: {error}"));
-        }
-        let checkpoint = signed.unverified();
-        if checkpoint.size != size || checkpoint.origin != self.report.origin {
-            return self.damage(None, format!("the stored checkpoint of size {size} is another's"));
-        }
-        let root = checkpoint.root;
-        self.check_root("a signed checkpoint", size, &root, roots, whole);
-    }
-
-    /// A root that somebody vouches for against the root of the entries at that size.
-    fn check_root(&mut self, who: &str, size: u64, root: &Hash, roots: &BTreeMap<u64, Option<Hash>>, whole: bool) {
-        match roots.get(&size).copied().flatten() {
-            Some(found) if found == *root => {}
-            Some(_) => {
-                self.damage(None, format!("{who} has another root at size {size} than the entries"));
-            }
-            // The bad entry itself was named already.
-            None if !whole => {}
-            None => {
-                let count = self.report.good;
-                self.damage(Some(count), format!("entry {count} is missing: {who} covers {size} entries"));
-            }
-        }
     }
 
     fn damage(&mut self, seq: Option<u64>, what: String) {

@@ -62,6 +62,12 @@ struct ToldData {
 }
 
 impl Cut {
+    /// Whether every entry below was recorded before this moment.
+    #[must_use]
+    pub fn is_of_before(&self, moment: OffsetDateTime) -> bool {
+        i128::from(self.newest_ms) * 1_000_000 < moment.unix_timestamp_nanos()
+    }
+
     /// What nobody may write by hand.
     pub(super) fn meaning(&self, log: Log) -> Meaning {
         let (workspace, environment) = columns(log);

@@ -49,6 +49,17 @@ pub enum LedgerError {
         /// What was found.
         what: String,
     },
+    /// What a restore left of a log is not what was recorded, as far as it goes.
+    #[error(
+        "what is left of {origin} is not what was recorded: {what}. It was altered, and not only restored: put another copy of the database \
+         back; see docs/runbooks/database-behind-its-journal.md"
+    )]
+    Altered {
+        /// The log.
+        origin: String,
+        /// What was found.
+        what: String,
+    },
     /// The database names a generation that no sanctioned restore has begun.
     #[error("{origin} is of a generation that the journal does not know")]
     UnknownGeneration {
@@ -121,6 +132,7 @@ impl LedgerError {
             Self::Behind { .. }
             | Self::Forked { .. }
             | Self::Frozen { .. }
+            | Self::Altered { .. }
             | Self::UnknownGeneration { .. }
             | Self::ForgedCheckpoint { .. }
             | Self::MalformedRow { .. }

@@ -21,13 +21,11 @@ use super::cell::{FIRST_GENERATION, Ledger};
 use super::check::{Journaled, check_log};
 use super::error::LedgerError;
 use super::sequence::{self, Staged, Wait};
+use super::stage::OPERATOR;
 use super::{Action, keys, place, sign};
 use crate::anchor;
 use crate::context::RequestContext;
 use crate::db::{OperationalPath, Recorded};
-
-/// Who opens a generation.
-const OPERATOR: &str = "operator";
 
 /// A log of which the journal has more than the database.
 #[derive(Clone, Debug)]
@@ -40,6 +38,15 @@ pub struct Lost {
     pub database: (u32, u64),
     /// Whether the next generation has its first entry already, and lacks its signature.
     pub is_begun: bool,
+}
+
+/// Why a log goes on, and from what.
+#[derive(Clone, Copy, Debug)]
+pub struct Sanction<'a> {
+    /// In words for those who read the log.
+    pub reason: &'a str,
+    /// What is left may have another history than the one that was signed; the first entry says so.
+    pub is_forked: bool,
 }
 
 /// What the first entry of a generation tells, as its meta has it.
@@ -101,13 +108,17 @@ pub async fn lost(ledger: &Ledger) -> Result<Vec<Lost>, LedgerError> {
 /// Closes what is left of a log, begins its next generation with an entry that cites both, and signs it.
 ///
 /// # Errors
-/// [`LedgerError::LostHead`] when the log was changed since it was looked at; [`LedgerError::UnknownGeneration`] for a
+/// [`LedgerError::Altered`] when what is left is not what was recorded; [`LedgerError::LostHead`] when the log was changed since it was
+/// looked at; [`LedgerError::UnknownGeneration`] for a
 /// generation that was begun by somebody else's hand; see [`LedgerError`].
-pub async fn open_generation(ledger: &Ledger, lost: &Lost, reason: &str) -> Result<Origin, LedgerError> {
+pub async fn open_generation(ledger: &Ledger, lost: &Lost, sanction: Sanction<'_>) -> Result<Origin, LedgerError> {
     let unknown = || LedgerError::UnknownGeneration { origin: lost.origin.to_string() };
     let opened = next(&lost.origin).ok_or_else(unknown)?;
     if !lost.is_begun {
-        begin(ledger, lost, opened.generation(), reason).await?;
+        if !sanction.is_forked {
+            refuse_altered(ledger, lost).await?;
+        }
+        begin(ledger, lost, opened.generation(), sanction).await?;
     }
     // What was begun is signed if it cites what the journal has, and is whole.
     let journaled: Journaled = ledger.journal().heads().into_iter().collect();
@@ -121,7 +132,23 @@ pub async fn open_generation(ledger: &Ledger, lost: &Lost, reason: &str) -> Resu
     }
 }
 
-async fn begin(ledger: &Ledger, lost: &Lost, generation: u32, reason: &str) -> Result<(), LedgerError> {
+/// A restore takes the last entries away. What it left must be what was recorded and signed as far as it goes: otherwise somebody has
+/// rewritten it, and would have it taken for the last word.
+async fn refuse_altered(ledger: &Ledger, lost: &Lost) -> Result<(), LedgerError> {
+    let (generation, size) = lost.database;
+    if size == 0 {
+        return Ok(());
+    }
+    let origin = ledger.origin(lost.origin.log(), generation)?;
+    let signed = ledger.journal().heads_at_most(&[(origin.to_string(), size)].into()).await?;
+    let report = check_log(ledger.db(), &origin, Some(&signed), ledger.name(), Some(ledger.vault())).await?;
+    match report.damages.into_iter().next() {
+        Some(damage) => Err(LedgerError::Altered { origin: origin.to_string(), what: damage.what }),
+        None => Ok(()),
+    }
+}
+
+async fn begin(ledger: &Ledger, lost: &Lost, generation: u32, sanction: Sanction<'_>) -> Result<(), LedgerError> {
     let log = lost.origin.log();
     let changed = || LedgerError::LostHead { origin: lost.origin.to_string() };
     let context = RequestContext::internal(ledger.clock(), ledger.entropy());
@@ -151,13 +178,19 @@ async fn begin(ledger: &Ledger, lost: &Lost, generation: u32, reason: &str) -> R
     keys::begin_generation(ledger, &mut tx, log, generation).await?;
     let (last_leaf, frontier) = empty();
     let head = sequence::Head { generation, last_leaf, frontier };
-    let row = first_row(ledger, &context, log, &cited, reason);
+    let row = first_row(ledger, &context, log, &cited, sanction);
     sequence::write(ledger, &mut tx, vec![(log, head)], vec![row]).await?;
     Ok(tx.commit(Recorded::staged()).await?)
 }
 
-fn first_row(ledger: &Ledger, context: &RequestContext, log: Log, cited: &Cited, reason: &str) -> Staged {
+fn first_row(ledger: &Ledger, context: &RequestContext, log: Log, cited: &Cited, sanction: Sanction<'_>) -> Staged {
     let (workspace, environment) = place::columns(log);
+    let Cited { closed, restored } = cited;
+    let meta = if sanction.is_forked {
+        json!({"closed": closed, "restored": restored, "reason": sanction.reason, "forked": true})
+    } else {
+        json!({"closed": closed, "restored": restored, "reason": sanction.reason})
+    };
     Staged {
         workspace_id: (log != Log::Cell).then_some(workspace),
         environment: environment.to_owned(),
@@ -169,7 +202,7 @@ fn first_row(ledger: &Ledger, context: &RequestContext, log: Log, cited: &Cited,
         actor: OPERATOR.to_owned(),
         target: String::new(),
         recorded_by: OPERATOR.to_owned(),
-        meta: json!({"closed": cited.closed, "restored": cited.restored, "reason": reason}),
+        meta,
         trace_id: context.trace_id.to_string(),
         request_id: context.id.uuid(),
         external_request_id: None,

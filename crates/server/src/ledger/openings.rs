@@ -20,10 +20,11 @@ use bailiwick_proof::id;
 use bailiwick_proof::log::Log;
 use zeroize::Zeroizing;
 
+use super::Action;
 use super::error::LedgerError;
 use super::place::columns;
-use super::stage::SYSTEM;
-use crate::db::SystemTx;
+use super::stage::{OPERATOR, SYSTEM};
+use crate::db::{Db, OperationalPath, SystemTx, Unrecorded};
 use crate::vault::{self, Column, Keys, Owner, Place, RowId, Sealer, Vault, VaultError};
 
 const NONCE: usize = 32;
@@ -127,6 +128,23 @@ impl Subjects {
     }
 }
 
+/// The numbers of those of these names who can be a subject of the workspace; whoever has none gets one.
+pub(super) async fn numbers(
+    db: &Db,
+    vault: &Vault,
+    owner: Owner,
+    names: BTreeSet<&str>,
+) -> Result<HashMap<String, u32>, LedgerError> {
+    if !names.iter().any(|name| is_subject(name)) {
+        return Ok(HashMap::new());
+    }
+    let mut sealer = vault.sealer(owner, 1).await?;
+    let mut tx = db.system_tx(OperationalPath::OpenVault).await?;
+    let Subjects(numbers) = Subjects::resolve(&mut tx, vault, &mut sealer, owner, names).await?;
+    tx.commit_unrecorded(Unrecorded::Keyed).await?;
+    Ok(numbers)
+}
+
 /// Adds the numbers of those names that stand under any of these keys.
 async fn find(
     tx: &mut SystemTx,
@@ -153,17 +171,18 @@ async fn find(
     Ok(())
 }
 
-/// Seals the openings of an entry, in the order of [`Field::ALL`].
+/// Seals the openings of an entry, in the order of [`Field::ALL`]. What is told is that of who acts, or is acted on; of a certificate it is
+/// nobody's, and outlives whoever asked for it.
 pub(super) fn seal(
     sealer: &mut Sealer,
     subjects: &Subjects,
     (log, generation, seq): (Log, u32, u64),
-    openings: &[Opening; 4],
+    (action, openings): (&str, &[Opening; 4]),
 ) -> Result<NewOpenings, VaultError> {
     let row = row(log, generation, seq);
     let [actor, ip, meta, target] = openings;
     let (acting, acted_on) = (subjects.of(&actor.value), subjects.of(&target.value));
-    let told_of = acting.or(acted_on);
+    let told_of = acting.or(acted_on).filter(|_| action != Action::SubjectErased.as_str());
     let mut one = |column, subject, opening: &Opening| {
         let plaintext = Zeroizing::new([opening.r.as_slice(), opening.value.as_bytes()].concat());
         sealer.seal(&Place { column, row: row.as_bytes(), subject }, &plaintext).map(Some)
@@ -274,8 +293,10 @@ fn is_subject(name: &str) -> bool {
         || id::JobId::from_str(name).is_ok()
         || id::ErasureId::from_str(name).is_ok()
         || id::EventId::from_str(name).is_ok()
-        || id::LegalHoldId::from_str(name).is_ok();
-    !(name.is_empty() || name == SYSTEM || is_thing)
+        || id::LegalHoldId::from_str(name).is_ok()
+        || id::ReceiptShareId::from_str(name).is_ok()
+        || id::FilterId::from_str(name).is_ok();
+    !(name.is_empty() || [SYSTEM, OPERATOR].contains(&name) || is_thing)
 }
 
 #[cfg(test)]
@@ -287,6 +308,6 @@ mod tests {
         let user = id::UserId::from_uuid(uuid::Uuid::max()).to_string();
         let key = id::ApiKeyId::from_uuid(uuid::Uuid::max()).to_string();
         assert!(is_subject(&user) && is_subject("jane@example.com") && is_subject("key_of_jane"));
-        assert!(!is_subject(&key) && !is_subject(SYSTEM) && !is_subject(""));
+        assert!(!is_subject(&key) && ![SYSTEM, OPERATOR, ""].into_iter().any(is_subject));
     }
 }

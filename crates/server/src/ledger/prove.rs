@@ -21,6 +21,7 @@ use super::cell::Ledger;
 use super::cut::{self, Cut};
 use super::error::LedgerError;
 use super::openings::OpenedOpenings;
+use super::reader::LogTx;
 use super::sign::Signed;
 use super::tree::{self, Missing, Nodes};
 use crate::db::{ProjectWall, WorkspaceTx};
@@ -242,10 +243,16 @@ pub async fn leaves(tx: &mut WorkspaceTx, places: &[(u32, u64)]) -> Result<Vec<O
 ///
 /// # Errors
 /// [`ProveError::NoCheckpoint`], [`ProveError::Mismatch`].
-pub async fn consistency(tx: &mut WorkspaceTx, generation: u32, from: u64, to: u64) -> Result<Pair, ProveError> {
-    let log = log_of(tx);
-    let older = published(tx, log, generation, from).await?;
-    let newer = published(tx, log, generation, to).await?;
+pub async fn consistency<'t>(
+    tx: impl Into<LogTx<'t>>,
+    generation: u32,
+    from: u64,
+    to: u64,
+) -> Result<Pair, ProveError> {
+    let mut tx = tx.into();
+    let log = tx.log();
+    let older = published(&mut tx, generation, from).await?;
+    let newer = published(&mut tx, generation, to).await?;
     // The other way round there is nothing to prove; the pair says by itself that the second is smaller.
     let needed = merkle::consistency_nodes(from, to).unwrap_or_default();
     let nodes = Nodes::read(tx.connection()?, log, generation, &needed).await?.map_err(Mismatch::from)?;
@@ -253,8 +260,8 @@ pub async fn consistency(tx: &mut WorkspaceTx, generation: u32, from: u64, to: u
     Ok(Pair { path: path.unwrap_or_default(), older, newer })
 }
 
-async fn published(tx: &mut WorkspaceTx, log: Log, generation: u32, size: u64) -> Result<SignedCheckpoint, ProveError> {
-    let note = sql::checkpoint(tx, log, generation, size).await?.ok_or(ProveError::NoCheckpoint { size })?;
+async fn published(tx: &mut LogTx<'_>, generation: u32, size: u64) -> Result<SignedCheckpoint, ProveError> {
+    let note = sql::checkpoint(tx, generation, size).await?.ok_or(ProveError::NoCheckpoint { size })?;
     note.parse().map_err(|_| ProveError::MalformedCheckpoint { size })
 }
 

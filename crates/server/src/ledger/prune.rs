@@ -34,6 +34,8 @@ use crate::authz::vouched::stamp::Stamped;
 use crate::context::RequestContext;
 use crate::db::{OperationalPath, Recorded, SystemTx};
 
+/// Entries that say what is decided of a log's retention.
+const DECIDING: [Action; 3] = [Action::RetentionChanged, Action::LegalHoldOpened, Action::LegalHoldReleased];
 /// So many entries are deleted in one transaction.
 const BATCH: u64 = 16 * WIDTH;
 
@@ -118,25 +120,31 @@ pub async fn newest_retention(ledger: &Ledger, notary: &Notary, log: Log) -> Res
     Ok(stamps.map(|stamps| highest(log, &stamps)))
 }
 
-/// The same by what stands beside entries alone, without looking at these: for whoever looks at a row before it is changed.
+/// The same by what stands beside entries alone, without looking at these: for whoever looks at a row before it is changed. `None` where an
+/// entry that decided something does not say what.
 ///
 /// # Errors
 /// See [`LedgerError`].
-pub async fn told_retention(ledger: &Ledger, notary: &Notary, log: Log) -> Result<u64, LedgerError> {
+pub async fn told_retention(ledger: &Ledger, notary: &Notary, log: Log) -> Result<Option<u64>, LedgerError> {
     ledger.settle(log).await?;
     let mut tx = ledger.db().system_tx(OperationalPath::PruneLedger).await?;
-    let Some(generation) = keys::generation(&mut tx, log).await? else {
-        tx.finish_reading().await?;
-        return Ok(0);
-    };
-    let all = cut::sql::of_rows(tx.connection()?, log, generation, (0, u64::MAX)).await?;
+    let newest = keys::generation(&mut tx, log).await?.unwrap_or_default();
+    let is_silent = sql::is_silent(&mut tx, log, &DECIDING.map(Action::as_str)).await?;
+    let mut all = Vec::new();
+    // What was decided before a restore that was meant still stands.
+    for generation in 1..=newest {
+        let said = cut::sql::of_rows(tx.connection()?, log, generation, (0, u64::MAX)).await?;
+        all.extend(said.into_iter().map(|(seq, bound)| ((log, generation, seq), bound)));
+    }
     tx.finish_reading().await?;
     let mut stamps = Vec::new();
-    for (seq, bound) in all {
-        let said = follow::said_of(ledger, notary, (log, generation, seq), &bound).await?;
-        stamps.extend(said.into_iter().flatten().filter(|told| told.kind == Kind::Retention));
+    for (place, bound) in all {
+        match follow::said_of(ledger, notary, place, &bound).await? {
+            Some(said) => stamps.extend(said.into_iter().filter(|told| told.kind == Kind::Retention)),
+            None => return Ok(None),
+        }
     }
-    Ok(highest(log, &stamps))
+    Ok((!is_silent).then(|| highest(log, &stamps)))
 }
 
 fn highest(log: Log, stamps: &[Stamped]) -> u64 {

@@ -11,14 +11,12 @@ use uuid::Uuid;
 use super::cell::Ledger;
 use super::check::{Damage, Journaled, LogReport, check_log, origins};
 use super::error::LedgerError;
+use super::stage::OPERATOR;
 use super::{Action, Entry, place, stage_in_cell};
 use crate::anchor::{Freeze, Frozen, JournalError};
 use crate::context::RequestContext;
 use crate::db::OperationalPath;
 use crate::vault::Alert;
-
-/// Who lets logs go on, in the cell's log.
-const OPERATOR: &str = "operator";
 
 /// What a round found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,25 +38,38 @@ pub enum Unfrozen {
     StillAltered(Vec<LogReport>),
 }
 
-/// Checks every log, and freezes the workspaces of those that are altered.
+/// Checks every log, and freezes the workspaces of those that are altered. One that cannot be checked keeps no other from it, and is
+/// an alert.
 ///
 /// # Errors
-/// [`LedgerError`] when database, anchor store or keys do not serve; what was frozen until then is.
+/// [`LedgerError`] when the database or the anchor store does not serve; what was frozen until then is. The first failure of a log, once
+/// all had their turn.
 pub async fn self_check(ledger: &Ledger) -> Result<Checked, LedgerError> {
-    let mut checked = Checked::default();
+    let (mut checked, mut failed) = (Checked::default(), None);
     let journal = journaled(ledger);
     for origin in every_origin(ledger, &journal).await? {
         checked.logs += 1;
-        if let Some(damage) = altered(ledger, &origin, &journal).await? {
-            checked.altered += 1;
-            freeze(ledger, &origin, &damage).await?;
+        match altered(ledger, &origin, &journal).await {
+            Ok(None) => {}
+            Ok(Some(damage)) => {
+                checked.altered += 1;
+                freeze(ledger, &origin, &damage).await?;
+            }
+            Err(error @ LedgerError::Db(_)) => return Err(error),
+            Err(error) => {
+                tracing::error!(event = "ledger_unchecked", %origin, cause = %error);
+                let workspace = place::columns(origin.log()).0;
+                let row = format!("{origin}: {error}");
+                ledger.vault().alerts().raise(Alert { what: "ledger_unchecked", of: "ledger_entries", workspace, row });
+                failed.get_or_insert(error);
+            }
         }
     }
     let count = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     metrics::gauge!("bailiwick_ledger_altered_logs").set(count(checked.altered));
     metrics::counter!("bailiwick_ledger_self_checks_total").increment(1);
     tracing::info!(event = "ledger_checked", logs = checked.logs, altered = checked.altered);
-    Ok(checked)
+    failed.map_or(Ok(checked), Err)
 }
 
 /// Whose logs are frozen, and why.

@@ -264,7 +264,7 @@ async fn seal_openings(ledger: &Ledger, tx: &mut SystemTx, linked: &mut [Linked]
         let subjects = Subjects::resolve(tx, ledger.vault(), &mut sealer, owner, names.collect()).await?;
         for entry in entries {
             let place = (entry.log, entry.generation, entry.seq);
-            entry.kept = openings::seal(&mut sealer, &subjects, place, &entry.openings)?;
+            entry.kept = openings::seal(&mut sealer, &subjects, place, (&entry.action, &entry.openings))?;
         }
     }
     Ok(())

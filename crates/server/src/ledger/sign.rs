@@ -77,11 +77,19 @@ pub(super) struct Unsigned {
     pub(super) signed: u64,
 }
 
-/// The logs that have no checkpoint of their size.
+/// The logs that have no checkpoint of their size, or one of which the journal knows nothing, as far as this process has read.
 pub(super) async fn unsigned(ledger: &Ledger) -> Result<Vec<Unsigned>, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
-    let unsigned = sql::unsigned(&mut tx).await?;
+    let stand = sql::stand(&mut tx).await?;
     tx.finish_reading().await?;
+    let mut unsigned = Vec::new();
+    for sql::Stand { log, generation, size, signed, is_stored } in stand {
+        let journaled = ledger.journal().head(&ledger.origin(log, generation)?.to_string());
+        if !is_stored || journaled.is_none_or(|head| head.size != size) {
+            unsigned
+                .push(Unsigned { log, signed: if is_stored { signed.min(size.saturating_sub(1)) } else { signed } });
+        }
+    }
     Ok(unsigned)
 }
 
@@ -90,19 +98,23 @@ pub(super) async fn newest(ledger: &Ledger, log: Log) -> Result<Signed, LedgerEr
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let head = sql::head(&mut tx, log).await?.as_ref().and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
     let signed = sql::newest(&mut tx, log, head.generation).await?;
-    let keys = keys::of_log(&mut tx, log, ledger.name()).await?;
+    let trusted = Trusted::of(ledger, &mut tx, log, head.generation).await?;
     tx.finish_reading().await?;
-    if let Some(signed) = signed.filter(|signed| signed.size >= head.size) {
-        is_ours(&signed, &ledger.origin(log, head.generation)?.to_string(), head.size, &keys)?;
+    if let Some(signed) = signed.filter(|signed| signed.size >= head.size)
+        && trusted.is_ours(&signed, head.size).is_ok()
+    {
         return Ok(signed);
     }
     if let Some((_, error)) = sign(ledger, &[log]).await?.into_iter().next() {
         return Err(error);
     }
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
-    let signed = sql::newest(&mut tx, log, head.generation).await?;
+    let head = sql::head(&mut tx, log).await?.as_ref().and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
+    let signed = sql::newest(&mut tx, log, head.generation).await?.ok_or(LedgerError::NoSuchLog)?;
+    let trusted = Trusted::of(ledger, &mut tx, log, head.generation).await?;
     tx.finish_reading().await?;
-    signed.ok_or(LedgerError::NoSuchLog)
+    trusted.is_ours(&signed, head.size)?;
+    Ok(signed)
 }
 
 /// The newest checkpoint that is stored of a closed generation: none is made of it any more.
@@ -113,10 +125,10 @@ pub(super) async fn newest_of_closed(
 ) -> Result<Option<Signed>, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let signed = sql::newest(&mut tx, log, generation).await?;
-    let keys = keys::that_open(ledger, &mut tx, log).await?;
+    let trusted = Trusted::of(ledger, &mut tx, log, generation).await?;
     tx.finish_reading().await?;
     if let Some(signed) = &signed {
-        is_ours(signed, &ledger.origin(log, generation)?.to_string(), signed.size, &keys)?;
+        trusted.is_ours(signed, signed.size)?;
     }
     Ok(signed)
 }
@@ -201,13 +213,45 @@ async fn sign_by_turn(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, LedgerE
     Ok(refused)
 }
 
-/// A stored checkpoint is handed out, and taken for done, only if a key of the log signed it over no more than there is.
-fn is_ours(signed: &Signed, origin: &str, size: u64, keys: &[VerifierKey]) -> Result<(), LedgerError> {
-    let note = signed.note.parse::<SignedCheckpoint>().ok();
-    let checkpoint = note.as_ref().and_then(|note| note.verify(keys).ok());
-    let holds = checkpoint
-        .is_some_and(|checkpoint| checkpoint.origin == origin && checkpoint.size == signed.size && signed.size <= size);
-    if holds { Ok(()) } else { Err(LedgerError::ForgedCheckpoint { origin: origin.to_owned(), size: signed.size }) }
+/// What a stored checkpoint is held against before it is handed out or taken for done. That rows agree with each other shows nothing: a key's
+/// public half is a row, too.
+struct Trusted {
+    origin: String,
+    /// Keys whose seed opens: nobody else signs by them.
+    opening: Vec<VerifierKey>,
+    /// All that rows tell of, among them those whose seed was lost.
+    told: Vec<VerifierKey>,
+    /// What the journal has: whoever signed it, this is what the log was.
+    journaled: Option<Head>,
+}
+
+impl Trusted {
+    async fn of(ledger: &Ledger, tx: &mut SystemTx, log: Log, generation: u32) -> Result<Self, LedgerError> {
+        let origin = ledger.origin(log, generation)?.to_string();
+        let opening = keys::that_open(ledger, tx, log).await?;
+        let told = keys::of_log(tx, log, ledger.name()).await?;
+        let journaled = ledger.journal().head(&origin);
+        Ok(Self { origin, opening, told, journaled })
+    }
+
+    /// It must be signed by a key of ours, over no more than there is; by one that does not open only what the journal has, too.
+    fn is_ours(&self, signed: &Signed, size: u64) -> Result<(), LedgerError> {
+        let note = signed.note.parse::<SignedCheckpoint>().ok();
+        let by = |keys| note.as_ref().and_then(|note| note.verify(keys).ok());
+        let in_journal = |checkpoint: &&Checkpoint| {
+            self.journaled == Some(Head { size: checkpoint.size, root: checkpoint.root })
+                && checkpoint.extensions.is_empty()
+        };
+        let checkpoint = by(&self.opening).or_else(|| by(&self.told).filter(in_journal));
+        let holds = checkpoint.is_some_and(|checkpoint| {
+            checkpoint.origin == self.origin && checkpoint.size == signed.size && signed.size <= size
+        });
+        if holds {
+            Ok(())
+        } else {
+            Err(LedgerError::ForgedCheckpoint { origin: self.origin.clone(), size: signed.size })
+        }
+    }
 }
 
 type Ready = (Checkpoint, Vec<SigningKey>, Grown);
@@ -219,11 +263,16 @@ async fn prepare(ledger: &Ledger, tx: &mut SystemTx, log: Log) -> Result<Option<
     ledger.refuse_if_behind(log, grown.generation, grown.size)?;
     let origin = ledger.origin(log, grown.generation)?.to_string();
     let signers = keys::signing(ledger, tx, log, grown.generation).await?;
-    if let Some(signed) = sql::newest(tx, log, grown.generation).await? {
-        is_ours(&signed, &origin, grown.size, &keys::of_log(tx, log, ledger.name()).await?)?;
-        if signed.size == grown.size && ledger.journal().head(&origin).is_some() {
-            return Ok(None);
-        }
+    // Its keys were all retired by hand: nothing of this log goes into the journal, and the others wait for nobody.
+    if signers.is_empty() {
+        return Err(LedgerError::MalformedKey);
+    }
+    // Rows do not say what was signed: whoever wrote one could keep the log from being signed for as long as they pleased.
+    if ledger.journal().head(&origin) == Some(Head { size: grown.size, root: grown.root })
+        && let Some(signed) = sql::at_size(tx, log, (grown.generation, grown.size)).await?
+        && Trusted::of(ledger, tx, log, grown.generation).await?.is_ours(&signed, grown.size).is_ok()
+    {
+        return Ok(None);
     }
     if let Some(journal) = ledger.journal().head(&origin) {
         let forked = || LedgerError::Forked { origin: origin.clone(), size: journal.size };

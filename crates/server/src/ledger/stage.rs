@@ -15,6 +15,8 @@ use crate::entropy::Entropy;
 
 /// Who acts when nobody asked.
 pub(super) const SYSTEM: &str = "system";
+/// Who acts by a command of the server's.
+pub const OPERATOR: &str = "operator";
 
 /// One entry, as a feature words it.
 #[derive(Clone)]

@@ -9,18 +9,17 @@ use bailiwick_proof::merkle::Hash;
 use bailiwick_proof::tile::{self, Kind, Run, Tile};
 
 use super::cell::FIRST_GENERATION;
-use super::prove::{Mismatch, ProveError, log_of};
+use super::prove::{Mismatch, ProveError};
+use super::reader::LogTx;
 use super::sign::Signed;
 use super::tree;
-use crate::db::{ProjectWall, WorkspaceTx};
 
 /// Generation and size of the newest published checkpoint; the first and 0 where there is none yet.
 ///
 /// # Errors
 /// [`ProveError::Ledger`].
-pub async fn published_size(tx: &mut WorkspaceTx) -> Result<(u32, u64), ProveError> {
-    let log = log_of(tx);
-    Ok(sql::newest_size(tx, log).await?.unwrap_or((FIRST_GENERATION, 0)))
+pub async fn published_size<'t>(tx: impl Into<LogTx<'t>>) -> Result<(u32, u64), ProveError> {
+    Ok(sql::newest_size(&mut tx.into()).await?.unwrap_or((FIRST_GENERATION, 0)))
 }
 
 /// A published checkpoint to which a copy of `from` entries goes on: the largest that is at most `stride` further, else the next
@@ -28,12 +27,16 @@ pub async fn published_size(tx: &mut WorkspaceTx) -> Result<(u32, u64), ProveErr
 ///
 /// # Errors
 /// [`ProveError::Ledger`].
-pub async fn next_checkpoint(tx: &mut WorkspaceTx, from: u64, stride: u64) -> Result<Option<Signed>, ProveError> {
-    let log = log_of(tx);
-    let (generation, _) = published_size(tx).await?;
-    match sql::largest_within(tx, log, generation, (from, from.saturating_add(stride))).await? {
+pub async fn next_checkpoint<'t>(
+    tx: impl Into<LogTx<'t>>,
+    from: u64,
+    stride: u64,
+) -> Result<Option<Signed>, ProveError> {
+    let mut tx = tx.into();
+    let (generation, _) = sql::newest_size(&mut tx).await?.unwrap_or((FIRST_GENERATION, 0));
+    match sql::largest_within(&mut tx, generation, (from, from.saturating_add(stride))).await? {
         Some(found) => Ok(Some(found)),
-        None => Ok(sql::smallest_after(tx, log, generation, from).await?),
+        None => Ok(sql::smallest_after(&mut tx, generation, from).await?),
     }
 }
 
@@ -45,12 +48,13 @@ const HALF: u64 = tile::WIDTH / 2;
 ///
 /// # Errors
 /// [`ProveError::Mismatch`] when hashes or entries are gone that a checkpoint covers.
-pub async fn read_tile(tx: &mut WorkspaceTx, tile: Tile) -> Result<Option<Vec<u8>>, ProveError> {
-    let log = log_of(tx);
-    if tile.kind == Kind::Entries && tx.project() != ProjectWall::Unconfined {
+pub async fn read_tile<'t>(tx: impl Into<LogTx<'t>>, tile: Tile) -> Result<Option<Vec<u8>>, ProveError> {
+    let mut tx = tx.into();
+    if tile.kind == Kind::Entries && !tx.is_unconfined() {
         return Ok(None);
     }
-    let Some((generation, size)) = sql::newest_size(tx, log).await? else { return Ok(None) };
+    let log = tx.log();
+    let Some((generation, size)) = sql::newest_size(&mut tx).await? else { return Ok(None) };
     if !tile.is_within(size) {
         return Ok(None);
     }
@@ -64,7 +68,7 @@ pub async fn read_tile(tx: &mut WorkspaceTx, tile: Tile) -> Result<Option<Vec<u8
             Ok(Some(hashes.iter().flat_map(Hash::as_bytes).copied().collect()))
         }
         Kind::Entries => {
-            let entries = sql::entries(tx, log, generation, tile.first(), tile.width).await?;
+            let entries = sql::entries(&mut tx, generation, tile.first(), tile.width).await?;
             let gone = |seq| Mismatch { seq, what: "is gone", receipt: None };
             for (expected, (seq, _)) in (tile.first()..).zip(&entries) {
                 if *seq != expected {

@@ -202,7 +202,7 @@ async fn take_turn(
                     what: "witness_objects",
                     of: "ledger",
                     workspace: Uuid::nil(),
-                    row: format!("{name}: {fault}"),
+                    row: format!("{name}: {}", fault.word()),
                 });
             }
             let now = ledger.clock().now();

@@ -47,7 +47,7 @@ impl Mailbox {
     }
 
     pub(super) fn store(&self, message: Message, sent_at: OffsetDateTime) {
-        let Message { to, subject, text, link, code, useless_at: _ } = message;
+        let Message { to, subject, text, html: _, link, code, useless_at: _, held_back: _ } = message;
         let mut list = self.list();
         if list.len() >= KEPT {
             list.pop_front();
@@ -71,7 +71,16 @@ mod tests {
         for number in 0..KEPT + 3 {
             let subject = number.to_string();
             let to = "a@b.example".into();
-            let message = Message { to, subject, text: String::new(), link: None, code: None, useless_at: None };
+            let message = Message {
+                to,
+                subject,
+                text: String::new(),
+                html: None,
+                link: None,
+                code: None,
+                useless_at: None,
+                held_back: false,
+            };
             mailbox.store(message, OffsetDateTime::UNIX_EPOCH);
         }
         let kept = mailbox.newest_first();

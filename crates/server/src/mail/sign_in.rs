@@ -31,9 +31,11 @@ pub fn sign_in(to: &str, link: &str, code: &str, expires_at: OffsetDateTime) -> 
         to: to.to_owned(),
         subject: "Sign in to Bailiwick".to_owned(),
         text,
+        html: None,
         link: Some(link.to_owned()),
         code: Some(code.to_owned()),
         useless_at: Some(expires_at),
+        held_back: false,
     }
 }
 

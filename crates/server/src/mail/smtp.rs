@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MessageBuilder};
+use lettre::message::{Mailbox, MessageBuilder, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 
@@ -73,18 +73,48 @@ impl Smtp {
 
     fn compose(&self, message: &Message) -> Option<lettre::Message> {
         let to: Mailbox = message.to.parse().ok()?;
-        let mut mail = MessageBuilder::new()
+        let head = MessageBuilder::new()
             .from(self.from.clone())
             .to(to)
             .date(self.clock.now().into())
             .message_id(None)
-            .subject(&message.subject)
-            .header(ContentType::TEXT_PLAIN)
-            .body(message.text.clone())
-            .ok()?;
+            .subject(&message.subject);
+        let text = message.text.clone();
+        let mail = match &message.html {
+            Some(html) => head.multipart(MultiPart::alternative_plain_html(text, html.clone())),
+            None => head.header(ContentType::TEXT_PLAIN).body(text),
+        };
+        let mut mail = mail.ok()?;
         // RFC 3834: nobody's out-of-office answers us.
         let name = HeaderName::new_from_ascii_str("Auto-Submitted");
         mail.headers_mut().insert_raw(HeaderValue::new(name, "auto-generated".to_owned()));
         Some(mail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_mail_in_two_forms_offers_the_plain_one_first() {
+        let url: SmtpUrl = "smtp://localhost:2525".parse().unwrap();
+        let smtp = Smtp::new(&url, "Bailiwick <no-reply@b.example>", Clock::system()).unwrap();
+        let message = |html: Option<&str>| Message {
+            to: "ada@b.example".to_owned(),
+            subject: "Zwölf\r\nBcc: eve@b.example".to_owned(),
+            text: "in plain text".to_owned(),
+            html: html.map(str::to_owned),
+            link: None,
+            code: None,
+            useless_at: None,
+            held_back: false,
+        };
+        let sent = |html| String::from_utf8(smtp.compose(&message(html)).unwrap().formatted()).unwrap();
+        let both = sent(Some("<p>in HTML</p>"));
+        let at = |part: &str| both.find(part).unwrap_or_else(|| panic!("{part}: {both}"));
+        assert!(at("multipart/alternative") < at("in plain text") && at("in plain text") < at("<p>in HTML</p>"));
+        assert!(!both.contains("\nBcc:"), "a subject makes no header: {both}");
+        assert!(!sent(None).contains("multipart"));
     }
 }

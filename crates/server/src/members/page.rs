@@ -1,15 +1,29 @@
-//! Who belongs to a workspace, and what each role may do in it.
+//! Who belongs to a workspace, who is invited, and what each role may do.
+
+mod confirm;
+mod matrix;
+mod person;
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{Member, http};
+pub use self::confirm::{ask_leave, ask_remove, ask_transfer, leave, remove, transfer};
+use self::matrix::{Matrix, RoleChoice};
+pub use self::person::{change_role, show};
+use super::invitations::http::{self as invitations, Post};
+use super::{CreateInvitation, Invitation, Member, http};
+use crate::authz::may::Needs;
 use crate::authz::{Granted, Permission, Role, may};
-use crate::console::{Area, Desk, IdChip, Listing, Moment, Noun, Visit, in_words};
+use crate::config::PublicUrl;
+use crate::console::{Area, Desk, Field, Flash, IdChip, Listing, Moment, Noun, SENT_BEFORE, Visit};
 use crate::db::Db;
-use crate::http::{Json, ListQuery, Problem, Query};
+use crate::http::{Changes, Code, Form, Idempotency, ListQuery, PathId, Problem, Query};
+use crate::jobs::Queue;
+use crate::members::invitations::InvitationStatus;
 use crate::workspaces;
 
 const NOUN: Noun = Noun { one: "person", many: "people" };
@@ -21,6 +35,8 @@ struct IndexPage {
     desk: Desk,
     members: Vec<MemberRow>,
     list: Listing,
+    invitations: Vec<InvitationRow>,
+    form: InviteForm,
     matrix: Matrix,
 }
 
@@ -30,13 +46,59 @@ struct MemberRow {
     you: bool,
     id: IdChip,
     joined: Moment,
+    href: String,
 }
 
 impl MemberRow {
-    fn of(member: Member, own_email: &str, visit: &Visit) -> Self {
+    fn of(member: Member, desk: &Desk, visit: &Visit) -> Self {
         let Member { user_id, email, role, joined_at } = member;
-        let you = email == own_email;
-        Self { email, role, you, id: IdChip::of_row(user_id), joined: visit.moment(joined_at) }
+        let (you, href) = (email == desk.person, desk.path(&format!("/members/{user_id}")));
+        Self { email, role, you, id: IdChip::of_row(user_id), joined: visit.moment(joined_at), href }
+    }
+}
+
+struct InvitationRow {
+    email: String,
+    role: Role,
+    is_expired: bool,
+    sent: Moment,
+    expires: Moment,
+    resend_href: String,
+    revoke_href: String,
+}
+
+impl InvitationRow {
+    fn of(invitation: Invitation, desk: &Desk, visit: &Visit) -> Self {
+        let path = |verb: &str| desk.path(&format!("/invitations/{}/{verb}", invitation.id));
+        Self {
+            resend_href: path("resend"),
+            revoke_href: path("revoke"),
+            email: invitation.email,
+            role: invitation.role,
+            is_expired: invitation.status == InvitationStatus::Expired,
+            sent: visit.moment(invitation.sent_at),
+            expires: visit.moment(invitation.expires_at),
+        }
+    }
+}
+
+struct InviteForm {
+    idempotency_key: Uuid,
+    email: Field,
+    roles: Vec<RoleChoice>,
+    fault: Option<&'static str>,
+    must_sign_in: bool,
+}
+
+impl InviteForm {
+    fn typed(visit: &Visit, email: &str, role: &str) -> Self {
+        let idempotency_key = visit.form_key();
+        let (email, roles) = (Field::typed(email), RoleChoice::all(role));
+        Self { idempotency_key, email, roles, fault: None, must_sign_in: false }
+    }
+
+    fn has_faults(&self) -> bool {
+        self.fault.is_some() || self.email.fault.is_some() || self.must_sign_in
     }
 }
 
@@ -57,65 +119,136 @@ pub async fn index(
     Query(query): Query<ListQuery>,
     Query(Cursor { cursor }): Query<Cursor>,
 ) -> Result<Response, Problem> {
-    let desk = workspaces::desk(&visit, &granted, &db, Area::People).await?;
-    let Json(page) = http::list(granted, State(db), Query(query)).await?;
-    let list =
-        Listing::new(NOUN, page.data.len(), &desk.path("/members"), cursor.as_deref(), page.next_cursor.as_deref());
-    let members = page.data.into_iter().map(|member| MemberRow::of(member, &desk.person, &visit)).collect();
-    visit.page(&IndexPage { members, list, matrix: Matrix::seen_by(desk.role), desk })
+    let form = InviteForm::typed(&visit, "", Role::Member.as_str());
+    visit.page(&index_page(&visit, &granted, &db, (&query, cursor.as_deref()), form).await?)
 }
 
-/// Role by permission, from the table that the server asks.
-struct Matrix {
-    roles: Vec<MatrixRole>,
-    rows: Vec<MatrixRow>,
-}
-
-struct MatrixRole {
-    word: &'static str,
-    mine: bool,
-}
-
-struct MatrixRow {
-    words: &'static str,
-    name: &'static str,
-    cells: Vec<MatrixCell>,
-}
-
-struct MatrixCell {
-    yes: bool,
-    mine: bool,
-}
-
-impl Matrix {
-    fn seen_by(own: Role) -> Self {
-        let roles = Role::ALL.map(|role| MatrixRole { word: role.as_str(), mine: role == own }).into();
-        let cells = |permission| {
-            let cell = |role: Role| MatrixCell { yes: role.permissions().contains(permission), mine: role == own };
-            Role::ALL.map(cell).into()
-        };
-        let row = |permission: Permission| MatrixRow {
-            words: in_words(permission),
-            name: permission.name(),
-            cells: cells(permission),
-        };
-        Self { roles, rows: Permission::ALL.map(row).into() }
+async fn index_page<P: Needs>(
+    visit: &Visit,
+    granted: &Granted<P>,
+    db: &Db,
+    (query, cursor): (&ListQuery, Option<&str>),
+    form: InviteForm,
+) -> Result<IndexPage, Problem> {
+    let desk = workspaces::desk(visit, granted, db, Area::People).await?;
+    let page = http::page(granted, db, query).await?;
+    let list = Listing::new(NOUN, page.data.len(), &desk.path("/members"), cursor, page.next_cursor.as_deref());
+    let members = page.data.into_iter().map(|member| MemberRow::of(member, &desk, visit)).collect();
+    let mut invited = Vec::new();
+    if desk.may(Permission::ReadInvitations) {
+        // There are never more: so many can be open.
+        invited = invitations::page(granted, db, &ListQuery::new(Some(100), None)).await?.data;
     }
+    let invitations = invited.into_iter().map(|invitation| InvitationRow::of(invitation, &desk, visit)).collect();
+    Ok(IndexPage { members, list, invitations, form, matrix: Matrix::seen_by(desk.role), desk })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The form that invites.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InviteInput {
+    idempotency_key: Uuid,
+    email: String,
+    role: String,
+}
 
-    #[test]
-    fn the_matrix_is_the_server_s_own_table() {
-        let matrix = Matrix::seen_by(Role::Viewer);
-        assert_eq!(matrix.rows.len(), Permission::ALL.len());
-        for (row, permission) in matrix.rows.iter().zip(Permission::ALL) {
-            for (cell, role) in row.cells.iter().zip(Role::ALL) {
-                assert_eq!(cell.yes, role.permissions().contains(permission), "{} {}", row.name, role.as_str());
-                assert_eq!(cell.mine, role == Role::Viewer);
+/// `POST /w/{workspace}/{environment}/members`: invites somebody.
+///
+/// # Errors
+/// As the API's.
+pub async fn invite(
+    granted: Granted<may::ManageMembers>,
+    visit: Visit,
+    State(db): State<Db>,
+    State(changes): State<Changes>,
+    State(queue): State<Queue>,
+    State(public_url): State<PublicUrl>,
+    Form(input): Form<InviteInput>,
+) -> Result<Response, Problem> {
+    let mut form = InviteForm::typed(&visit, &input.email, &input.role);
+    if let Some(new) = parse(&input, &mut form) {
+        let post = Post { queue: &queue, public_url: &public_url };
+        let once = visit.once(input.idempotency_key, &input)?;
+        match invitations::invite(&granted.in_live(), &changes, post, &new, once).await {
+            Ok(_) => {
+                let desk = workspaces::desk(&visit, &granted, &db, Area::People).await?;
+                return Ok(visit.done(&desk.path("/members"), Flash::Invited));
             }
+            Err(problem) => refuse(problem, &mut form)?,
         }
     }
+    let status = if form.must_sign_in { StatusCode::FORBIDDEN } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = index_page(&visit, &granted, &db, (&ListQuery::default(), None), form).await?;
+    visit.page_with(status, &page)
+}
+
+fn parse(input: &InviteInput, form: &mut InviteForm) -> Option<CreateInvitation> {
+    let email = input.email.parse().map_err(|_| {
+        let fault = "That is not an e-mail address. It has a name, an @ and a host, as in ada@example.com.";
+        form.email.fault = Some(fault.to_owned());
+    });
+    let role = input.role.parse().map_err(|_| form.fault = Some("Choose a role."));
+    Some(CreateInvitation { email: email.ok()?, role: role.ok()? })
+}
+
+/// Puts what was refused beside its field; what is none of the form's business stays a problem.
+fn refuse(problem: Problem, form: &mut InviteForm) -> Result<(), Problem> {
+    let beside = |text: &str| Some(text.to_owned());
+    match problem.code() {
+        Code::AlreadyMember => form.email.fault = beside("Somebody with this address is a member already."),
+        Code::AlreadyInvited => {
+            form.email.fault = beside("This address is invited already. Send that mail again, below.");
+        }
+        Code::StepUpRequired => form.must_sign_in = true,
+        Code::IdempotencyKeyReused => form.fault = Some(SENT_BEFORE),
+        Code::InvalidBody => form.fault = Some("A hundred invitations are open. Revoke those that nobody takes."),
+        _ => return Err(problem),
+    }
+    Ok(())
+}
+
+/// `POST /w/{workspace}/{environment}/invitations/{id}/resend`.
+///
+/// # Errors
+/// As the API's.
+pub async fn resend(
+    granted: Granted<may::ManageMembers>,
+    visit: Visit,
+    State(db): State<Db>,
+    State(changes): State<Changes>,
+    State(queue): State<Queue>,
+    State(public_url): State<PublicUrl>,
+    PathId(invitation): PathId<bailiwick_proof::id::InvitationId>,
+) -> Result<Response, Problem> {
+    let post = Post { queue: &queue, public_url: &public_url };
+    let sent = invitations::send_again(&granted.in_live(), &changes, post, invitation, Idempotency::none()).await;
+    let mut form = InviteForm::typed(&visit, "", Role::Member.as_str());
+    match sent {
+        Err(problem) if problem.code() == Code::StepUpRequired => {
+            form.must_sign_in = true;
+            let page = index_page(&visit, &granted, &db, (&ListQuery::default(), None), form).await?;
+            visit.page_with(StatusCode::FORBIDDEN, &page)
+        }
+        sent => {
+            sent?;
+            let desk = workspaces::desk(&visit, &granted, &db, Area::People).await?;
+            Ok(visit.done(&desk.path("/members"), Flash::InvitationSent))
+        }
+    }
+}
+
+/// `POST /w/{workspace}/{environment}/invitations/{id}/revoke`.
+///
+/// # Errors
+/// As the API's.
+pub async fn revoke(
+    granted: Granted<may::ManageMembers>,
+    visit: Visit,
+    State(db): State<Db>,
+    State(changes): State<Changes>,
+    PathId(invitation): PathId<bailiwick_proof::id::InvitationId>,
+) -> Result<Response, Problem> {
+    let desk = workspaces::desk(&visit, &granted, &db, Area::People).await?;
+    invitations::end(&granted.in_live(), &changes, invitation, Idempotency::none()).await?;
+    Ok(visit.done(&desk.path("/members"), Flash::InvitationRevoked))
 }

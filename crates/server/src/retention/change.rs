@@ -57,9 +57,11 @@ impl<'a> Changing<'a> {
         let log = Log::Workspace { workspace: tx.workspace(), environment: tx.environment() };
         let told = ledger::told_retention(ledger, &changes.notary, log).await?;
         let is_ours = if is_new {
-            told == 0 && state.holds.is_empty()
+            told == Some(0) && state.holds.is_empty()
         } else {
-            u64::try_from(state.version) == Ok(told) && changes.notary.vouches(&state.row(), &mac).await?
+            told.is_some()
+                && u64::try_from(state.version).ok() == told
+                && changes.notary.vouches(&state.row(), &mac).await?
         };
         Ok(Self { changes, state, is_ours, now })
     }

@@ -108,7 +108,7 @@ impl Pruner {
         }
     }
 
-    /// Deletes what is below a cut, once the log itself says so, for as long as nothing holds it.
+    /// Deletes what is below a cut, once the log itself says so, for as long as nothing holds it and it is old by what is decided now.
     async fn finish(&self, log: Log, cut: &Cut) -> Result<u64, PruneError> {
         if !ledger::is_certified(&self.ledger, log, cut).await? {
             self.alert("retention_unvouched", "ledger_cuts", log);
@@ -118,16 +118,14 @@ impl Pruner {
         let mut gone = 0;
         loop {
             let mut tx = self.db.system_tx(OperationalPath::PruneLedger).await?;
-            let Some(state) = self.vouched(&mut tx, log).await? else {
+            // Somebody may have decided since then that more is kept.
+            let decided = self.decided(&mut tx, log).await?;
+            let Some((state, ..)) = decided.filter(|(_, before, _)| cut.is_of_before(*before)) else {
                 tx.finish_reading().await?;
                 return Ok(gone);
             };
-            if u64::try_from(state.version).is_ok_and(|version| version < told) {
+            if told.is_none_or(|told| u64::try_from(state.version).is_ok_and(|version| version < told)) {
                 self.alert("retention_unvouched", "ledger_retention", log);
-                tx.finish_reading().await?;
-                return Ok(gone);
-            }
-            if !state.holds.is_empty() {
                 tx.finish_reading().await?;
                 return Ok(gone);
             }

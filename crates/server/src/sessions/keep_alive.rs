@@ -12,12 +12,14 @@ use crate::authn::AccessTokens;
 use crate::authn::cookie::Cookie;
 use crate::context::RequestContext;
 use crate::http::{Changes, Edge, Problem};
+use crate::jobs::Queue;
 
 /// Refreshes a session whose access token is gone or over, before the page asks who is there. Pages that
 /// do so at once get the same successor.
 pub async fn keep_alive(
     State(changes): State<Changes>,
     State(tokens): State<AccessTokens>,
+    State(queue): State<Queue>,
     State(edge): State<Edge>,
     context: RequestContext,
     mut request: Request,
@@ -29,7 +31,7 @@ pub async fn keep_alive(
     };
     let good = access.is_some_and(|token| tokens.is_good(&token, context.received_at));
     let Some(refresh) = refresh.filter(|_| !good) else { return next.run(request).await };
-    let with = Refreshing::new(&changes, &tokens, &context);
+    let with = Refreshing::new(&changes, &tokens, &queue, &context);
     match ops::refresh(with, &refresh).await {
         Ok(pair) => {
             edge.cookies.replace(request.headers_mut(), Cookie::Access, &pair.access_token);

@@ -1,9 +1,10 @@
-//! Tokens of a session, and why one is not taken.
+//! Sessions as they are told, their tokens, and why one is not taken.
 
 use bailiwick_proof::id::{SessionId, UserId};
 use serde::{Deserialize, Serialize};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
+use super::seen::Seen;
 use crate::authz::vouched::stamp::Stamp;
 use crate::db::DbError;
 use crate::feed::Unconfirmed;
@@ -25,6 +26,83 @@ pub struct TokenPair {
     pub refresh_token: String,
     /// Seconds until the access token expires.
     pub expires_in: i64,
+}
+
+/// How somebody signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInMethod {
+    /// By the link of a mail.
+    MailLink,
+    /// By the code of a mail.
+    MailCode,
+}
+
+impl SignInMethod {
+    /// The word in the table and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MailLink => "mail_link",
+            Self::MailCode => "mail_code",
+        }
+    }
+
+    /// For people; of a word that a newer node wrote there is nothing to say.
+    #[must_use]
+    pub fn in_words(word: &str) -> &'static str {
+        match word {
+            "mail_link" => "Link in a mail",
+            "mail_code" => "Code in a mail",
+            _ => "Not known",
+        }
+    }
+}
+
+/// Who signs in, how, and from where.
+pub struct Opening<'a> {
+    /// Who.
+    pub user: UserId,
+    /// How.
+    pub by: SignInMethod,
+    /// On what, and from where.
+    pub seen: &'a Seen,
+    /// When.
+    pub now: OffsetDateTime,
+}
+
+/// A session that lives, as its person is told of it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Session {
+    /// Which.
+    #[schema(value_type = String)]
+    pub id: SessionId,
+    /// The browser or program that signed in, in plain words.
+    pub device: String,
+    /// The network from which it was last refreshed: a /24 of IPv4, a /64 of IPv6.
+    pub network: Option<String>,
+    /// How its person signed in: `mail_link` or `mail_code`.
+    pub signed_in_by: String,
+    /// When they signed in.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub first_seen_at: OffsetDateTime,
+    /// When it was last refreshed, which a client that is in use does every five minutes.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub last_seen_at: OffsetDateTime,
+    /// When it ends at the latest.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: OffsetDateTime,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// How many sessions a sign-out has ended.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct EndedSessions {
+    /// Those that lived until then.
+    pub sessions_ended: usize,
 }
 
 /// A session that was just opened, its refresh token in the clear.

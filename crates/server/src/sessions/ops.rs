@@ -1,20 +1,26 @@
-//! Open, refresh, end.
+//! Open, refresh, list, end.
 
 use bailiwick_proof::id::{Id, SessionId, UserId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::model::{ABSOLUTE_LIFETIME, IDLE_LIFETIME, OpenedSession, PARALLEL_GRACE, RefreshRefusal, TokenPair};
-use super::sql;
+use super::model::{
+    ABSOLUTE_LIFETIME, IDLE_LIFETIME, OpenedSession, Opening, PARALLEL_GRACE, RefreshRefusal, Session, TokenPair,
+};
+use super::{seen, sql};
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
-use crate::authz::Notary;
+use crate::authz::vouched::stamp::Stamp;
+use crate::authz::{Notary, SignedIn};
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
 use crate::http::Changes;
+use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
+use crate::mail;
 use crate::vault::{self, Owner, Place, RowId};
 
 /// Opens a session in the transaction that redeems the sign-in.
@@ -25,13 +31,14 @@ pub async fn open(
     tx: &mut SystemTx,
     notary: &Notary,
     entropy: &Entropy,
-    user: UserId,
-    now: OffsetDateTime,
+    opening: &Opening<'_>,
 ) -> Result<OpenedSession, DbError> {
+    let (user, now) = (opening.user, opening.now);
     let session: SessionId = Id::from_uuid(entropy.uuid_v7(now));
-    let opened = sql::insert_session(tx, notary, session, user, now, now + ABSOLUTE_LIFETIME).await?;
+    let opened = sql::insert_session(tx, notary, session, opening, now + ABSOLUTE_LIFETIME).await?;
     let refresh_token = new_token(entropy);
-    let token = sql::insert_refresh(tx, notary, &digest(&refresh_token), session, now, now + IDLE_LIFETIME).await?;
+    let seen = (now, opening.seen.network.as_deref());
+    let token = sql::insert_refresh(tx, notary, &digest(&refresh_token), session, seen, now + IDLE_LIFETIME).await?;
     Ok(OpenedSession { user, session, refresh_token, stamps: [opened, token] })
 }
 
@@ -39,14 +46,21 @@ pub async fn open(
 pub struct Refreshing<'a> {
     changes: &'a Changes,
     tokens: &'a AccessTokens,
+    queue: &'a Queue,
     context: &'a RequestContext,
 }
 
 impl<'a> Refreshing<'a> {
-    /// In the request at hand, with an access token by `tokens`; losers of a parallel refresh get a sealed successor.
+    /// In the request at hand, with an access token by `tokens`; losers of a parallel refresh get a sealed successor, and
+    /// `queue` takes the mail about a token that came back.
     #[must_use]
-    pub const fn new(changes: &'a Changes, tokens: &'a AccessTokens, context: &'a RequestContext) -> Self {
-        Self { changes, tokens, context }
+    pub const fn new(
+        changes: &'a Changes,
+        tokens: &'a AccessTokens,
+        queue: &'a Queue,
+        context: &'a RequestContext,
+    ) -> Self {
+        Self { changes, tokens, queue, context }
     }
 }
 
@@ -55,13 +69,15 @@ impl<'a> Refreshing<'a> {
 /// # Errors
 /// See [`RefreshRefusal`].
 pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, RefreshRefusal> {
-    let Refreshing { changes: Changes { db, entropy, vault, notary, feed }, tokens, context } = with;
+    let Refreshing { changes: Changes { db, entropy, vault, notary, feed }, tokens, context, .. } = with;
     let (now, digest_of_used) = (context.received_at, digest(token));
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
     let Some(row) = sql::lock_refresh(&mut tx, notary, &digest_of_used).await? else {
         return Err(RefreshRefusal::Invalid);
     };
-    if row.session_over || row.session_expires_at <= now || row.expires_at <= now {
+    // A token that was used comes back too late however old it is, as long as its session lives.
+    let idle = row.used_at.is_none() && row.expires_at <= now;
+    if row.session_over || row.session_expires_at <= now || idle {
         return Err(RefreshRefusal::Invalid);
     }
     let place = RowId::new().bytes(digest_of_used.bytes());
@@ -72,7 +88,10 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
             let sealed = vault.seal(Owner::Cell, &at, successor.as_bytes()).await?;
             let used = sql::mark_used(&mut tx, notary, &digest_of_used, &row, now, &sealed).await?;
             let expires_at = row.session_expires_at.min(now + IDLE_LIFETIME);
-            let fresh = sql::insert_refresh(&mut tx, notary, &digest(&successor), row.session, now, expires_at).await?;
+            let network = context.client_ip.map(seen::network);
+            let seen = (now, network.as_deref());
+            let fresh =
+                sql::insert_refresh(&mut tx, notary, &digest(&successor), row.session, seen, expires_at).await?;
             let entry = Entry::about(Action::SessionRefreshed, row.session).changing([used, fresh]);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &row.user.to_string(), &entry).await?;
             tx.commit(recorded).await?;
@@ -86,7 +105,7 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
         _ => {
             // Gives up its locks first: replays of several sessions would wait for each other's.
             tx.finish_reading().await?;
-            let changed = end_all(with.changes, context, row.user).await?;
+            let changed = end_reused(&with, row.user).await?;
             feed.barrier(changed).await?;
             return Err(RefreshRefusal::Reused);
         }
@@ -95,22 +114,122 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
     Ok(TokenPair { access_token, refresh_token: successor, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
 }
 
-/// Ends every session of a person whose refresh token came back. Several that notice at once leave one entry.
-async fn end_all(changes: &Changes, context: &RequestContext, user: UserId) -> Result<Option<Xid>, DbError> {
-    let Changes { db, entropy, notary, .. } = changes;
+/// Ends every session of a person whose refresh token came back, and tells them by mail. Several that notice at once
+/// leave one entry and send one mail.
+async fn end_reused(with: &Refreshing<'_>, user: UserId) -> Result<Option<Xid>, DbError> {
+    let Refreshing { changes: Changes { db, entropy, notary, .. }, queue, context, .. } = with;
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
-    let ended = sql::end_all_of(&mut tx, notary, user, context.received_at).await?;
+    let ended = sql::end_all_of(&mut tx, notary, user, None, context.received_at).await?;
     let count = ended.len();
     if count == 0 {
         tx.finish_reading().await?;
         return Ok(None);
     }
+    tell_of_reuse(&mut tx, notary, queue, user, context.received_at).await?;
     let entry = Entry::about(Action::RefreshTokenReused, user).with(json!({"sessions_ended": count})).changing(ended);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     let changed = tx.xid().await?;
     tx.commit(recorded).await?;
     tracing::warn!(event = "refresh_token_reused", user_id = %user, sessions_ended = count);
     Ok(Some(changed))
+}
+
+/// Hands over the mail. Sessions are ended also when it cannot be sealed now: that must not wait for a key service.
+async fn tell_of_reuse(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    queue: &Queue,
+    user: UserId,
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    let Some(address) = sql::address_of(tx, notary, user).await? else { return Ok(()) };
+    match mail::send(queue, tx, &mail::refresh_reused(&address, now), now).await {
+        Ok(()) => Ok(()),
+        Err(EnqueueError::Db(error)) => Err(error),
+        Err(error) => {
+            tracing::error!(event = "refresh_token_reuse_not_told", user_id = %user, cause = %error);
+            Ok(())
+        }
+    }
+}
+
+/// At most so many of a person's living sessions after this one, the newest first, each with whether it is to be shown:
+/// one that nobody vouches for grants nothing, and is as if it were not there.
+///
+/// # Errors
+/// [`DbError`].
+pub(super) async fn list(
+    db: &Db,
+    notary: &Notary,
+    person: &SignedIn,
+    page: (Option<Uuid>, i64),
+    now: OffsetDateTime,
+) -> Result<Vec<(Session, bool)>, DbError> {
+    let mut tx = db.account_tx(person).await?;
+    let sessions = sql::list(&mut tx, notary, person, page, now).await?;
+    tx.finish_reading().await?;
+    Ok(sessions)
+}
+
+/// One of them.
+///
+/// # Errors
+/// [`DbError`].
+pub(super) async fn get(
+    db: &Db,
+    notary: &Notary,
+    person: &SignedIn,
+    session: SessionId,
+    now: OffsetDateTime,
+) -> Result<Option<Session>, DbError> {
+    let next = Uuid::from_u128(session.uuid().as_u128().saturating_add(1));
+    let found = list(db, notary, person, (Some(next), 1), now).await?;
+    Ok(found.into_iter().find(|(found, vouched)| *vouched && found.id == session).map(|(found, _)| found))
+}
+
+/// Ends a session of one's own, whichever. Somebody else's is nothing.
+///
+/// # Errors
+/// [`DbError`].
+pub(super) async fn end_own(
+    changes: &Changes,
+    context: &RequestContext,
+    person: &SignedIn,
+    session: SessionId,
+) -> Result<Ended, DbError> {
+    let Changes { db, notary, entropy, .. } = changes;
+    let mut tx = db.system_tx(OperationalPath::EndSession).await?;
+    let found = sql::end(&mut tx, notary, session, Some(person.user()), context.received_at).await?;
+    let by = json!({"by": person.session()});
+    record_end(tx, entropy, context, session, (found, by)).await
+}
+
+/// Ends every session of the person, but for the one at hand if that is to stay. Answers how many, and by which
+/// transaction if by any.
+///
+/// # Errors
+/// [`DbError`].
+pub(super) async fn end_all(
+    changes: &Changes,
+    context: &RequestContext,
+    person: &SignedIn,
+    but_this: bool,
+) -> Result<(usize, Option<Xid>), DbError> {
+    let Changes { db, notary, entropy, .. } = changes;
+    let (user, this) = (person.user(), person.session());
+    let mut tx = db.system_tx(OperationalPath::EndSession).await?;
+    let ended = sql::end_all_of(&mut tx, notary, user, but_this.then_some(this), context.received_at).await?;
+    let count = ended.len();
+    if count == 0 {
+        tx.finish_reading().await?;
+        return Ok((0, None));
+    }
+    let told = json!({"by": this, "sessions_ended": count, "and_itself": !but_this});
+    let entry = Entry::about(Action::SessionsEnded, user).with(told).changing(ended);
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
+    let changed = tx.xid().await?;
+    tx.commit(recorded).await?;
+    Ok((count, Some(changed)))
 }
 
 /// What came of ending a session.
@@ -145,17 +264,29 @@ pub async fn end_by_tokens(
         tx.finish_reading().await?;
         return Ok(Ended::Nothing);
     };
-    match sql::end(&mut tx, notary, session, context.received_at).await? {
-        Some((user, stamp)) => {
-            let entry = Entry::about(Action::SignedOut, session).changing([stamp]);
+    let found = sql::end(&mut tx, notary, session, None, context.received_at).await?;
+    record_end(tx, entropy, context, session, (found, json!({}))).await
+}
+
+/// Commits the end of a session with its entry, if it lived.
+async fn record_end(
+    mut tx: SystemTx,
+    entropy: &Entropy,
+    context: &RequestContext,
+    session: SessionId,
+    (found, told): (Option<(UserId, Option<Stamp>)>, Value),
+) -> Result<Ended, DbError> {
+    match found {
+        Some((user, Some(stamp))) => {
+            let entry = Entry::about(Action::SignedOut, session).with(told).changing([stamp]);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
             let changed = tx.xid().await?;
             tx.commit(recorded).await?;
             Ok(Ended::Now(changed))
         }
-        None => {
+        found => {
             tx.finish_reading().await?;
-            Ok(Ended::Before)
+            Ok(if found.is_some() { Ended::Before } else { Ended::Nothing })
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use bailiwick_proof::id::{Id, SessionId, UserId};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::model::{Opening, Session};
 use crate::authn::TokenDigest;
-use crate::authz::Notary;
 use crate::authz::vouched::stamp::Stamp;
 use crate::authz::vouched::{Vouching, rows};
-use crate::db::{DbError, SystemTx};
+use crate::authz::{Notary, SignedIn};
+use crate::db::{AccountTx, DbError, SystemTx};
 
 /// A refresh token with its session, both locked.
 pub(super) struct RefreshRow {
@@ -25,19 +27,21 @@ pub(super) async fn insert_session(
     tx: &mut SystemTx,
     notary: &Notary,
     session: SessionId,
-    user: UserId,
-    now: OffsetDateTime,
+    opening: &Opening<'_>,
     expires_at: OffsetDateTime,
 ) -> Result<Stamp, DbError> {
-    let (id, user) = (session.uuid(), user.uuid());
+    let (id, user) = (session.uuid(), opening.user.uuid());
     let vouching = notary.vouch(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None });
     sqlx::query!(
-        "INSERT INTO sessions (id, user_id, created_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO sessions (id, user_id, created_at, expires_at, mac, device, signed_in_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         id,
         user,
-        now,
+        opening.now,
         expires_at,
-        &vouching.mac
+        &vouching.mac,
+        opening.seen.device,
+        opening.by.as_str()
     )
     .execute(tx.connection()?)
     .await?;
@@ -49,18 +53,20 @@ pub(super) async fn insert_refresh(
     notary: &Notary,
     digest: &TokenDigest,
     session: SessionId,
-    now: OffsetDateTime,
+    (now, network): (OffsetDateTime, Option<&str>),
     expires_at: OffsetDateTime,
 ) -> Result<Stamp, DbError> {
     let (digest, session) = (digest.bytes().as_slice(), session.uuid());
     let vouching = notary.vouch(&rows::RefreshTokenRow { digest, session, expires_at, used_at: None });
     sqlx::query!(
-        "INSERT INTO refresh_tokens (digest, session_id, issued_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO refresh_tokens (digest, session_id, issued_at, expires_at, mac, network)
+         VALUES ($1, $2, $3, $4, $5, $6)",
         digest,
         session,
         now,
         expires_at,
-        &vouching.mac
+        &vouching.mac,
+        network
     )
     .execute(tx.connection()?)
     .await?;
@@ -137,16 +143,21 @@ pub(super) async fn mark_used(
     Ok(vouching.stamp)
 }
 
-/// Those that were ended. Locks them in the order of their ids, so that two who do this do not wait for each other.
+/// Those that were ended, of all that their time has not; one may stay. Locks them in the order of their ids, so that two who do this do not wait for each other.
 pub(super) async fn end_all_of(
     tx: &mut SystemTx,
     notary: &Notary,
     user: UserId,
+    but: Option<SessionId>,
     now: OffsetDateTime,
 ) -> Result<Vec<Stamp>, DbError> {
     let alive = sqlx::query!(
-        "SELECT id, version, expires_at FROM sessions WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id FOR UPDATE",
-        user.uuid()
+        "SELECT id, version, expires_at FROM sessions
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND id IS DISTINCT FROM $3
+         ORDER BY id FOR UPDATE",
+        user.uuid(),
+        now,
+        but.map(Id::uuid)
     )
     .fetch_all(tx.connection()?)
     .await?;
@@ -185,25 +196,88 @@ pub(super) async fn session_of_refresh(tx: &mut SystemTx, digest: &TokenDigest) 
     Ok(session.map(Id::from_uuid))
 }
 
-/// Whose session it was, if it was alive until now.
+/// The address of a person whom somebody vouches for.
+pub(super) async fn address_of(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<String>, DbError> {
+    let id = user.uuid();
+    let row = sqlx::query!("SELECT version, email, email_key, suspended_at, mac FROM users WHERE id = $1", id)
+        .fetch_optional(tx.connection()?)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (version, email, email_key) = (row.version, &row.email, &row.email_key);
+    let person = rows::UserRow { id, version, email, email_key, suspended_at: row.suspended_at };
+    Ok(notary.vouches(&person, &row.mac).await?.then_some(row.email))
+}
+
+/// Whose session it is, with a stamp if it was alive until now; of somebody's own alone if `of` names them.
 pub(super) async fn end(
     tx: &mut SystemTx,
     notary: &Notary,
     session: SessionId,
+    of: Option<UserId>,
     now: OffsetDateTime,
-) -> Result<Option<(UserId, Stamp)>, DbError> {
+) -> Result<Option<(UserId, Option<Stamp>)>, DbError> {
     let id = session.uuid();
     let row = sqlx::query!(
-        "SELECT user_id, version, expires_at FROM sessions WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
-        id
+        "SELECT user_id, version, expires_at, revoked_at FROM sessions
+         WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
+        id,
+        of.map(Id::uuid)
     )
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let (user, version, expires_at) = (row.user_id, row.version + 1, row.expires_at);
+    if row.revoked_at.is_some() {
+        return Ok(Some((Id::from_uuid(user), None)));
+    }
     let vouching = notary.vouch(&rows::SessionRow { id, user, version, expires_at, revoked_at: Some(now) });
     sqlx::query!("UPDATE sessions SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &vouching.mac)
         .execute(tx.connection()?)
         .await?;
-    Ok(Some((Id::from_uuid(user), vouching.stamp)))
+    Ok(Some((Id::from_uuid(user), Some(vouching.stamp))))
+}
+
+/// At most so many sessions of the person that live, the newest first, each with whether somebody vouches for it.
+pub(super) async fn list(
+    tx: &mut AccountTx,
+    notary: &Notary,
+    person: &SignedIn,
+    (after, limit): (Option<Uuid>, i64),
+    now: OffsetDateTime,
+) -> Result<Vec<(Session, bool)>, DbError> {
+    let user = tx.user().uuid();
+    let all = sqlx::query!(
+        r#"SELECT s.id, s.created_at, s.expires_at, s.version, s.mac, s.device, s.signed_in_by,
+               t.issued_at AS "issued_at!", t.network
+           FROM sessions s CROSS JOIN LATERAL (SELECT r.issued_at, r.expires_at, r.network FROM refresh_tokens r
+               WHERE r.session_id = s.id ORDER BY r.issued_at DESC LIMIT 1) AS t
+           WHERE s.user_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND t.expires_at > $2
+             AND ($3::uuid IS NULL OR s.id < $3)
+           ORDER BY s.id DESC LIMIT $4"#,
+        user,
+        now,
+        after,
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let mut sessions = Vec::with_capacity(all.len());
+    for row in all {
+        let (id, expires_at) = (row.id, row.expires_at);
+        let own = rows::SessionRow { id, user, version: row.version, expires_at, revoked_at: None };
+        let vouched = notary.vouches(&own, &row.mac).await?;
+        let id = Id::from_uuid(id);
+        let session = Session {
+            id,
+            device: row.device,
+            network: row.network,
+            signed_in_by: row.signed_in_by,
+            first_seen_at: row.created_at,
+            last_seen_at: row.issued_at,
+            expires_at,
+            current: id == person.session(),
+        };
+        sessions.push((session, vouched));
+    }
+    Ok(sessions)
 }

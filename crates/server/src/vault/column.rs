@@ -212,11 +212,15 @@ pub static AUDIT_STREAM: Column = Column {
         &[("workspace_id", "uuid"), ("environment", "text")],
     ),
 };
+/// Whose events a saved filter narrows to.
+pub static AUDIT_FILTER_ACTOR: Column = filter("audit-filter-actor/v1", "actor_sealed", "actor_subject");
+/// What a saved filter narrows to events about.
+pub static AUDIT_FILTER_TARGET: Column = filter("audit-filter-target/v1", "target_sealed", "target_subject");
 /// What a workspace's keys are bound to, in the anchor store.
 pub(super) static ANCHORED: Column = Column { label: "anchored/v1", stand: None };
 
 /// All of them.
-pub static COLUMNS: [&Column; 15] = [
+pub static COLUMNS: [&Column; 17] = [
     &REPLAY,
     &FOUNDERS_REPLAY,
     &REFRESH_SUCCESSOR,
@@ -231,8 +235,17 @@ pub static COLUMNS: [&Column; 15] = [
     &SECRET,
     &SERVER_SECRET,
     &AUDIT_STREAM,
+    &AUDIT_FILTER_ACTOR,
+    &AUDIT_FILTER_TARGET,
     &ANCHORED,
 ];
+
+const fn filter(label: &'static str, column: &'static str, subject: &'static str) -> Column {
+    let key = &[("workspace_id", "uuid"), ("id", "uuid")];
+    let stand =
+        Stand { table: "audit_filters", column, owner: OwnedBy::Workspace, key, subject: Some(subject), index: None };
+    Column { label, stand: Some(stand) }
+}
 
 const fn opening(
     label: &'static str,

@@ -56,9 +56,8 @@ impl Vault {
         let place = Place { column: &SUBJECT_NAME, row: row.as_bytes(), subject: Some(number) };
         match self.unseal(owner, &place, &sealed).await {
             Ok(opened) if *opened == *name.as_bytes() => return Ok(Some(number)),
-            // Somebody was interrupted after the key was gone.
-            Err(VaultError::Erased) => return Ok(Some(number)),
-            Ok(_) => {}
+            // A name goes before its key does: it was put under the number of somebody who is erased, and would get their certificate.
+            Ok(_) | Err(VaultError::Erased) => {}
             Err(error) => return Err(error),
         }
         let error = VaultError::Malformed("the name of another subject");

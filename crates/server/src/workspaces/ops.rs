@@ -1,6 +1,6 @@
 //! Found, list, get.
 
-use bailiwick_proof::id::Id;
+use bailiwick_proof::id::{Id, WorkspaceId};
 
 use super::model::{CreateWorkspace, Workspace};
 use super::sql;
@@ -78,6 +78,28 @@ pub async fn list(
     limit: u16,
 ) -> Result<Vec<Workspace>, DbError> {
     sql::list(tx, notary, after, usize::from(limit) + 1).await
+}
+
+/// One of the person's workspaces.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn of_person(
+    tx: &mut AccountTx,
+    notary: &Notary,
+    workspace: WorkspaceId,
+) -> Result<Option<Workspace>, DbError> {
+    let before = uuid::Uuid::from_u128(workspace.uuid().as_u128().saturating_sub(1));
+    let first = sql::list(tx, notary, Some(before), 1).await?.into_iter().next();
+    Ok(first.filter(|found| found.id == workspace))
+}
+
+/// How paths name the workspace at hand; nothing where it is gone.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn slug(tx: &mut WorkspaceTx) -> Result<String, DbError> {
+    Ok(sql::get(tx, None).await?.map(|workspace| workspace.slug).unwrap_or_default())
 }
 
 /// The workspace at hand.

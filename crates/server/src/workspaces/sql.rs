@@ -21,7 +21,7 @@ pub(super) async fn founder_has_slug(tx: &mut WorkspaceTx, user: UserId, slug: &
     .await?;
     let has = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
-             WHERE m.user_id = $1 AND w.slug = $2) AS "has!""#,
+             WHERE m.user_id = $1 AND m.ended_at IS NULL AND w.slug = $2) AS "has!""#,
         user.uuid(),
         slug.as_str()
     )
@@ -56,7 +56,7 @@ pub(super) async fn insert_member(
     created_at: OffsetDateTime,
 ) -> Result<Stamp, DbError> {
     let (workspace, user, role) = (tx.workspace().uuid(), user.uuid(), role.as_str());
-    let vouching = notary.vouch(&rows::MembershipRow { workspace, user, version: 1, role });
+    let vouching = notary.vouch(&rows::MembershipRow { workspace, user, version: 1, role, ended_at: None });
     sqlx::query!(
         "INSERT INTO memberships (workspace_id, user_id, role, created_at, mac) VALUES ($1, $2, $3, $4, $5)",
         workspace,
@@ -100,7 +100,7 @@ async fn page(
     let all = sqlx::query!(
         "SELECT w.workspace_id, w.name, w.slug, w.created_at, m.role, m.version, m.mac
          FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
-         WHERE m.user_id = $1 AND ($2::uuid IS NULL OR m.workspace_id > $2) ORDER BY m.workspace_id LIMIT $3",
+         WHERE m.user_id = $1 AND m.ended_at IS NULL AND ($2::uuid IS NULL OR m.workspace_id > $2) ORDER BY m.workspace_id LIMIT $3",
         user,
         after,
         i64::try_from(limit).unwrap_or(i64::MAX)
@@ -110,7 +110,8 @@ async fn page(
     let last = all.last().filter(|_| all.len() == limit).map(|row| row.workspace_id);
     let mut workspaces = Vec::with_capacity(all.len());
     for row in all {
-        let own = rows::MembershipRow { workspace: row.workspace_id, user, version: row.version, role: &row.role };
+        let (version, role) = (row.version, &row.role);
+        let own = rows::MembershipRow { workspace: row.workspace_id, user, version, role, ended_at: None };
         if notary.vouches(&own, &row.mac).await? {
             workspaces.push(Workspace {
                 id: Id::from_uuid(row.workspace_id),

@@ -3,11 +3,14 @@
 mod actions;
 mod batches;
 mod export;
+mod filters;
 mod keys;
 mod one_entry;
+mod reading;
 mod reads;
 mod refusals;
 mod search;
+mod share;
 mod stream;
 
 use bailiwick_proof::checkpoint::SignedCheckpoint;

@@ -2,7 +2,9 @@
 
 mod audit;
 mod audit_forms;
+mod people;
 mod secret_pages;
+mod share;
 mod vectors;
 
 use nix::sys::signal::Signal;

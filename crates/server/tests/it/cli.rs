@@ -244,11 +244,12 @@ async fn every_question_is_answered_in_every_form() {
     desk.login("reader", secret).await.ok();
     desk.run(&["profiles", "use", "default"]).await.ok();
 
-    let questions: [(&[&str], &str); 8] = [
+    let questions: [(&[&str], &str); 9] = [
         (&["workspaces", "list"], "id"),
         (&["workspaces", "get"], "id"),
         (&["projects", "list"], "id"),
         (&["members", "list"], "user_id"),
+        (&["sessions", "list"], "id"),
         (&["keys", "list"], "id"),
         (&["keys", "get", id], "id"),
         (&["keys", "self", "--profile", "reader"], "id"),

@@ -22,7 +22,8 @@ use crate::harness::vault::ledger;
 
 async fn eraser(app: &TestApp) -> Eraser {
     let (vault, ledger) = (app.vault().await, ledger(&app.database, &app.db).await.unwrap());
-    Eraser { db: app.db.clone(), vault, ledger, clock: Clock::system(), entropy: Entropy::system() }
+    let notary = app.notary().await;
+    Eraser { db: app.db.clone(), vault, ledger, notary, clock: Clock::system(), entropy: Entropy::system() }
 }
 
 async fn told(app: &TestApp, recorder: &Recorder, actor: &str, target: &str) -> String {

@@ -12,6 +12,7 @@ mod logs;
 pub mod node;
 pub mod openings;
 pub mod own_cluster;
+pub mod people;
 pub mod pooler;
 pub mod process;
 pub mod programs;

@@ -2,6 +2,7 @@
 
 mod daily;
 mod manifest;
+mod store;
 mod tiles;
 mod witness;
 

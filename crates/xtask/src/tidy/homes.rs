@@ -7,7 +7,7 @@ use super::tree::{Finding, Tree};
 const SERVER: &str = "crates/server/src/";
 
 /// The text of a call, the paths below `src` that may hold it, and what it would mean elsewhere.
-const HOMES: [(&str, &[&str], &str); 8] = [
+const HOMES: [(&str, &[&str], &str); 9] = [
     ("Sealed for ", &["authz/", "authz.rs", "jobs/"], "an authority that nobody granted"),
     ("Authority for ", &["authz/", "authz.rs", "jobs/"], "an authority that nobody granted"),
     ("Claimed::of", &["jobs/"], "a job that nobody claimed"),
@@ -16,6 +16,7 @@ const HOMES: [(&str, &[&str], &str); 8] = [
     ("StagedEntry {", &["ledger.rs", "ledger/", "db/closing.rs"], "a ledger entry that was not worded by the ledger"),
     ("SignedIn::attested", &["authn/", "authn.rs"], "a person whose session nobody checked"),
     ("Founding::of", &["workspaces/", "workspaces.rs"], "authority over a workspace that may be somebody's"),
+    ("Redeemed::of", &["members/", "members.rs"], "authority over a workspace that nobody has invited to"),
 ];
 
 /// Where statements stand, besides every `sql.rs`.

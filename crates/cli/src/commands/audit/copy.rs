@@ -1,4 +1,4 @@
-//! `audit check --dir`: a copy of the bucket that a log is streamed to, rebuilt and checked entry by entry, and nobody is asked.
+//! `audit check --dir`: a copy of the bucket that a log is streamed to, or of the operator's store, rebuilt and checked entry by entry, and nobody is asked.
 //!
 //! # Invariants
 //! Memory is that of one tile of each level. What the copy says of itself is believed nowhere but for its keys, and for those only where
@@ -42,9 +42,17 @@ pub(super) fn check(folder: &Path, keys: &[KeySource]) -> Result<Answer, Failure
         return Err(Refusal::new("not_a_checkpoint", "the file checkpoint is something else").into());
     };
     let checkpoint = signed.unverified().clone();
-    let (origin, workspace, environment) = of_a_workspace(&checkpoint)?;
-    // No home directory, no pin.
-    let pin = Pins::of(workspace, environment).ok().map(|pins| pins.load()).transpose()?.flatten();
+    let origin: Origin = checkpoint
+        .origin
+        .parse()
+        .map_err(|_| Refusal::new("other_log", format!("it is no log: {}", checkpoint.origin)))?;
+    // No home directory, no pin; and nobody pins the cell's own log.
+    let pin = match origin.log() {
+        LogName::Workspace { workspace, environment } => {
+            Pins::of(workspace, environment).ok().map(|pins| pins.load()).transpose()?.flatten()
+        }
+        LogName::Cell => None,
+    };
     let TrustedKeys { keys, voucher } = copy.trusted_keys(keys, pin.as_ref().map(|pin| &pin.key), &checkpoint)?;
     let mut statement = file.verify(&keys)?;
     let pinned = pin.map(|pin| pin.checkpoint.unverified().clone()).filter(|pin| pin.origin == checkpoint.origin);
@@ -62,17 +70,6 @@ pub(super) fn check(folder: &Path, keys: &[KeySource]) -> Result<Answer, Failure
         members.insert("key_from".to_owned(), json!(voucher.as_str()));
     }
     Ok(Answer::one_by(statement, "origin").note(format!("every entry was read from the copy and holds; {voucher}")))
-}
-
-fn of_a_workspace(
-    checkpoint: &Checkpoint,
-) -> Result<(Origin, bailiwick_proof::id::WorkspaceId, bailiwick_proof::environment::Environment), Refusal> {
-    let origin = checkpoint.origin.parse::<Origin>().ok();
-    let parts = origin.and_then(|origin| match origin.log() {
-        LogName::Workspace { workspace, environment } => Some((origin, workspace, environment)),
-        LogName::Cell => None,
-    });
-    parts.ok_or_else(|| Refusal::new("other_log", format!("it is no workspace's log: {}", checkpoint.origin)))
 }
 
 /// The folder of one log.
@@ -108,8 +105,17 @@ impl Copy {
         if !given.is_empty() {
             return Ok(TrustedKeys { keys: given, voucher: Voucher::User });
         }
-        if let Some(key) = pinned.filter(|key| key.name() == checkpoint.origin) {
-            return Ok(TrustedKeys { keys: vec![key.clone()], voucher: Voucher::Pin });
+        match pinned {
+            Some(key) if key.name() == checkpoint.origin => {
+                return Ok(TrustedKeys { keys: vec![key.clone()], voucher: Voucher::Pin });
+            }
+            // Whoever has pinned a key does not believe another for the asking.
+            Some(key) => {
+                let reason = format!("you pinned a key of {}, and the copy is of {}", key.name(), checkpoint.origin);
+                let hint = "if that is meant, give the key of the log that the copy is of: --key";
+                return Err(Failure::from(Refusal::new("other_generation", reason)).hint(hint));
+            }
+            None => {}
         }
         let set: Value = serde_json::from_str(&self.text(KEYS)?)
             .map_err(|err| Failure::local(format!("{KEYS} is no JSON"), &err))?;

@@ -30,6 +30,11 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
+    /// Action, actor, target and the two days.
+    pub(in crate::audit) fn of([action, actor, target, from, to]: [String; 5]) -> Self {
+        Self { action, actor, target, from, to, cursor: None }
+    }
+
     /// Days alone.
     pub(super) fn of_days(from: &str, to: &str) -> Self {
         Self { from: from.to_owned(), to: to.to_owned(), ..Self::default() }

@@ -15,6 +15,7 @@ use super::party::{Names, Party};
 use crate::audit::http;
 use crate::audit::model::AuditEventDetail;
 use crate::audit::ops::{self, ReadError};
+use crate::audit::reading::Readings;
 use crate::authz::{Granted, may};
 use crate::console::{Area, Desk, IdChip, Moment, Visit};
 use crate::db::Db;
@@ -153,12 +154,13 @@ pub async fn show(
     granted: Granted<may::ReadAudit>,
     visit: Visit,
     State(db): State<Db>,
+    State(readings): State<Readings>,
     State(ledger): State<Ledger>,
     PathId(id): PathId<EventId>,
 ) -> Result<Response, Problem> {
     let desk = workspaces::desk(&visit, &granted, &db, Area::Audit).await?;
-    let looked = ops::get(&granted, &db, &ledger, id).await?;
-    let (proof, trouble) = match ops::receipt(&granted, &db, &ledger, id, &[]).await {
+    let looked = ops::get(&granted, &readings, &ledger, id).await?;
+    let (proof, trouble) = match ops::receipt(&granted, &readings, &ledger, id, &[]).await {
         Ok(receipt) => (Some(ProofView::of(&receipt, looked.detail.event.leaf_hash.clone())), None),
         Err(error) => (None, Some(told(error)?)),
     };
@@ -224,13 +226,13 @@ pub struct Opened {
 /// As the API's.
 pub async fn receipt(
     granted: Granted<may::ReadAudit>,
-    State(db): State<Db>,
+    State(readings): State<Readings>,
     State(ledger): State<Ledger>,
     PathId(id): PathId<EventId>,
     Query(Opened { open }): Query<Opened>,
 ) -> Result<Response, Problem> {
     let open = http::fields(Some(&open.join(",")))?;
-    let receipt = ops::receipt(&granted, &db, &ledger, id, &open).await?;
+    let receipt = ops::receipt(&granted, &readings, &ledger, id, &open).await?;
     let mut response = receipt.to_string().into_response();
     let headers = response.headers_mut();
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{id}.tlog-proof\""))

@@ -2,11 +2,13 @@
 
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{Id, WorkspaceId};
+use bailiwick_proof::log::Log;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::fault::Fault;
 use super::model::Row;
+use super::operator::Head;
 use crate::db::{DbError, SystemTx, WorkspaceTx};
 
 fn count(number: i64) -> u64 {
@@ -206,4 +208,22 @@ pub(super) async fn take_up(tx: &mut SystemTx, at: At, due_at: OffsetDateTime) -
     .execute(tx.connection()?)
     .await?;
     Ok(())
+}
+
+/// Every log that has entries, the cell's among them.
+pub(super) async fn heads(tx: &mut SystemTx) -> Result<Vec<Head>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT workspace_id, environment, generation, size FROM ledger_heads WHERE size > 0 ORDER BY workspace_id, environment"
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let heads = rows.into_iter().filter_map(|row| {
+        let log = if row.workspace_id.is_nil() {
+            Log::Cell
+        } else {
+            Log::Workspace { workspace: Id::from_uuid(row.workspace_id), environment: row.environment.parse().ok()? }
+        };
+        Some(Head { log, generation: u32::try_from(row.generation).ok()?, size: u64::try_from(row.size).ok()? })
+    });
+    Ok(heads.collect())
 }

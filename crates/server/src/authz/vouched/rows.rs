@@ -7,10 +7,13 @@
 //! `version` is counted up by the database with each change, so an older row put back is not taken for a later one by
 //! anybody who knows the later one.
 
+mod invitation;
+
 use aws_lc_rs::digest;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::invitation::InvitationRow;
 use super::{Kind, Vouched};
 use crate::vault::Meaning;
 
@@ -99,6 +102,8 @@ pub struct MembershipRow<'a> {
     pub version: i64,
     /// As what.
     pub role: &'a str,
+    /// Since when they belong there no more.
+    pub ended_at: Option<OffsetDateTime>,
 }
 
 impl Vouched for MembershipRow<'_> {
@@ -117,7 +122,9 @@ impl Vouched for MembershipRow<'_> {
     }
 
     fn meaning(&self) -> Meaning {
-        Meaning::new().uuid(self.workspace).uuid(self.user).bytes(&self.version.to_be_bytes()).text(self.role)
+        let version = self.version.to_be_bytes();
+        let meaning = Meaning::new().uuid(self.workspace).uuid(self.user).bytes(&version).text(self.role);
+        if self.ended_at.is_some() { meaning.moment(self.ended_at) } else { meaning }
     }
 }
 
@@ -280,6 +287,8 @@ pub struct ChallengeRow<'a> {
     pub code_tries: i16,
     /// When it was redeemed.
     pub redeemed_at: Option<OffsetDateTime>,
+    /// The challenge whose mail stands for this one's.
+    pub merged_into: Option<Uuid>,
 }
 
 impl Vouched for ChallengeRow<'_> {
@@ -298,7 +307,7 @@ impl Vouched for ChallengeRow<'_> {
     }
 
     fn meaning(&self) -> Meaning {
-        Meaning::new()
+        let meaning = Meaning::new()
             .uuid(self.id)
             .text(self.email)
             .text(self.email_key)
@@ -307,7 +316,8 @@ impl Vouched for ChallengeRow<'_> {
             .bytes(self.code_digest)
             .moment(Some(self.expires_at))
             .bytes(&self.code_tries.to_be_bytes())
-            .moment(self.redeemed_at)
+            .moment(self.redeemed_at);
+        self.merged_into.into_iter().fold(meaning, Meaning::uuid)
     }
 }
 
@@ -357,6 +367,65 @@ impl Vouched for RetentionRow<'_> {
             .moment(self.effective_at)
             .bytes(&count.to_be_bytes());
         self.holds.iter().fold(meaning, |meaning, hold| meaning.uuid(*hold))
+    }
+}
+
+/// A row of `receipt_shares`.
+#[derive(Debug)]
+pub struct ReceiptShareRow<'a> {
+    /// Whose entry it shows.
+    pub workspace: Uuid,
+    /// `live` or `test`.
+    pub environment: &'a str,
+    /// The entry's project.
+    pub project: Option<Uuid>,
+    /// Which.
+    pub id: Uuid,
+    /// How often it was changed, plus one.
+    pub version: i64,
+    /// The entry.
+    pub event: Uuid,
+    /// SHA-256 of its token's digest.
+    pub imprint: &'a [u8],
+    /// Which openings it shows.
+    pub open: &'a [String],
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+    /// When it was revoked.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+impl Vouched for ReceiptShareRow<'_> {
+    const KIND: Kind = Kind::ReceiptShare;
+
+    fn workspace(&self) -> Uuid {
+        self.workspace
+    }
+
+    fn id(&self) -> Vec<u8> {
+        self.id.as_bytes().to_vec()
+    }
+
+    fn serial(&self) -> u64 {
+        counted(self.version)
+    }
+
+    fn until(&self) -> Option<OffsetDateTime> {
+        Some(self.expires_at)
+    }
+
+    fn meaning(&self) -> Meaning {
+        Meaning::new()
+            .uuid(self.workspace)
+            .text(self.environment)
+            .maybe(self.project.as_ref().map(|project| project.as_bytes().as_slice()))
+            .uuid(self.id)
+            .bytes(&self.version.to_be_bytes())
+            .uuid(self.event)
+            .bytes(self.imprint)
+            .list(self.open.iter().map(String::as_str))
+            .moment(Some(self.expires_at))
+            .moment(self.revoked_at)
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn api_keys(tx: &mut SystemTx, after: &At, limit: i64) -> Resul
 
 pub(super) async fn memberships(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT workspace_id, user_id, version, role, mac
+        "SELECT workspace_id, user_id, version, role, ended_at, mac
          FROM memberships WHERE (workspace_id, user_id) > ($1, $2) ORDER BY workspace_id, user_id LIMIT $3",
         after.workspace,
         after.uuid(),
@@ -53,7 +53,7 @@ pub(super) async fn memberships(tx: &mut SystemTx, after: &At, limit: i64) -> Re
     .await?;
     let standing = all.into_iter().map(|row| {
         let (workspace, user, version) = (row.workspace_id, row.user_id, row.version);
-        let standing = rows::MembershipRow { workspace, user, version, role: &row.role };
+        let standing = rows::MembershipRow { workspace, user, version, role: &row.role, ended_at: row.ended_at };
         Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
@@ -149,7 +149,7 @@ pub(super) async fn challenges(
 ) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
         "SELECT id, email, email_key, challenge_digest, token_digest, code_digest, expires_at, code_tries,
-             redeemed_at, mac
+             redeemed_at, merged_into, mac
          FROM sign_in_challenges WHERE id > $1 AND expires_at > $2 ORDER BY id LIMIT $3",
         after.uuid(),
         now,
@@ -168,6 +168,7 @@ pub(super) async fn challenges(
             expires_at: row.expires_at,
             code_tries: row.code_tries,
             redeemed_at: row.redeemed_at,
+            merged_into: row.merged_into,
         };
         Standing::of(&standing, row.mac)
     });
@@ -196,6 +197,76 @@ pub(super) async fn retention(tx: &mut SystemTx, after: &At, limit: i64) -> Resu
             next_days: row.next_days,
             effective_at: row.effective_at,
             holds: &row.holds,
+        };
+        Standing::of(&standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+pub(super) async fn receipt_shares(
+    tx: &mut SystemTx,
+    after: &At,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT workspace_id, environment, project_id, id, version, event_id, digest, open, expires_at, revoked_at, mac
+         FROM receipt_shares WHERE (workspace_id, id) > ($1, $2) AND expires_at > $3 ORDER BY workspace_id, id LIMIT $4",
+        after.workspace,
+        after.uuid(),
+        now,
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let standing = rows::ReceiptShareRow {
+            workspace: row.workspace_id,
+            environment: &row.environment,
+            project: row.project_id,
+            id: row.id,
+            version: row.version,
+            event: row.event_id,
+            imprint: &rows::imprint(&row.digest),
+            open: &row.open,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+        };
+        Standing::of(&standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+pub(super) async fn invitations(
+    tx: &mut SystemTx,
+    after: &At,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT workspace_id, id, version, email, email_key, role, token_digest, invited_by, expires_at, accepted_at,
+             revoked_at, mac
+         FROM invitations WHERE (workspace_id, id) > ($1, $2) AND expires_at > $3 ORDER BY workspace_id, id LIMIT $4",
+        after.workspace,
+        after.uuid(),
+        now,
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let standing = rows::InvitationRow {
+            workspace: row.workspace_id,
+            id: row.id,
+            version: row.version,
+            email: &row.email,
+            email_key: &row.email_key,
+            role: &row.role,
+            token_digest: &row.token_digest,
+            invited_by: row.invited_by,
+            expires_at: row.expires_at,
+            accepted_at: row.accepted_at,
+            revoked_at: row.revoked_at,
         };
         Standing::of(&standing, row.mac)
     });
@@ -269,6 +340,24 @@ pub(super) async fn put(tx: &mut SystemTx, kind: Kind, macs: Macs<'_>) -> Result
             "UPDATE sign_in_challenges AS t SET mac = vouched.new
              FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
              WHERE t.id = vouched.id AND t.mac = vouched.old",
+            ids,
+            old,
+            new
+        ),
+        Kind::Invitation => sqlx::query!(
+            "UPDATE invitations AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS vouched (workspace_id, id, old, new)
+             WHERE t.workspace_id = vouched.workspace_id AND t.id = vouched.id AND t.mac = vouched.old",
+            workspaces,
+            ids,
+            old,
+            new
+        ),
+        Kind::ReceiptShare => sqlx::query!(
+            "UPDATE receipt_shares AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS vouched (workspace_id, id, old, new)
+             WHERE t.workspace_id = vouched.workspace_id AND t.id = vouched.id AND t.mac = vouched.old",
+            workspaces,
             ids,
             old,
             new

@@ -71,6 +71,8 @@ pub async fn page(db: &Db, kind: Kind, after: &At, now: OffsetDateTime) -> Resul
         Kind::Service => sql::services(&mut tx, after, PAGE).await?,
         Kind::Challenge => sql::challenges(&mut tx, after, now, PAGE).await?,
         Kind::Retention => sql::retention(&mut tx, after, PAGE).await?,
+        Kind::ReceiptShare => sql::receipt_shares(&mut tx, after, now, PAGE).await?,
+        Kind::Invitation => sql::invitations(&mut tx, after, now, PAGE).await?,
     };
     tx.finish_reading().await?;
     Ok(page)

@@ -1,12 +1,11 @@
 //! Entries that retention pruned: passed over by their hashes, if the log itself says that they went.
 
-use std::collections::BTreeMap;
-
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::log::{Log, Origin};
 use bailiwick_proof::merkle::{Hash, Node};
 use bailiwick_proof::tile;
 
+use super::checkpoints::Roots;
 use super::{Checking, Journaled, LogReport, PAGE, Row, sql};
 use crate::db::{OperationalPath, SystemTx};
 use crate::ledger::cell::Ledger;
@@ -53,7 +52,7 @@ impl Checking<'_> {
         &mut self,
         tx: &mut SystemTx,
         (log, generation): (Log, u32),
-        roots: &mut BTreeMap<u64, Option<Hash>>,
+        roots: &mut Roots,
     ) -> Result<(), LedgerError> {
         let first = cut::sql::first_there(tx.connection()?, log, generation, 0).await?.unwrap_or_default();
         if first == 0 {
@@ -70,7 +69,8 @@ impl Checking<'_> {
         self.cut = Some(cut);
         while self.report.good < first {
             let leaves = sql::leaves(tx, log, generation, self.report.good, PAGE).await?;
-            let beyond = first.min(self.report.good + u64::try_from(PAGE).unwrap_or_default());
+            let beyond = first.min(self.report.good + PAGE.unsigned_abs());
+            let notes = self.stored(tx, (self.report.good + 1, beyond), roots).await?;
             while self.report.good < beyond {
                 let seq = self.report.good;
                 let Some(leaf) = leaves.get(&seq) else {
@@ -82,6 +82,7 @@ impl Checking<'_> {
                 self.report.pruned += 1;
                 self.step(roots);
             }
+            self.check_stored(&notes, roots);
         }
         if let Some(expiry) = &mut self.report.expiry {
             (expiry.newest_ms, expiry.latest_ms) = (newest_ms, newest_ms);
@@ -101,7 +102,7 @@ impl Checking<'_> {
     }
 
     /// One entry more holds.
-    pub(super) fn step(&mut self, roots: &mut BTreeMap<u64, Option<Hash>>) {
+    pub(super) fn step(&mut self, roots: &mut Roots) {
         self.report.good += 1;
         self.note_root(roots);
         let count = self.report.good;

@@ -7,8 +7,9 @@ use bailiwick_proof::merkle::Frontier;
 
 use super::{Checking, Journaled, Row, sql};
 use crate::db::{DbError, SystemTx};
-use crate::ledger::Action;
+use crate::ledger::cell::FIRST_GENERATION;
 use crate::ledger::generation::{Cited, End};
+use crate::ledger::{Action, keys};
 
 /// What the first entry has to cite.
 #[derive(Default)]
@@ -25,6 +26,18 @@ struct Meta {
 }
 
 impl Checking<'_> {
+    /// Whether the journal knows of this generation, or of the one before, on which the head has just gone on. Without a journal nobody knows.
+    pub(super) async fn is_sanctioned(&self, tx: &mut SystemTx, journal: Option<&Journaled>) -> Result<bool, DbError> {
+        let generation = self.origin.generation();
+        let Some(journal) = journal.filter(|_| generation > FIRST_GENERATION) else { return Ok(true) };
+        if journal.contains_key(&self.report.origin) {
+            return Ok(true);
+        }
+        let before = Origin::new(self.origin.name().clone(), self.origin.log(), generation - 1);
+        let is_next = before.is_ok_and(|before| journal.contains_key(&before.to_string()));
+        Ok(is_next && keys::generation(tx, self.origin.log()).await? == Some(generation))
+    }
+
     /// Reads what the first entry of this generation has to cite; nothing for the first generation.
     pub(super) async fn look_before(&self, tx: &mut SystemTx, journal: Option<&Journaled>) -> Result<Before, DbError> {
         let (name, log) = (self.origin.name().clone(), self.origin.log());
@@ -42,16 +55,13 @@ impl Checking<'_> {
     /// What is wrong with the first entry of a later generation. Without keys what it says is not known.
     pub(super) fn cites(&self, row: &Row, entry: &Entry) -> Result<(), &'static str> {
         let before = &self.before;
-        if row.seq != 0 || self.origin.generation() == crate::ledger::cell::FIRST_GENERATION {
+        if row.seq != 0 || self.origin.generation() == FIRST_GENERATION {
             return Ok(());
         }
         if entry.action.as_str() != Action::GenerationOpened.as_str() {
             return Err("does not cite the generation before");
         }
         if self.vault.is_none() {
-            return Ok(());
-        }
-        if row.stored.erased.contains(&Field::Meta) {
             return Ok(());
         }
         let meta = row.stored.openings.get(&Field::Meta).ok_or("has lost what it cites")?;

@@ -83,14 +83,23 @@ pub(super) async fn closed(tx: &mut SystemTx, log: Log) -> Result<Vec<(u32, Head
     Ok(rows.into_iter().map(|row| read((row.generation, row.size, row.last_leaf, row.frontier))).collect())
 }
 
-pub(super) async fn checkpoints(tx: &mut SystemTx, log: Log, generation: u32) -> Result<Vec<(u64, String)>, DbError> {
+/// The stored checkpoints from one size to another, the smallest first.
+pub(super) async fn checkpoints(
+    tx: &mut SystemTx,
+    (log, generation): (Log, u32),
+    (from, to): (u64, u64),
+    limit: i64,
+) -> Result<Vec<(u64, String)>, DbError> {
     let (workspace, environment) = columns(log);
     let rows = sqlx::query!(
         "SELECT size, note FROM ledger_checkpoints
-         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 ORDER BY size",
+         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND size BETWEEN $4 AND $5 ORDER BY size LIMIT $6",
         workspace,
         environment,
-        number(generation)
+        number(generation),
+        signed(from),
+        signed(to),
+        limit
     )
     .fetch_all(tx.connection()?)
     .await?;

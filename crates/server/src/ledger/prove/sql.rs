@@ -5,14 +5,10 @@ use uuid::Uuid;
 
 use crate::db::{DbError, WorkspaceTx};
 use crate::ledger::place::columns;
+use crate::ledger::reader::LogTx;
 
-pub(super) async fn checkpoint(
-    tx: &mut WorkspaceTx,
-    log: Log,
-    generation: u32,
-    size: u64,
-) -> Result<Option<String>, DbError> {
-    let (workspace, environment) = columns(log);
+pub(super) async fn checkpoint(tx: &mut LogTx<'_>, generation: u32, size: u64) -> Result<Option<String>, DbError> {
+    let (workspace, environment) = columns(tx.log());
     let note = sqlx::query_scalar!(
         "SELECT note FROM ledger_checkpoints
          WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND size = $4",

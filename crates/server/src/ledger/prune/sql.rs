@@ -123,3 +123,21 @@ pub(super) async fn delete(tx: &mut SystemTx, log: Log, cut: &Cut, beyond: u64) 
     .await?;
     Ok(deleted.rows_affected())
 }
+
+/// Whether an entry of one of these actions says nothing of rows.
+pub(super) async fn is_silent(tx: &mut SystemTx, log: Log, actions: &[&str]) -> Result<bool, DbError> {
+    let (workspace, environment) = columns(log);
+    let actions: Vec<String> = actions.iter().map(ToString::to_string).collect();
+    let is_silent = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM ledger_entries e
+             WHERE e.workspace_id = $1 AND e.environment = $2 AND e.action = ANY ($3)
+               AND NOT EXISTS (SELECT FROM ledger_openings o WHERE o.workspace_id = $1 AND o.environment = $2
+                 AND o.generation = e.generation AND o.seq = e.seq AND o.rows IS NOT NULL)) AS "is_silent!""#,
+        workspace,
+        environment,
+        &actions
+    )
+    .fetch_one(tx.connection()?)
+    .await?;
+    Ok(is_silent)
+}

@@ -4,7 +4,7 @@ use bailiwick_proof::log::Log;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Signed, Unsigned};
+use super::Signed;
 use crate::db::{DbError, SystemTx};
 use crate::ledger::place::{self, columns};
 
@@ -46,23 +46,58 @@ pub(super) async fn head(tx: &mut SystemTx, log: Log) -> Result<Option<HeadRow>,
     Ok(row)
 }
 
-/// The logs that have no checkpoint of their size.
-pub(super) async fn unsigned(tx: &mut SystemTx) -> Result<Vec<Unsigned>, DbError> {
+/// How far a log has come, and was signed as rows say.
+pub(super) struct Stand {
+    pub(super) log: Log,
+    pub(super) generation: u32,
+    pub(super) size: u64,
+    /// Entries that the newest stored checkpoint covers.
+    pub(super) signed: u64,
+    /// Whether there is one of this size.
+    pub(super) is_stored: bool,
+}
+
+/// Every log that has a head.
+pub(super) async fn stand(tx: &mut SystemTx) -> Result<Vec<Stand>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT h.workspace_id, h.environment, coalesce((SELECT c.size FROM ledger_checkpoints c
+        r#"SELECT h.workspace_id, h.environment, h.generation, h.size, coalesce((SELECT c.size FROM ledger_checkpoints c
              WHERE c.workspace_id = h.workspace_id AND c.environment = h.environment AND c.generation = h.generation
-             ORDER BY c.size DESC LIMIT 1), 0) AS "signed!"
-         FROM ledger_heads h
-         WHERE NOT EXISTS (SELECT FROM ledger_checkpoints c WHERE c.workspace_id = h.workspace_id
-             AND c.environment = h.environment AND c.generation = h.generation AND c.size = h.size)"#
+             ORDER BY c.size DESC LIMIT 1), 0) AS "signed!",
+             EXISTS (SELECT FROM ledger_checkpoints c WHERE c.workspace_id = h.workspace_id
+             AND c.environment = h.environment AND c.generation = h.generation AND c.size = h.size) AS "is_stored!"
+         FROM ledger_heads h"#
     )
     .fetch_all(tx.connection()?)
     .await?;
-    let unsigned = rows.iter().filter_map(|row| {
-        let signed = u64::try_from(row.signed).unwrap_or_default();
-        Some(Unsigned { log: place::log(row.workspace_id, &row.environment)?, signed })
+    let stand = rows.iter().filter_map(|row| {
+        Some(Stand {
+            log: place::log(row.workspace_id, &row.environment)?,
+            generation: u32::try_from(row.generation).ok()?,
+            size: u64::try_from(row.size).ok()?,
+            signed: u64::try_from(row.signed).unwrap_or_default(),
+            is_stored: row.is_stored,
+        })
     });
-    Ok(unsigned.collect())
+    Ok(stand.collect())
+}
+
+/// What is stored of a log at this generation and size.
+pub(super) async fn at_size(
+    tx: &mut SystemTx,
+    log: Log,
+    (generation, size): (u32, u64),
+) -> Result<Option<Signed>, DbError> {
+    let (workspace, environment) = columns(log);
+    let note = sqlx::query_scalar!(
+        "SELECT note FROM ledger_checkpoints WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND size = $4",
+        workspace,
+        environment,
+        i32::try_from(generation).unwrap_or(i32::MAX),
+        i64::try_from(size).unwrap_or(i64::MAX)
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    Ok(note.map(|note| Signed { generation, size, note }))
 }
 
 pub(super) async fn newest(tx: &mut SystemTx, log: Log, generation: u32) -> Result<Option<Signed>, DbError> {
@@ -79,7 +114,7 @@ pub(super) async fn newest(tx: &mut SystemTx, log: Log, generation: u32) -> Resu
     Ok(row.map(|row| Signed { generation, size: u64::try_from(row.size).unwrap_or_default(), note: row.note }))
 }
 
-/// Another node may have signed at this size just before; its checkpoint stays.
+/// Takes the place of what somebody wrote there who is not the signer.
 pub(super) async fn insert(
     tx: &mut SystemTx,
     log: Log,
@@ -92,7 +127,7 @@ pub(super) async fn insert(
     sqlx::query!(
         "INSERT INTO ledger_checkpoints (workspace_id, environment, generation, size, signed_at, note)
          VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (workspace_id, environment, generation, size) DO UPDATE SET note = excluded.note, signed_at = excluded.signed_at",
         workspace,
         environment,
         i32::try_from(generation).unwrap_or(i32::MAX),

@@ -1,14 +1,13 @@
 //! What tiles are read from, beside hashes.
 
-use bailiwick_proof::log::Log;
-
-use crate::db::{DbError, WorkspaceTx};
+use crate::db::DbError;
 use crate::ledger::place::columns;
+use crate::ledger::reader::LogTx;
 use crate::ledger::sign::Signed;
 
 /// Generation and size of the newest checkpoint.
-pub(super) async fn newest_size(tx: &mut WorkspaceTx, log: Log) -> Result<Option<(u32, u64)>, DbError> {
-    let (workspace, environment) = columns(log);
+pub(super) async fn newest_size(tx: &mut LogTx<'_>) -> Result<Option<(u32, u64)>, DbError> {
+    let (workspace, environment) = columns(tx.log());
     let row = sqlx::query!(
         "SELECT generation, size FROM ledger_checkpoints WHERE workspace_id = $1 AND environment = $2
          ORDER BY generation DESC, size DESC LIMIT 1",
@@ -22,12 +21,11 @@ pub(super) async fn newest_size(tx: &mut WorkspaceTx, log: Log) -> Result<Option
 
 /// The checkpoint of the largest size beyond the first and up to the second.
 pub(super) async fn largest_within(
-    tx: &mut WorkspaceTx,
-    log: Log,
+    tx: &mut LogTx<'_>,
     generation: u32,
     (after, up_to): (u64, u64),
 ) -> Result<Option<Signed>, DbError> {
-    let (workspace, environment) = columns(log);
+    let (workspace, environment) = columns(tx.log());
     let row = sqlx::query!(
         "SELECT size, note FROM ledger_checkpoints
          WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND size > $4 AND size <= $5
@@ -44,13 +42,8 @@ pub(super) async fn largest_within(
 }
 
 /// The checkpoint of the smallest size beyond this one.
-pub(super) async fn smallest_after(
-    tx: &mut WorkspaceTx,
-    log: Log,
-    generation: u32,
-    after: u64,
-) -> Result<Option<Signed>, DbError> {
-    let (workspace, environment) = columns(log);
+pub(super) async fn smallest_after(tx: &mut LogTx<'_>, generation: u32, after: u64) -> Result<Option<Signed>, DbError> {
+    let (workspace, environment) = columns(tx.log());
     let row = sqlx::query!(
         "SELECT size, note FROM ledger_checkpoints
          WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND size > $4 ORDER BY size LIMIT 1",
@@ -66,13 +59,12 @@ pub(super) async fn smallest_after(
 
 /// So many entries from this one on, each with its number.
 pub(super) async fn entries(
-    tx: &mut WorkspaceTx,
-    log: Log,
+    tx: &mut LogTx<'_>,
     generation: u32,
     first: u64,
     count: u64,
 ) -> Result<Vec<(u64, Vec<u8>)>, DbError> {
-    let (workspace, environment) = columns(log);
+    let (workspace, environment) = columns(tx.log());
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let rows = sqlx::query!(
         "SELECT seq, entry FROM ledger_entries

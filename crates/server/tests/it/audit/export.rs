@@ -140,7 +140,12 @@ async fn whoever_may_read_may_not_therefore_export() {
     assert_eq!(refused.problem(), (403, "forbidden".to_owned()), "the trail of others' projects");
     let key = world.app.api_key(&world.ada, &world.workspace, &json!({"name": "k", "scopes": ["management"]})).await;
     assert_eq!(world.export(key["key"].as_str().unwrap(), body).await.status, 200);
-    for wrong in [json!({"format": "xml"}), json!({}), json!({"format": "csv", "from": "yesterday"})] {
+    for wrong in [
+        json!({"format": "xml"}),
+        json!({}),
+        json!({"format": "csv", "from": "yesterday"}),
+        json!({"format": "csv", "from": "9999-12-31T23:59:59-23:59"}),
+    ] {
         assert_eq!(world.export(&world.ada.access_token, wrong).await.status, 422);
     }
     assert_eq!(world.exported().await, 1);

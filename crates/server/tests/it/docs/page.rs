@@ -44,7 +44,7 @@ pub enum Held {
 }
 
 /// Languages of what is read and not typed.
-const SHOWN: [&str; 6] = ["json", "toml", "nginx", "text", "rust", "http"];
+const SHOWN: [&str; 8] = ["json", "toml", "nginx", "text", "rust", "http", "js", "python"];
 
 impl Held {
     fn of(fence: &str) -> Self {

@@ -84,13 +84,20 @@ impl TestApp {
     pub async fn on(database: TestDatabase, pool_size: u32) -> Self {
         let secrets = made_secrets();
         let vault = super::vault::settings(&database.kek_file);
-        Self::with(database, pool_size, secrets, vault, None).await
+        Self::with(database, pool_size, secrets, vault, None, |_| ()).await
+    }
+
+    /// A server on a fresh database, of another configuration than most tests have.
+    pub async fn configured(adjust: impl FnOnce(&mut Config)) -> Self {
+        let database = TestDatabase::create().await;
+        let vault = super::vault::settings(&database.kek_file);
+        Self::with(database, 10, made_secrets(), vault, None, adjust).await
     }
 
     /// A server whose keys are kept so.
     pub async fn keeping(database: TestDatabase, vault: config::Vault) -> Self {
         let secrets = made_secrets();
-        Self::with(database, 10, secrets, vault, None).await
+        Self::with(database, 10, secrets, vault, None, |_| ()).await
     }
 
     /// Another node of the same cell: its database, its anchor store and its secrets, as after a restart. Mail that it
@@ -101,7 +108,12 @@ impl TestApp {
 
     /// As [`Self::another_node`], with its keys kept so.
     pub async fn another_node_keeping(&self, vault: config::Vault) -> Self {
-        Self::with(self.database.clone(), 10, self.secrets.clone(), vault, Some(self.mailer.clone())).await
+        self.another_node_configured(vault, |_| ()).await
+    }
+
+    /// As [`Self::another_node_keeping`], of another configuration.
+    pub async fn another_node_configured(&self, vault: config::Vault, adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::with(self.database.clone(), 10, self.secrets.clone(), vault, Some(self.mailer.clone()), adjust).await
     }
 
     async fn with(
@@ -110,13 +122,15 @@ impl TestApp {
         secrets: Secrets,
         vault: config::Vault,
         mailer: Option<Mailer>,
+        adjust: impl FnOnce(&mut Config),
     ) -> Self {
         logs::install();
         let public = TcpListener::bind("127.0.0.1:0").unwrap();
         let private = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://localhost:{}", public.local_addr().unwrap().port());
         let private_url = format!("http://{}", private.local_addr().unwrap());
-        let config = config(&url, &database, private.local_addr().unwrap(), pool_size, secrets.clone(), vault);
+        let mut config = config(&url, &database, private.local_addr().unwrap(), pool_size, secrets.clone(), vault);
+        adjust(&mut config);
         let ahead_seconds = Arc::new(AtomicI64::new(0));
         let clock = clock(ahead_seconds.clone());
         let mailer = mailer.unwrap_or_else(|| Mailer::new(&config.mail, clock.clone()).unwrap());
@@ -224,7 +238,8 @@ impl TestApp {
         let asked = self.post("/auth/request", &json!({"email": email})).send().await;
         let challenge = asked.json()["challenge"].as_str().unwrap().to_owned();
         let mails = self.mails(before + 1).await;
-        let code = mails.iter().find(|mail| mail.to == email).and_then(|mail| mail.code.clone()).unwrap();
+        let code =
+            mails.iter().find(|mail| mail.to.eq_ignore_ascii_case(email)).and_then(|mail| mail.code.clone()).unwrap();
         let verified = self.post("/auth/verify", &json!({"challenge": challenge, "code": code})).send().await;
         assert_eq!(verified.status, 200, "{}", verified.text);
         verified.person()
@@ -380,6 +395,9 @@ impl Answer {
     }
 }
 
+/// Tests sign in over and over from one address; those that are about limits say so.
+const UNLIMITED: config::Limits = config::Limits { sign_in_requests: 1_000, sign_ins: 1_000, sign_in_mails: 1_000 };
+
 fn percent(text: &str) -> String {
     text.bytes()
         .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
@@ -414,6 +432,7 @@ fn config(
         private_listen,
         private_hosts: vec!["bailiwick_private".to_owned()],
         internal_networks: bailiwick_server::networks::Networks::Anywhere,
+        trusted_proxies: bailiwick_server::networks::Networks::Anywhere.or_nowhere(),
         allowed_hosts: vec![format!("localhost:{port}"), format!("127.0.0.1:{port}")],
         public_url,
         database: Database {
@@ -427,7 +446,9 @@ fn config(
         stream_networks: bailiwick_server::networks::Networks::of(vec!["127.0.0.0/8".parse().unwrap()]),
         anchor: database.anchor(),
         log_name: None,
+        publish: None,
         witness_policy: None,
+        limits: UNLIMITED,
         mail: Mail { from: "Bailiwick <bailiwick@localhost>".to_owned(), transport: MailTransport::Mailbox },
         vault,
         secrets,

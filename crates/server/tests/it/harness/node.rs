@@ -98,6 +98,9 @@ pub fn command(app: &TestApp) -> Command {
         .env("BAILIWICK_JOBS_WORKERS", "0")
         .env("BAILIWICK_MAIL_FROM", "no-reply@bailiwick.example")
         .env("BAILIWICK_MAIL_SMTP_URL", "smtps://mail.example")
+        .env("BAILIWICK_LIMITS_SIGN_IN_REQUESTS", "1000")
+        .env("BAILIWICK_LIMITS_SIGN_INS", "1000")
+        .env("BAILIWICK_LIMITS_SIGN_IN_MAILS", "1000")
         .env("BAILIWICK_VAULT_KEK", "local")
         .env("BAILIWICK_VAULT_KEK_FILE", &app.database.kek_file)
         .env("BAILIWICK_SECRETS_INTERNAL_KEY", internal_key);

@@ -102,5 +102,8 @@ pub async fn target_index(app: &TestApp, workspace: Uuid, target: &str) -> Vec<u
 }
 
 fn log(workspace: Uuid) -> Log {
+    if workspace.is_nil() {
+        return Log::Cell;
+    }
     Log::Workspace { workspace: bailiwick_proof::id::Id::from_uuid(workspace), environment: Environment::Live }
 }

@@ -66,6 +66,10 @@ impl DevHome {
     pub fn command(&self) -> Command {
         let mut command = bailiwickd(["dev"]);
         command
+            .envs(
+                ["SIGN_IN_REQUESTS", "SIGN_INS", "SIGN_IN_MAILS"]
+                    .map(|limit| (format!("BAILIWICK_LIMITS_{limit}"), "1000")),
+            )
             .arg("--data-dir")
             .arg(&self.dir)
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])

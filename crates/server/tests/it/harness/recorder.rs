@@ -151,8 +151,13 @@ impl Recorder {
         signed
     }
 
-    /// The receipt of an event, with actor and target opened.
+    /// The receipt of an event, with nothing opened: it leaves the log as it is.
     pub async fn receipt(&self, event: &Recorded) -> Answer {
+        self.get(&format!("/audit/events/{}/receipt", event.id)).await
+    }
+
+    /// The receipt of an event, with actor and target opened. It leaves an entry.
+    pub async fn opened_receipt(&self, event: &Recorded) -> Answer {
         self.get(&format!("/audit/events/{}/receipt?open=actor,target", event.id)).await
     }
 

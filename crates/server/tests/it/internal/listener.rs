@@ -76,7 +76,10 @@ async fn only_the_operator_s_networks_ask() {
         let call = call.bearer_auth(&service).header("x-forwarded-for", "192.0.2.1").json(&json!({"key": "x"}));
         call.send().await.unwrap().status().as_u16()
     };
-    let elsewhere = Node::with(&app, &[("BAILIWICK_INTERNAL_NETWORKS", "192.0.2.0/24,2001:db8::/32")]).await;
+    // Proxies are believed on the public listener alone.
+    let settings =
+        [("BAILIWICK_INTERNAL_NETWORKS", "192.0.2.0/24,2001:db8::/32"), ("BAILIWICK_TRUSTED_PROXIES", "127.0.0.0/8")];
+    let elsewhere = Node::with(&app, &settings).await;
     assert_eq!(ask(&elsewhere).await, 403, "by the socket's peer, with a good credential");
     let here = Node::with(&app, &[("BAILIWICK_INTERNAL_NETWORKS", "192.0.2.0/24,127.0.0.0/8")]).await;
     assert_eq!(ask(&here).await, 200);

@@ -11,7 +11,7 @@ use crate::harness::recorder::{Recorder, event, events, recorded};
 
 async fn receipt(recorder: &Recorder, target: &str) -> Receipt {
     let event = recorder.record(target).await;
-    recorder.receipt(&event).await.text.parse().unwrap()
+    recorder.opened_receipt(&event).await.text.parse().unwrap()
 }
 
 #[tokio::test]
@@ -25,7 +25,8 @@ async fn two_identical_bodies_give_different_leaves() {
         told.push(recorder.get(&format!("/audit/events/{}", recorded.id)).await.json());
     }
     let [one, other] = told.try_into().unwrap();
-    assert_eq!(one["seq"].as_u64().unwrap() + 1, other["seq"].as_u64().unwrap());
+    let (first, second) = (one["seq"].as_u64().unwrap(), other["seq"].as_u64().unwrap());
+    assert_eq!(first + 2, second, "between them is that the first was looked at");
     assert_ne!(one["leaf_hash"], other["leaf_hash"]);
     let parse = |told: &serde_json::Value| serde_json::from_str::<serde_json::Value>(told["entry"].as_str().unwrap());
     let (one_entry, other_entry) = (parse(&one).unwrap(), parse(&other).unwrap());
@@ -74,10 +75,10 @@ async fn another_logs_key_or_checkpoint_proves_nothing() {
 
     // The server itself gives no proof of another workspace's event, and no event by another's id.
     let event = acme.record("n-3").await;
-    assert_eq!(other.receipt(&event).await.problem(), (404, "not_found".into()));
+    assert_eq!(other.opened_receipt(&event).await.problem(), (404, "not_found".into()));
     let mut crossed = other.clone();
     crossed.workspace.clone_from(&acme.workspace);
-    assert_eq!(crossed.receipt(&event).await.problem().0, 404);
+    assert_eq!(crossed.opened_receipt(&event).await.problem().0, 404);
     assert_eq!(crossed.get("/audit/checkpoint").await.problem().0, 404);
 }
 

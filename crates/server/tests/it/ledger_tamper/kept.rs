@@ -1,6 +1,7 @@
 //! A log with some events, and what a customer kept of it before somebody laid hands on the database.
 
 use bailiwick_proof::checkpoint::SignedCheckpoint;
+use bailiwick_proof::commitment::Field;
 use bailiwick_proof::note::VerifierKey;
 use bailiwick_proof::receipt::Receipt;
 use bailiwick_server::ledger::LogReport;
@@ -9,6 +10,7 @@ use sqlx::AssertSqlSafe;
 use crate::cli::{Home, Run};
 use crate::harness::app::TestApp;
 use crate::harness::ledger::report_on;
+use crate::harness::openings::openings;
 use crate::harness::recorder::{Recorded, Recorder};
 
 /// Entries before the first event: the workspace's, and that of the program's key.
@@ -26,7 +28,7 @@ pub struct Kept {
     pub recorder: Recorder,
     /// Its events; number `n` of the log is number `n - BEFORE` here.
     pub events: Vec<Recorded>,
-    /// The receipt of each.
+    /// The receipt of each, with actor and target opened.
     pub receipts: Vec<Receipt>,
     /// The checkpoint over all of it.
     pub checkpoint: SignedCheckpoint,
@@ -45,9 +47,14 @@ impl Kept {
         }
         let checkpoint = recorder.checkpoint().await;
         assert_eq!(checkpoint.unverified().size, SIZE);
-        let mut receipts = Vec::new();
-        for event in &events {
-            receipts.push(recorder.receipt(event).await.text.parse().unwrap());
+        // Had they been asked for with openings, an entry about each would be the end of the log. So these are opened by
+        // what the customer knows, and what is done to the last entries below is done to the customer's own.
+        let mut receipts: Vec<Receipt> = Vec::new();
+        for (event, known) in events.iter().zip(openings(&app, recorder.uuid(), Some("invoice.paid")).await) {
+            let mut receipt: Receipt = recorder.receipt(event).await.text.parse().unwrap();
+            let opened = |field: &Field| matches!(field, Field::Actor | Field::Target);
+            receipt.openings.extend(known.into_iter().filter(|(field, _)| opened(field)));
+            receipts.push(receipt);
         }
         let keys = recorder.keys().await;
         let kept = Self { app, recorder, events, receipts, checkpoint, keys };

@@ -1,9 +1,13 @@
 //! What the owner of the database can do to a running server, and what it must not come to.
 
-use bailiwick_proof::merkle::{Frontier, leaf_hash};
+use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
+use bailiwick_proof::jose::Jwks;
+use bailiwick_proof::merkle::{Frontier, Hash, leaf_hash};
+use bailiwick_proof::note::{SigningKey, VerifierKey};
 use serde_json::json;
 
 use crate::harness::app::{Person, TestApp};
+use crate::harness::ledger::{cell_of, journaled};
 
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -95,6 +99,44 @@ async fn a_checkpoint_that_nobody_signed_is_not_handed_out() {
         .await;
         assert_eq!(acme.get("audit/checkpoint").await.problem(), (503, "ledger_frozen".into()), "{note}");
     }
+}
+
+/// Who has a key and a checkpoint by it in the tables has nothing handed out, and keeps no log from being signed.
+#[tokio::test]
+async fn a_key_that_was_put_there_signs_nothing_and_holds_nothing_up() {
+    let acme = Acme::found().await;
+    let signed: SignedCheckpoint = acme.get("audit/checkpoint").await.text.parse().unwrap();
+    let Checkpoint { origin, size, .. } = signed.unverified().clone();
+    let forger = SigningKey::from_seed(&origin, &[9; 32]).unwrap();
+    let public: String = forger.verifier().public().iter().map(|byte| format!("{byte:02x}")).collect();
+    acme.sql(&format!(
+        "INSERT INTO ledger_keys (workspace_id, environment, kid, generation, public_key, seed_sealed, created_at, retired_at)
+         SELECT workspace_id, 'live', 'forged', 1, '\\x{public}', '\\x00', '2020-01-01', '2020-01-02' FROM ledger_heads WHERE OWN"
+    ))
+    .await;
+    // Of what is there, and of what is yet to come: the server is always too late.
+    for size in size..size + 4 {
+        let root = Hash::of(b"another history");
+        let checkpoint = Checkpoint { origin: origin.clone(), size, root, extensions: Vec::new() };
+        let note = SignedCheckpoint::sign(checkpoint, &[&forger]).unwrap();
+        acme.sql(&format!(
+            "INSERT INTO ledger_checkpoints SELECT workspace_id, environment, generation, {size}, now(), '{note}'
+             FROM ledger_heads WHERE OWN ON CONFLICT (workspace_id, environment, generation, size) DO UPDATE SET note = excluded.note"
+        ))
+        .await;
+    }
+    // Those of sizes that the log does not have are not handed out; so it grows, and is signed all the same.
+    for _ in 0..3 {
+        acme.record().await;
+    }
+    let handed: SignedCheckpoint = acme.get("audit/checkpoint").await.text.parse().unwrap();
+    assert_eq!(handed.unverified().size, size + 3);
+    let jwks = acme.app.get(&format!("/w/{}/.well-known/jwks.json", acme.workspace)).send().await;
+    let jwks = Jwks::parse(&jwks.text).unwrap();
+    let keys: Vec<VerifierKey> = jwks.keys.iter().map(|key| key.verifier().clone()).collect();
+    handed.verify(&keys).unwrap();
+    assert_eq!(journaled(&cell_of(&acme.app.database.anchor_dir), &origin), size + 3);
+    assert!(acme.verdict().await.contains("has another root at size"), "the others are told of");
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@ use bailiwick_proof::consistency::{Pair, PairError};
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::merkle::{Frontier, Hash, leaf_hash};
 
+use bailiwick_server::ledger::{LedgerError, Sanction, lost, open_generation};
+
 use super::kept::{Kept, SIZE};
-use crate::harness::ledger::begin;
+use crate::harness::ledger::{begin, to_restore};
 use crate::harness::recorder::Recorder;
 
 /// Gives entry 4 another action, and makes everything that follows from it right.
@@ -153,4 +155,26 @@ fn an_empty_journal(anchor_dir: &std::path::Path) -> std::path::PathBuf {
         std::fs::write(to.join("known"), b"").unwrap();
     }
     empty
+}
+
+/// Whoever may say that a restore was meant does not thereby have a log taken for restored that was rewritten.
+#[tokio::test]
+async fn against_what_was_signed_before_a_restore_that_is_said_to_be_meant() {
+    let kept = Kept::new().await;
+    let ledger = to_restore(&kept.app).await;
+    rewrite(&kept).await;
+    kept.change(&[FORGET]).await;
+    let lost = lost(&ledger).await.unwrap();
+    let [lost] = lost.as_slice() else { panic!("{lost:?}") };
+    assert_eq!(lost.origin.to_string(), kept.checkpoint.unverified().origin);
+    let sanction = Sanction { reason: "a disk failed", is_forked: false };
+    let refused = open_generation(&ledger, lost, sanction).await.unwrap_err();
+    assert!(matches!(&refused, LedgerError::Altered { what, .. } if what.contains("the journal")), "{refused}");
+
+    // An operator who knows of it says so, and everybody reads it.
+    let opened = open_generation(&ledger, lost, Sanction { is_forked: true, ..sanction }).await.unwrap();
+    assert_eq!(opened.generation(), 2);
+    let page = kept.recorder.get("/audit/events?action=ledger.generation_opened").await.json();
+    let first = kept.recorder.get(&format!("/audit/events/{}", page["data"][0]["id"].as_str().unwrap())).await.json();
+    assert_eq!(first["meta"]["forked"], true, "{first}");
 }

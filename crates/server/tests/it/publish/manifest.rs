@@ -6,7 +6,7 @@ use bailiwick_proof::log::Log;
 use bailiwick_proof::manifest::proof::{Covered, InManifest, ManifestProof};
 use bailiwick_proof::note::VerifierKey;
 use bailiwick_server::anchor::Head;
-use bailiwick_server::ledger::{self, Lost};
+use bailiwick_server::ledger::{self, Lost, Sanction};
 use serde_json::json;
 use time::Duration;
 
@@ -175,8 +175,9 @@ async fn a_manifest_of_before_a_restore_is_shown_by_what_was_signed_then() {
     let newest: SignedCheckpoint = ledger.checkpoint(Log::Cell).await.unwrap().note.parse().unwrap();
     let Checkpoint { origin, size, root, .. } = newest.unverified().clone();
     let journal = Head { size, root };
+    let sanction = Sanction { reason: "a test", is_forked: false };
     let lost = Lost { origin: origin.parse().unwrap(), journal, database: (1, size), is_begun: false };
-    let opened = ledger::open_generation(&ledger, &lost, "a test").await.unwrap();
+    let opened = ledger::open_generation(&ledger, &lost, sanction).await.unwrap();
     assert!(opened.to_string().ends_with("/cell/2"), "{opened}");
     // The server reads on in the journal when it signs next.
     acme.record("door-1").await;

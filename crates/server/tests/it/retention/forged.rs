@@ -111,13 +111,25 @@ async fn a_hold_that_was_deleted_or_rolled_back_holds_on() {
     world.keeps(90).await;
     world.sql("CREATE TABLE before AS TABLE ledger_retention").await;
     let hold = world.hold("2026-0117").await;
-    world.sql("CREATE TABLE after AS TABLE ledger_retention; CREATE TABLE held AS TABLE legal_holds").await;
+    world
+        .sql(
+            "CREATE TABLE after AS TABLE ledger_retention; CREATE TABLE held AS TABLE legal_holds;
+             CREATE TABLE said AS SELECT workspace_id, environment, seq, rows FROM ledger_openings",
+        )
+        .await;
     for (harm, intact) in [
         ("DELETE FROM legal_holds", false),
         ("UPDATE legal_holds SET released_at = now(), released_by = 'usr_x'", false),
         // The setting of before the hold, which was vouched for once.
         (
             "DELETE FROM legal_holds; DELETE FROM ledger_retention; INSERT INTO ledger_retention SELECT * FROM before",
+            true,
+        ),
+        // The same, and the entry of the hold does not say any more what it changed.
+        (
+            "DELETE FROM legal_holds; DELETE FROM ledger_retention; INSERT INTO ledger_retention SELECT * FROM before;
+             UPDATE ledger_openings o SET rows = NULL FROM ledger_entries e WHERE e.action = 'legal_hold.opened' AND o.seq = e.seq
+                 AND o.environment = e.environment AND o.workspace_id = e.workspace_id",
             true,
         ),
     ] {
@@ -130,7 +142,9 @@ async fn a_hold_that_was_deleted_or_rolled_back_holds_on() {
         assert!(found.contains(&("retention_unvouched", "ledger_retention")), "{harm}: {found:?}");
         assert_eq!(world.set(Some(30)).await.problem(), (409, "retention_altered".to_owned()), "{harm}");
         let back = "DELETE FROM ledger_retention; INSERT INTO ledger_retention SELECT * FROM after;
-             DELETE FROM legal_holds; INSERT INTO legal_holds SELECT * FROM held";
+             DELETE FROM legal_holds; INSERT INTO legal_holds SELECT * FROM held;
+             UPDATE ledger_openings o SET rows = s.rows FROM said s
+                 WHERE o.seq = s.seq AND o.environment = s.environment AND o.workspace_id = s.workspace_id";
         world.sql(back).await;
     }
     assert_eq!(world.entries().await, 302);

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, PgPool};
 
 use super::{DAY, World};
 use crate::harness::ledger::report;
@@ -62,6 +63,9 @@ async fn while_a_hold_is_open_nothing_goes_and_nobody_is_erased() {
         world.app.post(&path, &body).bearer(&world.ada.access_token).send().await
     };
     assert_eq!(erase("customer-1").await.problem(), (409, "legal_hold".to_owned()));
+    let aside = take_away(&world.app.database.owner).await;
+    assert_eq!(erase("customer-1").await.problem(), (409, "retention_altered".to_owned()), "no row says nothing");
+    put_back(&world.app.database.owner, aside).await;
 
     let wrong = json!({"confirm": "2026-0118"});
     let answer = world.send(Method::POST, &format!("legal-holds/{one}/release"), Some(&wrong)).await;
@@ -130,4 +134,24 @@ async fn nobody_but_an_owner_who_signed_in_a_moment_ago() {
     );
     let call = world.app.post(&world.path("legal-holds"), &json!({"reason": "in haste"})).bearer(token);
     assert_eq!(call.send().await.status, 201, "who keeps something needs no fresh sign-in");
+}
+
+const TABLES: [&str; 2] = ["ledger_retention", "legal_holds"];
+
+/// What whoever owns the database can do to holds: away with them, and with the row that vouches for them.
+async fn take_away(owner: &PgPool) -> Vec<Value> {
+    let mut aside = Vec::new();
+    for table in TABLES {
+        let all = format!("SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM {table} t");
+        aside.push(sqlx::query_scalar(AssertSqlSafe(all)).fetch_one(owner).await.unwrap());
+        sqlx::raw_sql(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(owner).await.unwrap();
+    }
+    aside
+}
+
+async fn put_back(owner: &PgPool, aside: Vec<Value>) {
+    for (table, rows) in TABLES.into_iter().zip(aside) {
+        let back = format!("INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, $1)");
+        sqlx::query(AssertSqlSafe(back)).bind(rows).execute(owner).await.unwrap();
+    }
 }

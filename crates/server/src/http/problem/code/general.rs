@@ -16,6 +16,7 @@ impl Code {
                 | Self::BodyTooLarge
                 | Self::UnsupportedMediaType
                 | Self::InvalidBody
+                | Self::RateLimited
                 | Self::Internal
                 | Self::Unavailable
         )

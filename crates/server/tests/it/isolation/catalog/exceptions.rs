@@ -3,7 +3,7 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 15] = [
+const CELL_TABLES: [(&str, &str); 16] = [
     ("cell_facts", "what was fixed when the cell was made"),
     ("ledger_manifests", "one for all logs of the cell, and tells a root and a count"),
     ("ledger_manifest_hashes", "hashes of lines of all logs, which tell nobody whose they are"),
@@ -15,6 +15,7 @@ const CELL_TABLES: [(&str, &str); 15] = [
     ("sessions", "a person's"),
     ("refresh_tokens", "a person's"),
     ("sign_in_challenges", "made before anybody is known"),
+    ("sign_in_mail_budgets", "counted before anybody is known"),
     ("cell_ledger_staged", "account events and failed sign-ins go to the cell's own log"),
     ("account_idempotency_records", "a person's, before the workspace exists"),
     ("internal_credentials", "the operator's own services"),
@@ -22,11 +23,12 @@ const CELL_TABLES: [(&str, &str); 15] = [
 ];
 
 /// Tenant tables whose rows belong to the workspace as a whole.
-const WITHOUT_ENVIRONMENT: [(&str, &str); 6] = [
+const WITHOUT_ENVIRONMENT: [(&str, &str); 7] = [
     ("vault_deks", "a workspace has one line of keys, for both environments"),
     ("vault_subjects", "a person is one in both environments"),
     ("workspaces", "the workspace itself"),
     ("memberships", "people belong to both environments"),
+    ("invitations", "so do those who are invited"),
     ("alerts", "what was found in rows of either environment; no tenant reads it"),
     ("feed_changes", "tells ids alone, to nodes, of whatever a workspace has; no tenant reads it"),
 ];
@@ -50,7 +52,7 @@ const WITHOUT_PROJECT: [(&str, &str); 14] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 34] = [
+const READABLE_SECRETS: [(&str, &str); 41] = [
     ("bailiwick_runtime ledger_openings.ip_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.meta_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.target_sealed", "as above"),
@@ -83,6 +85,16 @@ const READABLE_SECRETS: [(&str, &str); 34] = [
     ("bailiwick_runtime account_idempotency_records.reply_sealed", "as above"),
     ("bailiwick_system api_keys.digest", "authenticates a key"),
     ("bailiwick_system internal_credentials.digest", "authenticates a service"),
+    ("bailiwick_system receipt_shares.digest", "finds a link to a receipt"),
+    ("bailiwick_runtime audit_filters.actor_sealed", "shows a filter to whoever saved it, or to all of its workspace"),
+    ("bailiwick_runtime audit_filters.target_sealed", "as above"),
+    ("bailiwick_system audit_filters.actor_sealed", "seals anew under a newer key"),
+    ("bailiwick_system audit_filters.target_sealed", "as above"),
+    (
+        "bailiwick_runtime invitations.token_digest",
+        "compares it once more when it is taken, and vouches for what it becomes",
+    ),
+    ("bailiwick_system invitations.token_digest", "finds an invitation"),
     ("bailiwick_system refresh_tokens.digest", "finds a refresh token"),
     ("bailiwick_system refresh_tokens.successor_sealed", "answers the losers of a parallel refresh"),
     ("bailiwick_system sign_in_challenges.challenge_digest", "redeems a sign-in"),
@@ -101,7 +113,7 @@ pub(super) struct Opening {
 }
 
 /// A person's own rows in an `AccountTx`, and the names of the members of the workspace at hand.
-pub(super) const OPENINGS: [Opening; 5] = [
+pub(super) const OPENINGS: [Opening; 7] = [
     Opening {
         table: "users",
         policy: "account_self",
@@ -112,13 +124,13 @@ pub(super) const OPENINGS: [Opening; 5] = [
         table: "memberships",
         policy: "account_memberships",
         command: 'r',
-        lets_through: r#"(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))"#,
+        lets_through: r#"((user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")) AND (ended_at IS NULL))"#,
     },
     Opening {
         table: "workspaces",
         policy: "account_workspaces",
         command: 'r',
-        lets_through: r#"(EXISTS ( SELECT FROM memberships m WHERE ((m.workspace_id = workspaces.workspace_id) AND (m.user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))))"#,
+        lets_through: r#"(EXISTS ( SELECT FROM memberships m WHERE ((m.workspace_id = workspaces.workspace_id) AND (m.ended_at IS NULL) AND (m.user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))))"#,
     },
     Opening {
         table: "account_idempotency_records",
@@ -127,10 +139,22 @@ pub(super) const OPENINGS: [Opening; 5] = [
         lets_through: r#"(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))"#,
     },
     Opening {
+        table: "sessions",
+        policy: "account_sessions",
+        command: 'r',
+        lets_through: r#"(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))"#,
+    },
+    Opening {
+        table: "refresh_tokens",
+        policy: "account_refresh_tokens",
+        command: 'r',
+        lets_through: r#"(EXISTS ( SELECT FROM sessions s WHERE ((s.id = refresh_tokens.session_id) AND (s.user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif")))))"#,
+    },
+    Opening {
         table: "users",
         policy: "tenant_members",
         command: 'r',
-        lets_through: r#"(EXISTS ( SELECT FROM memberships m WHERE ((m.user_id = users.id) AND (m.workspace_id = ( SELECT (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid AS "nullif")))))"#,
+        lets_through: r#"(EXISTS ( SELECT FROM memberships m WHERE ((m.user_id = users.id) AND (m.ended_at IS NULL) AND (m.workspace_id = ( SELECT (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid AS "nullif")))))"#,
     },
 ];
 

@@ -74,9 +74,14 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 47] = [
+const MAKERS: [(&str, &str); 51] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
+    (
+        "invitations",
+        "workspace_id :workspace; id :id; email 'a@b'; email_key :id; role 'viewer'; token_digest sha256(:id); invited_by :person;
+         created_at now(); sent_at now(); expires_at now()",
+    ),
     ("projects", "workspace_id :workspace; environment :environment; id :self; name :self; created_at now()"),
     (
         "api_keys",
@@ -176,6 +181,15 @@ const MAKERS: [(&str, &str); 47] = [
         "workspace_id :workspace; environment :environment; version 1; days 90; changed_at now()",
     ),
     (
+        "audit_filters",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; name :id; actor_sealed 'sealed'; saved_by 'somebody'; saved_at now()",
+    ),
+    (
+        "receipt_shares",
+        "workspace_id :workspace; environment :environment; project_id :project; id :id; event_id :id; digest sha256(:id);
+         open '{}'; created_by 'somebody'; created_at now(); expires_at now()",
+    ),
+    (
         "legal_holds",
         "workspace_id :workspace; environment :environment; id :id; reason 'a matter'; opened_by 'somebody'; opened_at now()",
     ),
@@ -224,6 +238,7 @@ const MAKERS: [(&str, &str); 47] = [
         "id :id; email 'a@b.c'; email_key 'a@b.c'; challenge_digest sha256(:id); token_digest sha256(:id);
          code_digest sha256(:id); created_at now(); expires_at now()",
     ),
+    ("sign_in_mail_budgets", "email_key :id; full_at now(); newest :id"),
     (
         "cell_ledger_staged",
         "event_id :id; action 'test.done'; actor 'a'; target ''; recorded_by 'a'; meta '{}'; trace_id repeat('0', 32);

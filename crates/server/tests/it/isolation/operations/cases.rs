@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub enum Reach {
     /// Nothing of a tenant's; whoever calls it has these security schemes, or none.
     Nowhere(&'static [&'static str]),
+    /// A session of the caller's own; whose it is otherwise, `sessions` tests.
+    Session,
     /// A workspace.
     Workspace,
     /// A part of a workspace's log.
@@ -29,6 +31,14 @@ pub enum Reach {
     Action,
     /// A legal hold in a workspace.
     Hold,
+    /// A link to a receipt in a workspace.
+    Share,
+    /// A saved filter of a log.
+    Filter,
+    /// A member of a workspace.
+    Member,
+    /// An invitation into a workspace.
+    Invitation,
 }
 
 impl Reach {
@@ -36,17 +46,33 @@ impl Reach {
     pub fn is_a_thing(self) -> bool {
         matches!(
             self,
-            Self::Key | Self::Event | Self::Secret | Self::Rotation | Self::Erasure | Self::Action | Self::Hold
+            Self::Key
+                | Self::Event
+                | Self::Secret
+                | Self::Rotation
+                | Self::Erasure
+                | Self::Action
+                | Self::Hold
+                | Self::Share
+                | Self::Filter
+                | Self::Member
+                | Self::Invitation
         )
     }
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 60] = [
+pub const CASES: [(&str, Reach); 82] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
     ("refreshSession", Reach::Nowhere(&[])),
     ("signOut", Reach::Nowhere(&[])),
+    ("listSessions", Reach::Nowhere(&["session"])),
+    ("endSession", Reach::Session),
+    ("signOutOthers", Reach::Nowhere(&["session"])),
+    ("signOutEverywhere", Reach::Nowhere(&["session"])),
+    ("getTokenKeys", Reach::Nowhere(&[])),
+    ("verifySession", Reach::Nowhere(&["internal"])),
     ("live", Reach::Nowhere(&[])),
     ("ready", Reach::Nowhere(&[])),
     ("verifyApiKey", Reach::Nowhere(&["internal"])),
@@ -57,6 +83,16 @@ pub const CASES: [(&str, Reach); 60] = [
     ("getOwnKey", Reach::Nowhere(&["apiKey"])),
     ("getWorkspace", Reach::Workspace),
     ("listMembers", Reach::Workspace),
+    ("getMember", Reach::Member),
+    ("changeMemberRole", Reach::Member),
+    ("removeMember", Reach::Member),
+    ("leaveWorkspace", Reach::Workspace),
+    ("transferWorkspace", Reach::Workspace),
+    ("createInvitation", Reach::Workspace),
+    ("listInvitations", Reach::Workspace),
+    ("revokeInvitation", Reach::Invitation),
+    ("resendInvitation", Reach::Invitation),
+    ("acceptInvitation", Reach::Nowhere(&["session"])),
     ("createProject", Reach::Workspace),
     ("listProjects", Reach::Workspace),
     ("createApiKey", Reach::Workspace),
@@ -69,6 +105,9 @@ pub const CASES: [(&str, Reach); 60] = [
     ("recordAuditEvents", Reach::Workspace),
     ("getAuditEvent", Reach::Event),
     ("getAuditReceipt", Reach::Event),
+    ("createReceiptShare", Reach::Event),
+    ("listReceiptShares", Reach::Workspace),
+    ("revokeReceiptShare", Reach::Share),
     ("getAuditCheckpoint", Reach::Workspace),
     ("proveConsistency", Reach::Workspace),
     ("createSecret", Reach::Workspace),
@@ -97,6 +136,9 @@ pub const CASES: [(&str, Reach); 60] = [
     ("registerAuditAction", Reach::Workspace),
     ("listAuditActions", Reach::Workspace),
     ("retireAuditAction", Reach::Action),
+    ("saveAuditFilter", Reach::Workspace),
+    ("listAuditFilters", Reach::Workspace),
+    ("deleteAuditFilter", Reach::Filter),
     ("getLedgerKeys", Reach::PublicOf),
     ("listAuditRoots", Reach::PublicOf),
     ("getAuditManifest", Reach::Workspace),
@@ -109,11 +151,16 @@ pub const CASES: [(&str, Reach); 60] = [
 fn body(operation: &str) -> Option<Value> {
     match operation {
         "createProject" => Some(json!({"name": "new"})),
+        "saveAuditFilter" => Some(json!({"name": "new", "action": "test.done"})),
         "registerAuditAction" => Some(json!({"action": "test.registered"})),
         "recordAuditEvents" => Some(json!({"events": [{"action": "test.done", "actor": "somebody"}]})),
         "createApiKey" => Some(json!({"name": "new", "scopes": ["management"]})),
         "updateApiKey" => Some(json!({"name": "changed"})),
-        "rotateApiKey" | "revealSecret" => Some(json!({})),
+        "createInvitation" => Some(json!({"email": "new@example.com", "role": "viewer"})),
+        "changeMemberRole" => Some(json!({"role": "viewer"})),
+        "transferWorkspace" => Some(json!({"to": "usr_01h455vb4pex5vsknk084sn02q", "confirm": "nobody"})),
+        "leaveWorkspace" => Some(json!({"confirm": "nowhere"})),
+        "rotateApiKey" | "revealSecret" | "createReceiptShare" => Some(json!({})),
         "createSecret" => Some(json!({"name": "new", "kind": "generic", "value": "of the new one"})),
         "openSecretRotation" => Some(json!({"reason": "scheduled", "value": "another"})),
         "exportAuditEvents" => Some(json!({"format": "ndjson"})),

@@ -2,7 +2,8 @@
 
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{
-    ApiKeyId, ErasureId, EventId, Id, LegalHoldId, ProjectId, SecretId, SecretRotationId, WorkspaceId,
+    ApiKeyId, ErasureId, EventId, Id, InvitationId, LegalHoldId, ProjectId, ReceiptShareId, SecretId, SecretRotationId,
+    UserId, WorkspaceId,
 };
 use bailiwick_server::authz::{Role, Scope};
 use bailiwick_server::clock::Clock;
@@ -46,6 +47,14 @@ pub struct Tenant {
     pub actions: Vec<Thing>,
     /// A legal hold in each environment.
     pub holds: Vec<Thing>,
+    /// A link to the receipt of an event at each place.
+    pub shares: Vec<Thing>,
+    /// A saved filter for everybody in each environment.
+    pub filters: Vec<Thing>,
+    /// The founder.
+    pub members: Vec<Thing>,
+    /// An open invitation.
+    pub invitations: Vec<Thing>,
     /// The size of a checkpoint of live and of one of test.
     published: [u64; 2],
     keys: Vec<Key>,
@@ -103,6 +112,14 @@ pub struct Never {
     pub action: String,
     /// A legal hold's.
     pub hold: String,
+    /// Of a link to a receipt.
+    pub share: String,
+    /// Of a saved filter.
+    pub filter: String,
+    /// Of a member.
+    pub member: String,
+    /// Of an invitation.
+    pub invitation: String,
 }
 
 impl Caller {
@@ -114,7 +131,9 @@ impl Caller {
     /// Is the thing within all of the caller's walls?
     pub fn sees(&self, thing: &Thing) -> bool {
         let within = self.project.is_none() || self.project == thing.project;
-        (&self.workspace, self.environment) == (&thing.workspace, thing.environment) && within
+        // People belong to both environments.
+        let in_both = thing.id.starts_with("usr_") || thing.id.starts_with("inv_");
+        self.workspace == thing.workspace && (in_both || self.environment == thing.environment) && within
     }
 }
 
@@ -134,14 +153,23 @@ impl Tenant {
             Reach::Erasure => self.erasures.iter().collect(),
             Reach::Action => self.actions.iter().collect(),
             Reach::Hold => self.holds.iter().collect(),
-            Reach::Nowhere(_) | Reach::Workspace | Reach::Log | Reach::PublicOf => vec![],
+            Reach::Share => self.shares.iter().collect(),
+            Reach::Filter => self.filters.iter().collect(),
+            Reach::Member => self.members.iter().collect(),
+            Reach::Invitation => self.invitations.iter().collect(),
+            Reach::Nowhere(_) | Reach::Session | Reach::Workspace | Reach::Log | Reach::PublicOf => vec![],
         }
     }
 
     /// Projects, keys, secrets with their rotations, erasures, registered actions, and events.
     pub fn all(&self) -> impl Iterator<Item = &Thing> {
         let made = self.projects.iter().chain(self.keys()).chain(&self.secrets).chain(&self.rotations);
-        made.chain(&self.erasures).chain(&self.actions).chain(&self.holds).chain(&self.events)
+        made.chain(&self.erasures)
+            .chain(&self.actions)
+            .chain(&self.holds)
+            .chain(&self.filters)
+            .chain(&self.shares)
+            .chain(&self.events)
     }
 
     /// The founder, who says nothing of an environment.
@@ -208,6 +236,8 @@ impl World {
         let rotation: SecretRotationId = Id::from_uuid(fresh());
         let erasure: ErasureId = Id::from_uuid(fresh());
         let hold: LegalHoldId = Id::from_uuid(fresh());
+        let share: ReceiptShareId = Id::from_uuid(fresh());
+        let (member, invitation): (UserId, InvitationId) = (Id::from_uuid(fresh()), Id::from_uuid(fresh()));
         Never {
             workspace: workspace.to_string(),
             key: key.to_string(),
@@ -217,6 +247,10 @@ impl World {
             rotation: rotation.to_string(),
             erasure: erasure.to_string(),
             hold: hold.to_string(),
+            share: share.to_string(),
+            filter: Id::<bailiwick_proof::id::Filter>::from_uuid(fresh()).to_string(),
+            member: member.to_string(),
+            invitation: invitation.to_string(),
             action: "never.registered".to_owned(),
         }
     }
@@ -309,6 +343,10 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         erasures: vec![],
         actions: vec![],
         holds: vec![],
+        shares: vec![],
+        filters: vec![],
+        members: vec![],
+        invitations: vec![],
         published: [0, 0],
         keys: vec![],
         access_token: person.access_token,
@@ -341,6 +379,9 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         let thing = Thing { id: text("id"), name, workspace: tenant.id.clone(), environment, project };
         tenant.keys.push(Key { thing, secret: text("key") });
     }
+    let (member, invitation) = people(app, &tenant).await;
+    tenant.members.push(member);
+    tenant.invitations.push(invitation);
     for (nth, environment) in [live, test].into_iter().enumerate() {
         tenant.erasures.push(erasure(app, &tenant, environment).await);
         let id = format!("{slug}.{environment}.done");
@@ -350,12 +391,35 @@ async fn tenant(app: &TestApp, slug: &str) -> Tenant {
         let hold = make(app, &tenant, environment, "audit/legal-holds", &json!({"reason": name})).await;
         let id = hold["id"].as_str().unwrap().to_owned();
         tenant.holds.push(Thing { name, id, workspace: tenant.id.clone(), environment, project: None });
+        let name = format!("{slug}'s {environment} filter");
+        let filter = json!({"name": name, "actor": slug, "shared": true});
+        let id = make(app, &tenant, environment, "audit/filters", &filter).await["id"].as_str().unwrap().to_owned();
+        tenant.filters.push(Thing { name, id, workspace: tenant.id.clone(), environment, project: None });
         stream(app, &tenant, environment).await;
+        let shares = shares(app, &tenant, environment).await;
+        tenant.shares.extend(shares);
         tenant.events.extend(events(app, &tenant, environment).await);
         let checkpoint = read(app, &tenant, environment, "audit/checkpoint").await.text;
         tenant.published[nth] = checkpoint.lines().nth(1).unwrap().parse().unwrap();
     }
     tenant
+}
+
+/// The founder, and somebody who is invited; the mail is on its way no more.
+async fn people(app: &TestApp, tenant: &Tenant) -> (Thing, Thing) {
+    let members = read(app, tenant, Environment::Live, "members").await.json();
+    let thing = |id: &Value| Thing {
+        id: id.as_str().unwrap().to_owned(),
+        name: id.as_str().unwrap().to_owned(),
+        workspace: tenant.id.clone(),
+        environment: Environment::Live,
+        project: None,
+    };
+    let body = json!({"email": format!("guest@{}.example", tenant.slug), "role": "viewer"});
+    let invited = make(app, tenant, Environment::Live, "invitations", &body).await;
+    let left = "SELECT count(*) FROM jobs_ready WHERE kind = 'invitation.mail'";
+    until(async || sqlx::query_scalar::<_, i64>(left).fetch_one(&app.database.owner).await.unwrap() == 0).await;
+    (thing(&members["data"][0]["user_id"]), thing(&invited["id"]))
 }
 
 /// As if somebody had been erased: what is erased is of no matter here.
@@ -391,6 +455,22 @@ async fn stream(app: &TestApp, tenant: &Tenant, environment: Environment) {
     sqlx::query(stop).execute(&app.database.owner).await.unwrap();
     let left = "SELECT count(*) FROM jobs_ready WHERE kind = 'audit.stream'";
     until(async || sqlx::query_scalar::<_, i64>(left).fetch_one(&app.database.owner).await.unwrap() == 0).await;
+}
+
+/// A link for the newest event of each place: of no project, and of each.
+async fn shares(app: &TestApp, tenant: &Tenant, environment: Environment) -> Vec<Thing> {
+    let mut places: Vec<Option<String>> = Vec::new();
+    let mut shares = Vec::new();
+    for event in events(app, tenant, environment).await {
+        if places.contains(&event.project) {
+            continue;
+        }
+        let made = make(app, tenant, environment, &format!("audit/events/{}/shares", event.id), &json!({})).await;
+        let id = made["id"].as_str().unwrap().to_owned();
+        places.push(event.project.clone());
+        shares.push(Thing { name: id.clone(), id, ..event });
+    }
+    shares
 }
 
 async fn events(app: &TestApp, tenant: &Tenant, environment: Environment) -> Vec<Thing> {

@@ -1,0 +1,109 @@
+//! The limits of the routes: by address and network, and by network.
+
+use reqwest::Method;
+use time::Duration;
+
+use super::{as_shipped, ask, from, header, retry_after, show};
+use crate::harness::app::TestApp;
+
+#[tokio::test]
+async fn five_requests_for_one_address_from_one_network_and_the_owner_asks_from_elsewhere() {
+    let app = TestApp::configured(as_shipped).await;
+    for left in (0..5).rev() {
+        let asked = ask(&app, "ada@example.com", "192.0.2.1").await;
+        assert_eq!(asked.status, 202, "{}", asked.text);
+        assert_eq!(header(&asked, "ratelimit-policy"), "\"sign-in-requests\";q=5;w=600");
+        assert!(header(&asked, "ratelimit").starts_with(&format!("\"sign-in-requests\";r={left};t=")));
+    }
+    let refused = ask(&app, "ada@example.com", "192.0.2.1").await;
+    let wait = retry_after(&refused);
+    assert!((590..=601).contains(&wait), "{wait}");
+    assert_eq!(header(&refused, "ratelimit"), format!("\"sign-in-requests\";r=0;t={wait}"));
+    assert!(refused.json()["detail"].as_str().unwrap().contains("Try again in 1"), "{}", refused.text);
+
+    // The same address in other letters, the same network in another spelling, or behind what the client made up.
+    for (email, network) in [
+        ("ADA@example.COM", "192.0.2.1"),
+        ("ada@example.com", "::ffff:192.0.2.1"),
+        ("ada@example.com", "192.0.2.1:4711"),
+        ("ada@example.com", "203.0.113.9, 192.0.2.1"),
+        ("ada@example.com", "192.0.2.1, 127.0.0.9"),
+    ] {
+        assert_eq!(ask(&app, email, network).await.status, 429, "{email} {network}");
+    }
+    // Neither the network nor the address is locked out, only both together.
+    assert_eq!(ask(&app, "bob@example.com", "192.0.2.1").await.status, 202);
+    assert_eq!(ask(&app, "ada@example.com", "192.0.2.2").await.status, 202);
+
+    // 64 bits of IPv6 are one customer's.
+    for host in 1..=5 {
+        assert_eq!(ask(&app, "ada@example.com", &format!("2001:db8:1:2::{host}")).await.status, 202);
+    }
+    assert_eq!(ask(&app, "ada@example.com", "2001:db8:1:2:ffff::1").await.status, 429);
+    assert_eq!(ask(&app, "ada@example.com", "2001:db8:1:3::1").await.status, 202);
+
+    // What was refused did not count, and waiting as told is enough.
+    app.advance(Duration::seconds(wait - 5));
+    let wait = retry_after(&ask(&app, "ada@example.com", "192.0.2.1").await);
+    assert!((1..=6).contains(&wait), "{wait}");
+    app.advance(Duration::seconds(wait));
+    assert_eq!(ask(&app, "ada@example.com", "192.0.2.1").await.status, 202);
+}
+
+#[tokio::test]
+async fn twenty_codes_and_links_from_one_network_whichever_door_they_come_to() {
+    let app = TestApp::configured(as_shipped).await;
+    let owner = "198.51.100.7";
+    let challenge = ask(&app, "ada@example.com", owner).await.text_of("challenge");
+    let mail = app.mails(1).await.remove(0);
+    let code = mail.code.clone().unwrap();
+    let path = mail.link.as_deref().unwrap().strip_prefix(&app.url).unwrap().to_owned();
+    let token = path.split_once('=').unwrap().1.to_owned();
+    let cookie = format!("bw_challenge={challenge}");
+    let form = |path: &'static str, name: &'static str, value: String| {
+        let (app, cookie) = (&app, &cookie);
+        async move {
+            let call = app.call(Method::POST, path).header("accept", "text/html").header("cookie", cookie);
+            from(call.form(&[(name, &value)]), "192.0.2.1").send().await
+        }
+    };
+    for round in 0..10 {
+        let failed = show(&app, "nobody's", "K7MQ-2WXD", "192.0.2.1").await;
+        assert_eq!(failed.problem(), (401, "sign_in_failed".into()));
+        assert!(header(&failed, "ratelimit").starts_with(&format!("\"sign-ins\";r={};t=", 19 - 2 * round)));
+        assert_eq!(form("/auth/link", "token", "nothing".to_owned()).await.status, 401);
+    }
+    let wait = retry_after(&show(&app, &challenge, &code, "192.0.2.1").await);
+
+    // A page says what to do and when, keeps what is no secret, and has consumed nothing.
+    let late = form("/sign-in/sent", "code", code.clone()).await;
+    assert_eq!((late.status.as_u16(), header(&late, "retry-after")), (429, wait.to_string().as_str()));
+    assert!(
+        late.text.contains("this one was not") && late.text.contains("in 10 minutes") && !late.text.contains(&code)
+    );
+    let late = form("/auth/link", "token", token.clone()).await;
+    assert_eq!(late.status, 429);
+    assert!(late.text.contains("Too many tries from here") && late.text.contains(&format!("value=\"{token}\"")));
+    // Looking at a page is no try.
+    assert_eq!(from(app.get(&path).header("cookie", &cookie), "192.0.2.1").send().await.status, 200);
+
+    assert_eq!(show(&app, &challenge, &code, owner).await.status, 200, "the owner's network has tries of its own");
+    app.advance(Duration::seconds(wait));
+    assert_eq!(form("/auth/link", "token", token).await.status, 401, "used up, and looked at again");
+}
+
+#[tokio::test]
+async fn the_sign_in_page_keeps_the_address_and_says_when_to_ask_again() {
+    let app = TestApp::configured(as_shipped).await;
+    let submit = || from(app.call(Method::POST, "/sign-in").form(&[("email", "ada@example.com")]), "192.0.2.1").send();
+    for _ in 0..5 {
+        assert_eq!(submit().await.status, 303);
+    }
+    let late = submit().await;
+    assert_eq!(late.status, 429);
+    assert!(header(&late, "content-type").starts_with("text/html") && !header(&late, "retry-after").is_empty());
+    for kept in ["value=\"ada@example.com\"", "Try again in 10 minutes", "href=\"/sign-in/sent\"", "aria-invalid"] {
+        assert!(late.text.contains(kept), "{kept}");
+    }
+    assert_eq!(ask(&app, "ada@example.com", "192.0.2.1").await.status, 429, "page and API count together");
+}
