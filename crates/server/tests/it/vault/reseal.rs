@@ -45,6 +45,9 @@ async fn filled() -> (Served, Shop) {
     let path = format!("/v1/workspaces/{}/secrets", served.workspace);
     let secret = json!({"name": "kept", "kind": "generic", "value": "a secret that is kept"});
     assert_eq!(served.app.post(&path, &secret).bearer(&served.person.access_token).send().await.status, 201);
+    let path = format!("/v1/workspaces/{}/audit/filters", served.workspace);
+    let filter = json!({"name": "kept", "actor": "jane", "target": "bob"});
+    assert_eq!(served.app.post(&path, &filter).bearer(&served.person.access_token).send().await.status, 201);
     let path = format!("/v1/workspaces/{}/audit/stream", served.workspace);
     let stream = json!({
         "endpoint": "https://bucket.invalid", "region": "eu-1", "bucket": "acme", "access_key_id": "id",
