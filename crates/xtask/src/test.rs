@@ -135,8 +135,10 @@ impl Run {
         if let Some(linter) = &self.linter {
             linter.compile(command);
         }
-        let variables: [(&str, &OsStr); 11] = [
+        let variables: [(&str, &OsStr); 12] = [
             ("SQLX_OFFLINE", "true".as_ref()),
+            // Unoptimised, a test's future and those of the server that it starts stand on one stack of two mebibytes.
+            ("RUST_MIN_STACK", "8388608".as_ref()),
             ("PG_BIN", self.tools.pg_bin.as_ref()),
             ("PGBOUNCER", self.tools.pgbouncer.as_ref()),
             ("CHROMIUM", self.tools.chromium.as_ref()),

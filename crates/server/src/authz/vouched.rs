@@ -194,19 +194,21 @@ struct Keys {
 
 impl Keys {
     async fn of(vault: &Vault) -> Result<Self, VaultError> {
+        // Each on its own, and not all of them on the stack of whoever waits.
+        let of = |label| Box::pin(vault.row_keys(label));
         Ok(Self {
-            api_key: vault.row_keys(Kind::ApiKey.label()).await?,
-            membership: vault.row_keys(Kind::Membership.label()).await?,
-            user: vault.row_keys(Kind::User.label()).await?,
-            session: vault.row_keys(Kind::Session.label()).await?,
-            refresh_token: vault.row_keys(Kind::RefreshToken.label()).await?,
-            service: vault.row_keys(Kind::Service.label()).await?,
-            challenge: vault.row_keys(Kind::Challenge.label()).await?,
-            retention: vault.row_keys(Kind::Retention.label()).await?,
-            receipt_share: vault.row_keys(Kind::ReceiptShare.label()).await?,
-            invitation: vault.row_keys(Kind::Invitation.label()).await?,
-            stamp: vault.row_keys(STAMP).await?,
-            code: vault.row_keys(CODE).await?,
+            api_key: of(Kind::ApiKey.label()).await?,
+            membership: of(Kind::Membership.label()).await?,
+            user: of(Kind::User.label()).await?,
+            session: of(Kind::Session.label()).await?,
+            refresh_token: of(Kind::RefreshToken.label()).await?,
+            service: of(Kind::Service.label()).await?,
+            challenge: of(Kind::Challenge.label()).await?,
+            retention: of(Kind::Retention.label()).await?,
+            receipt_share: of(Kind::ReceiptShare.label()).await?,
+            invitation: of(Kind::Invitation.label()).await?,
+            stamp: of(STAMP).await?,
+            code: of(CODE).await?,
         })
     }
 

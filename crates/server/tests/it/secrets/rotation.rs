@@ -129,6 +129,8 @@ async fn the_five_steps_and_their_receipt() {
         refused,
         refused,
         "secret.rotated",
+        // The look at the receipt, above.
+        "audit.read",
     ];
     assert_eq!(world.actions().await, all);
     let listed = world.get(&format!("/{id}/rotations")).await.json();
