@@ -138,7 +138,8 @@ pub(super) async fn numbers(
     if !names.iter().any(|name| is_subject(name)) {
         return Ok(HashMap::new());
     }
-    let mut sealer = vault.sealer(owner, 1).await?;
+    // One for each name that is new.
+    let mut sealer = vault.sealer(owner, u32::try_from(names.len()).unwrap_or(u32::MAX)).await?;
     let mut tx = db.system_tx(OperationalPath::OpenVault).await?;
     let Subjects(numbers) = Subjects::resolve(&mut tx, vault, &mut sealer, owner, names).await?;
     tx.commit_unrecorded(Unrecorded::Keyed).await?;
