@@ -15,6 +15,7 @@ use crate::args::Global;
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::profile::{ProfileName, Store};
+use crate::session;
 use crate::surroundings;
 use crate::token::Token;
 
@@ -77,10 +78,10 @@ impl Access {
     ///
     /// # Errors
     /// [`Exit::Auth`] when nobody is signed in, [`Exit::Usage`] when the options contradict each other.
-    pub(crate) fn open(global: &Global) -> Result<Self, Failure> {
+    pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
         match token_from_environment()? {
             Some(token) => Self::by_environment(global, token),
-            None => Self::by_profile(global, &Store::of_this_user()?),
+            None => Self::by_profile(global, &Store::of_this_user()?).await,
         }
     }
 
@@ -96,7 +97,7 @@ impl Access {
         Ok(Self { client, profile: None, workspace: global.workspace.clone(), by_key })
     }
 
-    fn by_profile(global: &Global, store: &Store) -> Result<Self, Failure> {
+    async fn by_profile(global: &Global, store: &Store) -> Result<Self, Failure> {
         let profiles = store.load()?;
         let name = profiles.chosen(global.profile.as_ref())?;
         let profile = profiles.get(&name)?.clone();
@@ -106,6 +107,7 @@ impl Access {
                 Failure::usage(message).hint("leave --server and BAILIWICK_SERVER out, or name another --profile")
             );
         }
+        let profile = session::keep_alive(store, &name, profile, global).await?;
         let by_key = matches!(profile.token, Token::ApiKey(_));
         let client = Client::new(profile.server, profile.token, global)?;
         let workspace = global.workspace.clone().or(profile.workspace);

@@ -37,17 +37,22 @@ Environment:
   BAILIWICK_SERVER     the server, like --server
   BAILIWICK_PROFILE    the profile, like --profile
   BAILIWICK_WORKSPACE  the workspace, like --workspace
+  BAILIWICK_CONFIG_DIR where profiles and pins are kept
 
 Exit codes:
   0 ok   1 failure   2 usage   3 not found   4 not signed in or not allowed   5 conflict
   6 verification failed";
 
 const LOGIN_HELP: &str = "\
-The token is an API key (bw_…) or a session's access token. It is checked with the server before
-it is stored in config.toml under $XDG_CONFIG_HOME/bailiwick (or ~/.config/bailiwick), readable by
-you alone.
+Shows a code to be typed on the server's page /device, in a browser where you are signed in, and
+waits until you have approved it there. With --token-stdin it takes an API key (bw_…) or an access
+token instead, which is checked with the server first.
+
+What it gets is stored in config.toml under $BAILIWICK_CONFIG_DIR, or $XDG_CONFIG_HOME/bailiwick, or
+~/.config/bailiwick, readable by you alone. A session is kept alive by the commands that use it.
 
 Examples:
+  bailiwick login --server https://bailiwick.example.com
   bailiwick login --token-stdin --server https://bailiwick.example.com < token
   pass show bailiwick/prod | bailiwick login --token-stdin --profile prod";
 
@@ -104,10 +109,10 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check a token with the server and store it in a profile
+    /// Sign in through a browser, or store a token, in a profile
     #[command(after_help = LOGIN_HELP)]
     Login(Login),
-    /// Forget a profile and its token
+    /// End the session that `login` has begun, and forget the profile and its token
     Logout,
     /// Stored servers and tokens
     #[command(subcommand)]
@@ -151,8 +156,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Login {
-    /// Read the token from standard input (the only way to give it)
-    #[arg(long, required = true)]
+    /// Read a token from standard input, in place of signing in through a browser
+    #[arg(long)]
     pub(crate) token_stdin: bool,
 }
 

@@ -25,6 +25,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// What must not be sent again later has no time to lose.
+const ONCE_TIMEOUT: Duration = Duration::from_secs(3);
 /// An export of a large log takes its time.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 /// No answer of this API comes near; a server that never stops talking is cut off here.
@@ -39,7 +41,7 @@ const TEXT: &str = "text/plain, application/problem+json";
 pub(crate) struct Client {
     http: reqwest::Client,
     server: ServerUrl,
-    token: Token,
+    token: Option<Token>,
     environment: Option<Environment>,
 }
 
@@ -52,11 +54,20 @@ struct Call<'a> {
     signed_in: bool,
     body: Option<Value>,
     once: Option<&'a Once>,
+    /// How long it may take, where that is less than usual.
+    patience: Option<Duration>,
+}
+
+/// A request that was carried out at most once, and has not succeeded.
+pub(crate) struct Unmade {
+    pub(crate) failure: Failure,
+    /// Whether the server may have carried it out all the same.
+    pub(crate) in_doubt: bool,
 }
 
 impl Call<'_> {
     const fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, accept: JSON, signed_in: true, body: None, once: None }
+        Self { method: Method::GET, url, accept: JSON, signed_in: true, body: None, once: None, patience: None }
     }
 }
 
@@ -79,6 +90,18 @@ impl Client {
     /// # Errors
     /// [`Exit::Usage`] when the token would go over the network in the clear.
     pub(crate) fn new(server: ServerUrl, token: Token, global: &Global) -> Result<Self, Failure> {
+        Self::build(server, Some(token), global)
+    }
+
+    /// One without a token, for what everybody may ask.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when what is answered would come over the network in the clear.
+    pub(crate) fn anonymous(server: ServerUrl, global: &Global) -> Result<Self, Failure> {
+        Self::build(server, None, global)
+    }
+
+    fn build(server: ServerUrl, token: Option<Token>, global: &Global) -> Result<Self, Failure> {
         if !server.is_private() && !global.insecure_http {
             let message = format!("{server} is not encrypted: everybody on the way could read the token");
             return Err(Failure::usage(message).hint("use https, or --insecure-http on a network that you trust"));
@@ -139,7 +162,10 @@ impl Client {
         mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<u64, Failure> {
         let url = self.server.join(path.iter().copied());
-        let mut request = self.http.post(url).timeout(STREAM_TIMEOUT).bearer_auth(self.token.reveal()).json(body);
+        let mut request = self.http.post(url).timeout(STREAM_TIMEOUT).json(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.reveal());
+        }
         if let Some(environment) = self.environment {
             request = request.header("bailiwick-environment", environment.as_str());
         }
@@ -276,6 +302,45 @@ impl Client {
         answer.json(&self.server).map_err(|failure| failure.hint(once.advice()))
     }
 
+    /// Asks for something that takes no token, and is safe to ask for again.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub(crate) async fn post_public(&self, path: &[&str], body: Option<&Value>) -> Result<Value, Failure> {
+        let url = self.server.join(path.iter().copied());
+        let call = Call { method: Method::POST, signed_in: false, body: body.cloned(), ..Call::get(url) };
+        self.call(&call).await?.json(&self.server)
+    }
+
+    /// Sends what must not be sent again later: twice at most, within seconds.
+    ///
+    /// # Errors
+    /// [`Unmade`] says whether the server may have carried it out all the same.
+    pub(crate) async fn post_once(&self, path: &[&str], body: &Value) -> Result<Value, Unmade> {
+        let url = self.server.join(path.iter().copied());
+        let (body, patience) = (Some(body.clone()), Some(ONCE_TIMEOUT));
+        let call = Call { method: Method::POST, signed_in: false, body, patience, ..Call::get(url) };
+        let mut in_doubt = false;
+        let mut outcome = self.attempt(&call).await;
+        if outcome.is_err() {
+            in_doubt = outcome.as_ref().is_err_and(|err| !err.is_connect());
+            outcome = self.attempt(&call).await;
+        }
+        in_doubt |= outcome.as_ref().map_or_else(|err| !err.is_connect(), Answer::leaves_doubt);
+        let answer = self.conclude(outcome, None).map_err(|failure| Unmade { failure, in_doubt })?;
+        answer.json(&self.server).map_err(|failure| Unmade { failure, in_doubt: true })
+    }
+
+    /// Does what takes no body and answers none.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub(crate) async fn post_quietly(&self, path: &[&str]) -> Result<(), Failure> {
+        let url = self.server.join(path.iter().copied());
+        self.call(&Call { method: Method::POST, ..Call::get(url) }).await?;
+        Ok(())
+    }
+
     /// Removes or revokes something.
     ///
     /// # Errors
@@ -307,8 +372,11 @@ impl Client {
             .http
             .request(call.method.clone(), call.url.clone())
             .header(ACCEPT, HeaderValue::from_static(call.accept));
-        if call.signed_in {
-            request = request.bearer_auth(self.token.reveal());
+        if let Some(token) = self.token.as_ref().filter(|_| call.signed_in) {
+            request = request.bearer_auth(token.reveal());
+        }
+        if let Some(patience) = call.patience {
+            request = request.timeout(patience);
         }
         if let Some(environment) = self.environment.filter(|_| call.signed_in) {
             request = request.header("bailiwick-environment", environment.as_str());

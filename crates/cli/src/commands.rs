@@ -2,6 +2,7 @@
 
 mod audit;
 mod completion;
+mod device;
 mod erasures;
 mod keys;
 mod login;
@@ -23,8 +24,8 @@ use crate::failure::Failure;
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let global = cli.global;
     let answer = match cli.command {
-        Command::Login(_) => login::login(&global).await?,
-        Command::Logout => login::logout(&global)?,
+        Command::Login(wanted) => login::login(&global, &wanted).await?,
+        Command::Logout => login::logout(&global).await?,
         Command::Profiles(command) => profiles::run(command)?,
         Command::Workspaces(command) => workspaces::run(&global, command).await?,
         Command::Keys(command) => keys::run(&global, command).await?,

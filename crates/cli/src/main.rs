@@ -26,6 +26,7 @@ mod proof_file;
 mod refusal;
 mod secret_file;
 mod server_url;
+mod session;
 mod statement;
 mod surroundings;
 mod table;

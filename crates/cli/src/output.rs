@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use bailiwick_proof::shown::is_deceptive;
 use serde_json::Value;
 
 use crate::args::Format;
@@ -178,15 +179,6 @@ pub(crate) fn json(value: &Value) -> String {
         }
     }
     safe
-}
-
-/// Control characters (C0, DEL, C1), line separators, and what reorders or hides text: bidirectional
-/// marks, embeddings, overrides and isolates (UAX #9), the byte-order mark, tag characters.
-fn is_deceptive(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

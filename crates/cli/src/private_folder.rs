@@ -25,11 +25,11 @@ impl PrivateFolder {
     /// # Errors
     /// When this user has no home directory.
     pub(crate) fn of_this_user() -> Result<Self, Failure> {
-        let base = surroundings::config_home().ok_or_else(|| {
+        let path = surroundings::config_folder().ok_or_else(|| {
             Failure::new(Exit::Failure, "there is no home directory for profiles and pins")
-                .hint("set XDG_CONFIG_HOME, or use BAILIWICK_TOKEN and BAILIWICK_SERVER")
+                .hint("set BAILIWICK_CONFIG_DIR, or use BAILIWICK_TOKEN and BAILIWICK_SERVER")
         })?;
-        Ok(Self::at(base.join("bailiwick")))
+        Ok(Self::at(path))
     }
 
     /// The folder at a path.

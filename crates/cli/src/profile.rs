@@ -7,12 +7,17 @@
 //! server = "https://bailiwick.example.com"
 //! token = "…"
 //! workspace = "ws_…"      # optional
+//!
+//! [profiles.default.session]  # what keeps the token alive, of a session that `login` has begun
+//! refresh_token = "…"
+//! expires_at = 1767225600
 //! ```
 //!
 //! Read and replaced as every file of a [`PrivateFolder`] is.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,6 +28,7 @@ use crate::access::WorkspaceRef;
 use crate::failure::{Exit, Failure};
 use crate::private_folder::PrivateFolder;
 use crate::server_url::ServerUrl;
+use crate::session::KeptAlive;
 use crate::token::Token;
 
 /// A profile's name: 1 to 64 letters, digits, dots, hyphens and underscores.
@@ -81,6 +87,16 @@ pub(crate) struct Profile {
     /// The workspace for commands that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) workspace: Option<WorkspaceRef>,
+    /// What keeps the token alive, if `login` has begun a session of this program's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<KeptAlive>,
+}
+
+impl Profile {
+    /// The words for profiles and lists.
+    pub(crate) fn credential(&self) -> &'static str {
+        if self.session.is_some() { "session" } else { self.token.kind() }
+    }
 }
 
 /// The whole file.
@@ -115,7 +131,7 @@ impl Profiles {
 
 fn not_signed_in(message: &str) -> Failure {
     Failure::new(Exit::Auth, message).hint(
-        "pipe an API key or an access token into `bailiwick login --token-stdin --server URL`, \
+        "sign in with `bailiwick login --server URL`, pipe an API key into `bailiwick login --token-stdin --server URL`, \
          or set BAILIWICK_TOKEN and BAILIWICK_SERVER",
     )
 }
@@ -156,6 +172,15 @@ impl Store {
         })
     }
 
+    /// Waits for whoever exchanges the tokens of this profile's session; the lock ends with the file handle.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn lock_session(&self, name: &ProfileName) -> Result<File, Failure> {
+        let lock = format!("session-{name}.lock");
+        self.folder.lock(&lock).map_err(|err| Failure::local(format!("could not lock {lock}"), &err))
+    }
+
     /// Changes the profiles and replaces the file.
     ///
     /// # Errors
@@ -191,6 +216,7 @@ mod tests {
             server: "https://bailiwick.example".parse().unwrap(),
             token: Token::parse(KEY).unwrap(),
             workspace: Some("acme".parse().unwrap()),
+            session: None,
         };
         let name: ProfileName = name.parse().unwrap();
         let change = |profiles: &mut Profiles| {

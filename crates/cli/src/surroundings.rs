@@ -22,9 +22,15 @@ pub(crate) fn token() -> Result<Option<String>, Failure> {
 }
 
 /// Where this user's settings are, by the XDG Base Directory Specification: a relative path does not count.
-pub(crate) fn config_home() -> Option<PathBuf> {
+fn config_home() -> Option<PathBuf> {
     let stated = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     stated.or_else(|| std::env::home_dir().map(|home| home.join(".config"))).filter(|path| path.is_absolute())
+}
+
+/// Where this program's own files are: `BAILIWICK_CONFIG_DIR`, or a folder among this user's settings. A relative path does not count.
+pub(crate) fn config_folder() -> Option<PathBuf> {
+    let stated = std::env::var_os("BAILIWICK_CONFIG_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    stated.or_else(|| config_home().map(|home| home.join("bailiwick")))
 }
 
 /// The time, in UTC.

@@ -20,7 +20,7 @@ use std::str::FromStr;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
-use crate::note::key::{is_name, read_vkey, write_vkey};
+use crate::note::key::{is_name, is_of_small_order, read_vkey, write_vkey};
 use crate::note::{InvalidSigningKey, KeyId, NoteError, Signature, SignedNote, VkeyError};
 
 pub use request::{AddCheckpoint, MAX_REQUEST_BYTES, MalformedRequest};
@@ -45,10 +45,13 @@ impl WitnessKey {
     /// The Ed25519 key with these bytes under this name.
     ///
     /// # Errors
-    /// [`VkeyError::Name`].
+    /// [`VkeyError::Name`], [`VkeyError::SmallOrder`].
     pub fn new(name: &str, public: [u8; KEY_BYTES]) -> Result<Self, VkeyError> {
         if !is_name(name) {
             return Err(VkeyError::Name(name.to_owned()));
+        }
+        if is_of_small_order(&public) {
+            return Err(VkeyError::SmallOrder);
         }
         Ok(Self { name: name.to_owned(), id: KeyId::of(name, COSIGNATURE_TYPE, &public), public })
     }
@@ -269,6 +272,25 @@ mod tests {
         assert_eq!(witness.parse::<WitnessKey>().unwrap().to_string(), witness);
         assert!(CosigningKey::from_seed("a b", &seed).is_err());
         assert!(!format!("{:?}", CosigningKey::from_seed("a", &seed).unwrap()).contains('9'));
+    }
+
+    /// Under such a key one signature, R of small order and S zero, holds over every text: so would a policy with it.
+    #[test]
+    fn a_point_of_small_order_is_nobodys_key() {
+        let order_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+        for (y, sign) in [
+            ("00".repeat(32), 0),
+            (order_8.to_owned(), 0),
+            (order_8.to_owned(), 0x80),
+            (format!("ee{}7f", "ff".repeat(30)), 0x80),
+        ] {
+            let mut public: [u8; 32] = crate::hex::decode(&y).unwrap();
+            public[31] |= sign;
+            assert_eq!(WitnessKey::new("w", public), Err(VkeyError::SmallOrder), "{y}");
+            assert_eq!(VerifierKey::new("w", public), Err(VkeyError::SmallOrder), "{y}");
+            let key = WitnessKey { name: "w".to_owned(), id: KeyId::of("w", COSIGNATURE_TYPE, &public), public };
+            assert_eq!(key.to_string().parse::<WitnessKey>(), Err(VkeyError::SmallOrder), "{y}");
+        }
     }
 
     #[test]

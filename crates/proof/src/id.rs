@@ -72,6 +72,10 @@ pub enum ReceiptShare {}
 pub enum Filter {}
 /// An invitation into a workspace.
 pub enum Invitation {}
+/// What computes a person's codes.
+pub enum Authenticator {}
+/// What a person signs in with from their own device.
+pub enum Passkey {}
 
 impl Kind for Workspace {
     const PREFIX: &'static str = "ws";
@@ -126,9 +130,17 @@ impl Kind for LegalHold {
     const PREFIX: &'static str = "hld";
     const NOUN: &'static str = "legal hold";
 }
+impl Kind for Authenticator {
+    const PREFIX: &'static str = "otp";
+    const NOUN: &'static str = "authenticator";
+}
 impl Kind for Invitation {
     const PREFIX: &'static str = "inv";
     const NOUN: &'static str = "invitation";
+}
+impl Kind for Passkey {
+    const PREFIX: &'static str = "pky";
+    const NOUN: &'static str = "passkey";
 }
 impl Kind for Filter {
     const PREFIX: &'static str = "flt";
@@ -165,8 +177,12 @@ pub type SecretRotationId = Id<SecretRotation>;
 pub type ErasureId = Id<Erasure>;
 /// A legal hold's id.
 pub type LegalHoldId = Id<LegalHold>;
+/// An authenticator's id.
+pub type AuthenticatorId = Id<Authenticator>;
 /// An invitation's id.
 pub type InvitationId = Id<Invitation>;
+/// A passkey's id.
+pub type PasskeyId = Id<Passkey>;
 /// A saved filter's id.
 pub type FilterId = Id<Filter>;
 /// A receipt share's id.

@@ -32,4 +32,5 @@ pub mod note;
 pub mod policy;
 pub mod puncturable;
 pub mod receipt;
+pub mod shown;
 pub mod tile;

@@ -10,10 +10,12 @@ mod harness;
 mod ingest;
 mod jobs_against_graphile;
 mod read_at_a_million;
+mod refresh_session;
 mod seal_and_open;
 mod verify_a_million;
 mod verify_in_process;
 mod verify_over_http;
+mod verify_token;
 mod with_entry;
 
 use std::process::ExitCode;
@@ -23,7 +25,7 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 22] = [
+const ALL: [Named; 24] = [
     (change_with_entry::NAME, change_with_entry::run),
     (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
     (verify_over_http::NAME, verify_over_http::run),
@@ -44,6 +46,8 @@ const ALL: [Named; 22] = [
     (read_at_a_million::SEARCH, read_at_a_million::search),
     (read_at_a_million::PROOF, read_at_a_million::proof),
     (verify_a_million::NAME, verify_a_million::run),
+    (refresh_session::NAME, refresh_session::run),
+    (verify_token::NAME, verify_token::run),
     (ingest::ONE, ingest::one),
     (ingest::MANY, ingest::many),
 ];

@@ -23,6 +23,7 @@ use crate::housekeeping::{CheckLogs, MakeDailyRoots, PublishManifest, RotateKeys
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
 use crate::members::invitations::MailInvitation;
+use crate::members::mfa::MailMember;
 use crate::reconciliation::Reconciler;
 use crate::retention::{PruneLogs, Pruner};
 use crate::secrets::{ForgetVersions, RotateSecrets};
@@ -177,6 +178,7 @@ fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
         .with(CheckLogs(state.ledger.clone()))
         .with(state.mailer.clone())
         .with(MailInvitation(state.mailer.clone()))
+        .with(MailMember(state.mailer.clone()))
         .with(ForgetVersions::new(state.vault.clone()))
         .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })

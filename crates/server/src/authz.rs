@@ -29,7 +29,7 @@ pub use founding::Founding;
 pub use granted::{Denied, Granted, Request, STEP_UP_LIVES, grant, place_of};
 pub use membership::Memberships;
 pub use permission::{Permission, PermissionSet, UnknownPermission};
-pub use principal::{KeyFacts, KeyHolder, KeyLapse, Principal, SignedIn};
+pub use principal::{KeyFacts, KeyHolder, KeyLapse, LiveSession, Principal, SignedIn, began_at};
 pub use receipt_share::SharedReceipt;
 pub use redeemed::Redeemed;
 pub use role::{Role, UnknownRole};

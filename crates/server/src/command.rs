@@ -5,6 +5,7 @@ mod cell;
 mod config_show;
 mod dev;
 mod erase;
+mod factors;
 mod hardening;
 mod internal_key;
 mod jobs;
@@ -12,6 +13,7 @@ mod kek;
 mod ledger;
 mod listener;
 mod migrate;
+mod people;
 mod place;
 mod reference;
 mod rotate;
@@ -55,6 +57,12 @@ enum Command {
     /// Make, list and revoke credentials of your own services, which ask at /internal
     #[command(subcommand)]
     InternalKey(internal_key::Command),
+    /// Look at a person, keep one out with all their sessions, let one in again
+    #[command(subcommand)]
+    People(people::Command),
+    /// Take the second factors away of somebody who has lost them
+    #[command(subcommand)]
+    Factors(factors::Command),
     /// Give a secret of the server's own a successor, without downtime
     #[command(subcommand)]
     Rotate(rotate::Command),
@@ -147,6 +155,8 @@ pub(crate) async fn run(arguments: Arguments, hardened: Hardened) -> anyhow::Res
         Command::Config(ConfigCommand::Show(layers)) => config_show::run(&layers.settings(&environment)),
         Command::Ledger(command) => ledger::run(command, &environment).await,
         Command::InternalKey(command) => internal_key::run(command, &environment).await,
+        Command::People(command) => people::run(command, &environment).await,
+        Command::Factors(command) => factors::run(command, &environment).await,
         Command::Rotate(command) => rotate::run(command, &environment).await,
         Command::Erase(command) => erase::run(command, &environment).await,
         Command::Kek(command) => kek::run(command, &environment).await,

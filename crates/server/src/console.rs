@@ -13,6 +13,7 @@
 //! - No page is stored, by a browser or on its way; static files are kept for ever, under addresses that
 //!   name their content.
 
+mod account;
 mod assets;
 mod desk;
 mod flash;
@@ -22,8 +23,10 @@ mod listing;
 mod moment;
 mod problem;
 mod visit;
+mod way_back;
 mod words;
 
+pub(crate) use account::{Account, AccountPage};
 pub(crate) use assets::asset;
 pub use assets::serve as serve_asset;
 pub(crate) use desk::{Area, Desk, WorkspaceLink};
@@ -34,6 +37,7 @@ pub(crate) use listing::{Listing, Noun};
 pub(crate) use moment::Moment;
 pub use problem::problems_as_pages;
 pub use visit::Visit;
+pub(crate) use way_back::WayBack;
 pub(crate) use words::{all_in_words, in_words};
 
 /// A line of code in each of the tongues that a page offers, with the page's real values and a

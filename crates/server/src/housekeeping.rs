@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use time::Duration as Span;
+use time::{Duration as Span, OffsetDateTime};
 
 use crate::audit::{FindBehind, PublishLogs};
 use crate::authz::vouched::standing;
@@ -32,8 +32,13 @@ const REPLAYS_LIVE: Span = Span::days(1);
 /// Losers of a parallel refresh come within seconds; until then the successor can be opened.
 const SUCCESSORS_LIVE: Span = Span::minutes(1);
 
+/// A sign-in that owes a factor is over long before.
+const SECOND_STEPS_LIVE: Span = Span::days(1);
 /// A bucket of mails that is full again is as good as none.
 const FULL_BUDGETS_LIVE: Span = Span::hours(1);
+
+/// What somebody was to say yes to, and its time is over.
+const OVER_LIVE: Span = Span::hours(1);
 
 /// When every log is checked: most cells have little else to do.
 const AT_NIGHT: time::Time = time::macros::time!(03:17);
@@ -134,7 +139,10 @@ impl Job for ExpireReplays {
     type Payload = ();
 
     async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
-        expire_replays(&self.db, &self.clock).await?;
+        let mut tx = self.db.system_tx(OperationalPath::ExpireReplays).await?;
+        let (now, _) = tx.two_clocks(self.clock.now()).await?;
+        tx.finish_reading().await?;
+        expire_replays(&self.db, now).await?;
         Ok(claimed.done())
     }
 }
@@ -262,13 +270,12 @@ pub async fn partitions(db: &Db) -> Result<(), DbError> {
     tx.commit_unrecorded(Unrecorded::Expired).await
 }
 
-/// Drops kept answers that are a day old, the sealed successors of refresh tokens that were used a minute ago, and what is known
-/// of the mails that addresses got an hour after it counts for nothing.
+/// Drops kept answers and second steps that are a day old, the sealed successors of refresh tokens that were used a minute ago, what is known
+/// of the mails that addresses got an hour after it counts for nothing, and challenges to passkeys that nobody came back with.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn expire_replays(db: &Db, clock: &Clock) -> Result<(), DbError> {
-    let now = clock.now();
+pub async fn expire_replays(db: &Db, now: OffsetDateTime) -> Result<(), DbError> {
     let before = now - REPLAYS_LIVE;
     let mut tx = db.system_tx(OperationalPath::ExpireReplays).await?;
     sqlx::query!("DELETE FROM idempotency_records WHERE created_at < $1", before).execute(tx.connection()?).await?;
@@ -288,6 +295,22 @@ pub async fn expire_replays(db: &Db, clock: &Clock) -> Result<(), DbError> {
     )
     .execute(tx.connection()?)
     .await?;
+    sqlx::query!(
+        "DELETE FROM second_steps WHERE id IN (SELECT id FROM second_steps WHERE expires_at < $1 LIMIT 50000)",
+        now - SECOND_STEPS_LIVE
+    )
+    .execute(tx.connection()?)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM passkey_ceremonies WHERE id IN
+             (SELECT id FROM passkey_ceremonies WHERE expires_at < $1 LIMIT 50000)",
+        now
+    )
+    .execute(tx.connection()?)
+    .await?;
+    let over = now - OVER_LIVE;
+    sqlx::query!("DELETE FROM device_logins WHERE expires_at < $1", over).execute(tx.connection()?).await?;
+    sqlx::query!("DELETE FROM address_changes WHERE expires_at < $1", over).execute(tx.connection()?).await?;
     tx.commit_unrecorded(Unrecorded::Expired).await
 }
 

@@ -21,5 +21,8 @@ mod sql;
 
 pub use budget::MailBudget;
 pub use model::{EmailAddress, InvalidEmail, SignInRefusal};
-pub use ops::{Asked, Door, Proof, SigningIn, redeem, request};
+pub(crate) use model::{Opaque, as_made, new_code};
+pub(crate) use ops::NOBODY;
+pub use ops::{Asked, Door, Entered, Proof, SigningIn, redeem, request};
 pub use refusals::{Refusals, Refused};
+pub use sql::void_challenges;

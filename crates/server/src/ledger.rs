@@ -50,15 +50,15 @@ pub use action::{Action, RESERVED, is_reserved};
 pub use cell::{Ledger, Parts};
 pub use check::{Damage, LogReport, Report, inspect};
 pub use cut::{Cut, cut_of, went_with};
-pub use daily::{DailyRoot, daily_roots, make_daily_roots, newest_daily_roots};
+pub use daily::{DailyRoot, daily_roots, make_daily_roots, make_daily_roots_of, newest_daily_roots};
 pub use error::LedgerError;
 pub use establish::{CellFacts, establish};
 pub use follow::{Followed, Follower, Told, staged as staged_rows};
 pub use generation::{Lost, Sanction, lost, open_generation};
 pub use ingest::{Full, Ingest, Place, Turn};
 pub use keys::{logs, published as published_keys, published_of_cell as published_keys_of_cell, rotate as rotate_key};
-pub use manifest::publish_manifest;
 pub use manifest::show::{ManifestLine, manifest_line, manifest_proof, newest_manifest};
+pub use manifest::{publish_manifest, publish_manifest_of};
 pub use openings::{OpenedOpenings, SealedOpenings};
 pub use prove::{
     Mismatch, ProveError, Stored, consistency, leaves, missing_near, receipt, tail_is_missing, unless_pruned,
@@ -73,4 +73,4 @@ pub use self_check::{Checked, Unfrozen, frozen, self_check, unfreeze};
 pub use sign::Signed;
 pub use stage::{Entry, OPERATOR, stage, stage_by_system, stage_for, stage_in_cell, stage_in_cell_told, stage_told};
 pub use tiles::{next_checkpoint, published_size, read_tile};
-pub use witnesses::{WitnessState, cell_checkpoint, witness_states};
+pub use witnesses::{WitnessState, cell_checkpoint, cosigners, witness_states};

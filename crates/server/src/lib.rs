@@ -6,6 +6,7 @@
 //! <- `ledger jobs mail` <- features <- `state` <- `router` <- `app` <- the binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod account;
 pub mod alerts;
 pub mod anchor;
 pub mod api_keys;
@@ -19,8 +20,10 @@ pub mod config;
 pub mod console;
 pub mod context;
 pub mod db;
+pub mod devices;
 pub mod entropy;
 pub mod erasure;
+pub mod factors;
 pub mod feed;
 pub mod housekeeping;
 pub mod http;
@@ -33,6 +36,7 @@ pub mod mail;
 pub mod members;
 pub mod name;
 pub mod networks;
+pub mod passkeys;
 pub mod projects;
 pub mod reconciliation;
 pub mod retention;

@@ -29,6 +29,9 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 const WINDOW_SECONDS: u32 = 600;
 /// The most that each table takes: some five million hits within a window, so ten thousand in a second.
 const TABLE_BYTES: usize = 32 << 20;
+/// The page of the door asks for a challenge before anybody presses anything.
+const CHALLENGES_A_SIGN_IN: u32 = 5;
+const MOST_CHALLENGES: u32 = 10_000;
 /// Of an IPv6 address, what names a network.
 const NETWORK_BITS: u32 = 64;
 
@@ -39,6 +42,7 @@ pub struct Limits(Arc<Tables>);
 struct Tables {
     requests: Limit,
     sign_ins: Limit,
+    passkey_challenges: Limit,
 }
 
 struct Limit {
@@ -72,6 +76,10 @@ impl Limits {
         Self(Arc::new(Tables {
             requests: limit("sign-in-requests", most.sign_in_requests),
             sign_ins: limit("sign-ins", most.sign_ins),
+            passkey_challenges: limit(
+                "passkey-challenges",
+                most.sign_ins.saturating_mul(CHALLENGES_A_SIGN_IN).min(MOST_CHALLENGES),
+            ),
         }))
     }
 
@@ -85,7 +93,15 @@ impl Limits {
         self.0.requests.hit(&key, context.received_at)
     }
 
-    /// Somebody shows a link, a code or an invitation.
+    /// Somebody asks to be challenged for a passkey.
+    ///
+    /// # Errors
+    /// [`Limited`] when this network has asked too often.
+    pub fn challenge(&self, context: &RequestContext) -> Result<Allowance, Limited> {
+        self.0.passkey_challenges.hit(&network(context.client_ip), context.received_at)
+    }
+
+    /// Somebody shows a link, a code, a passkey or an invitation.
     ///
     /// # Errors
     /// [`Limited`] when this network has shown too many.

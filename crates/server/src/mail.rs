@@ -8,9 +8,12 @@
 //! - No log line names an address, a link or a code; an SMTP server's answer is not logged either, for it quotes them. At
 //!   rest a message is a sealed payload, and gone when it was delivered or given up.
 
+mod account;
+mod factors;
 mod invitation;
 mod mailbox;
 pub mod page;
+mod passkey_refused;
 mod plain;
 mod refresh_reused;
 mod sign_in;
@@ -23,8 +26,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+pub use self::account::{account_deleted, address_changed, address_is_yours, confirm_new_address, confirm_old_address};
+pub use self::factors::{FactorNews, factor_news};
 pub use self::invitation::{Invited, invitation};
 pub use self::mailbox::{Mailbox, StoredMail};
+pub use self::passkey_refused::passkey_refused;
 pub use self::refresh_reused::refresh_reused;
 pub use self::sign_in::sign_in;
 pub use self::smtp::MailError;

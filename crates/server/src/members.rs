@@ -9,6 +9,7 @@
 
 pub mod http;
 pub mod invitations;
+pub mod mfa;
 mod model;
 mod names;
 mod ops;
@@ -16,6 +17,7 @@ pub mod page;
 mod sql;
 
 pub use invitations::{CreateInvitation, Invitation};
+pub use mfa::{ChangeWorkspaceSecurity, WorkspaceSecurity};
 pub use model::{ChangeRole, LeaveWorkspace, Member, TransferWorkspace};
 pub(crate) use names::Names;
 pub use sql::{get, list};

@@ -22,6 +22,14 @@ pub struct Network(IpNet);
 pub struct InvalidNetwork;
 
 impl Network {
+    /// The network of so many bits around an address, by its kind: as much of where somebody is as is to be kept.
+    #[must_use]
+    pub fn around(address: IpAddr, v4_bits: u8, v6_bits: u8) -> Self {
+        let address = address.to_canonical();
+        let bits = if address.is_ipv4() { v4_bits } else { v6_bits };
+        Self(IpNet::new(address, bits).map_or(IpNet::from(address), |network| network.trunc()))
+    }
+
     fn contains(self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }

@@ -23,14 +23,13 @@ mod sql;
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{Id, LegalHoldId, WorkspaceId};
 use bailiwick_proof::log::Log;
+use sqlx::PgConnection;
 
 pub use self::model::{LegalHold, OpenLegalHold, ReleaseLegalHold, Retention, SetRetention};
 pub use self::run::{PruneLogs, Pruner};
 use crate::authz::Notary;
-use crate::authz::vouched::{Kind, Vouched as _};
-use crate::db::{Db, OperationalPath};
+use crate::db::{Db, DbError, OperationalPath};
 use crate::ledger::{self, Ledger, LedgerError};
-use crate::vault::Vault;
 
 /// Whether a workspace's logs are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +52,20 @@ impl std::fmt::Display for Held {
     }
 }
 
+/// Keeps holds from being opened until the transaction ends: what [`held`] answers after it stays true for whoever erases.
+///
+/// # Errors
+/// [`DbError`], also when a hold is being opened that takes its time.
+pub async fn keep_holds_out(connection: &mut PgConnection, workspace: WorkspaceId) -> Result<(), DbError> {
+    sql::lock_holds(connection, workspace, true).await
+}
+
 /// Whether either log of a workspace is held, for whoever destroys what they say. No row is as much of an answer as one: the logs say which
 /// version of it is the last.
 ///
 /// # Errors
 /// [`LedgerError`] when database, logs or keys do not serve.
-pub async fn held(
-    (db, vault): (&Db, &Vault),
-    (ledger, notary): (&Ledger, &Notary),
-    workspace: WorkspaceId,
-) -> Result<Held, LedgerError> {
+pub async fn held(db: &Db, ledger: &Ledger, notary: &Notary, workspace: WorkspaceId) -> Result<Held, LedgerError> {
     let mut tx = db.system_tx(OperationalPath::Shred).await?;
     let logs = sql::of_workspace(&mut tx, workspace).await?;
     let holds = sql::open_of_workspace(&mut tx, workspace).await?;
@@ -70,9 +73,10 @@ pub async fn held(
     if let Some(hold) = holds.first() {
         return Ok(Held::By(Id::from_uuid(*hold)));
     }
-    let keys = vault.all_row_keys(Kind::Retention.label()).await?;
-    if !logs.iter().all(|(state, mac)| keys.vouches(&state.row().meaning(), mac) == Some(true)) {
-        return Ok(Held::Altered);
+    for (state, mac) in &logs {
+        if !notary.vouches(&state.row(), mac).await? {
+            return Ok(Held::Altered);
+        }
     }
     for environment in Environment::ALL {
         let told = ledger::told_retention(ledger, notary, Log::Workspace { workspace, environment }).await?;

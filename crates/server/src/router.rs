@@ -2,11 +2,14 @@
 //!
 //! What is an operation of the API stands in the contract (`api/openapi.json`) by the same line.
 
+mod queries;
+
 use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use serde_json::Value;
 
+use self::queries::{EVENT_FILTERS, FORWARD_AUTH, KEY_PAGING, MANIFEST, PAGING, SECRET_FILTERS, SHARE_FILTERS};
 use crate::api_keys::verify::{Verdict, Verdicts, VerifyKey, VerifyKeys};
 use crate::api_keys::{ApiKey, CreateApiKey, CreatedApiKey, RotateApiKey, UpdateApiKey};
 use crate::audit::published::AuditRoot;
@@ -16,13 +19,24 @@ use crate::audit::{
 };
 use crate::audit::{CreatedReceiptShare, ReceiptShare, SetStream, ShareReceipt, Stream};
 use crate::authz::Permission as P;
+use crate::devices::{DeviceCode, DeviceLogin};
 use crate::erasure::{Erasure, ErasureAnswer, RequestErasure};
+use crate::factors::{
+    AddAuthenticator, ConfirmAuthenticator, ConfirmedAuthenticator, Factors, NewAuthenticator, PassFactor,
+    RecoveryCodes, ShowFactor,
+};
 use crate::http::Access::{AnyKey, Anyone, ForwardedRequest, InternalCredential, Permission, SignedIn};
 use crate::http::health::{self, Health};
 use crate::http::{Code, Gate, Operation, Page, Routes, Surface, openapi_document};
 use crate::identity::http::{Challenge, SignInRequest, VerifyRequest};
 use crate::members::invitations::accept::AcceptInvitation;
-use crate::members::{ChangeRole, CreateInvitation, Invitation, LeaveWorkspace, Member, TransferWorkspace};
+use crate::members::{
+    ChangeRole, ChangeWorkspaceSecurity, CreateInvitation, Invitation, LeaveWorkspace, Member, TransferWorkspace,
+    WorkspaceSecurity,
+};
+use crate::passkeys::{
+    Passkey, PasskeyChallenge, Passkeys, RegisterPasskey, RegisteredPasskey, RenamePasskey, ShowPasskey,
+};
 use crate::projects::{CreateProject, Project};
 use crate::retention::{LegalHold, OpenLegalHold, ReleaseLegalHold, Retention, SetRetention};
 use crate::secrets::{
@@ -35,50 +49,9 @@ use crate::sessions::{EndedSessions, Session, TokenPair};
 use crate::state::AppState;
 use crate::workspaces::{CreateWorkspace, Workspace};
 use crate::{
-    api_keys, audit, console, erasure, identity, mail, members, projects, retention, secrets, sessions, workspaces,
+    account, api_keys, audit, console, devices, erasure, factors, identity, mail, members, passkeys, projects,
+    retention, secrets, sessions, workspaces,
 };
-
-const PAGING: &[(&str, &str)] =
-    &[("limit", "1 to 100; 50 if nothing is said."), ("cursor", "The next_cursor of the page before.")];
-const KEY_PAGING: &[(&str, &str)] = &[
-    ("limit", "1 to 100; 50 if nothing is said."),
-    ("cursor", "The next_cursor of the page before."),
-    ("status", "active, expired or revoked."),
-    ("label", "name:value; keys with this label alone. Several times: with all of them."),
-];
-const SECRET_FILTERS: &[(&str, &str)] = &[
-    ("limit", "1 to 100; 50 if nothing is said."),
-    ("cursor", "The next_cursor of the page before."),
-    ("kind", "Secrets of this kind alone."),
-    ("name", "The secret of this name alone."),
-];
-const FORWARD_AUTH: &[(&str, &str)] = &[
-    ("audience", "The service that is asked for; the credential's own if it has one alone."),
-    ("scope", "A scope that the key must have."),
-    ("permission", "A permission that the key must have."),
-    ("environment", "live or test: where the key must belong."),
-];
-const EVENT_FILTERS: &[(&str, &str)] = &[
-    ("limit", "1 to 100; 50 if nothing is said."),
-    ("cursor", "The next_cursor of the page before."),
-    ("action", "Events of this action alone."),
-    ("actor", "Events of this actor alone."),
-    ("target", "Events about this target alone."),
-    ("from", "Recorded at this moment or later."),
-    ("to", "Recorded before this moment."),
-];
-
-const SHARE_FILTERS: &[(&str, &str)] = &[
-    ("limit", "1 to 100; 50 if nothing is said."),
-    ("cursor", "The next_cursor of the page before."),
-    ("event", "Links to this event alone."),
-];
-
-const MANIFEST: &[(&str, &str)] = &[
-    ("hour", "The full hour of the manifest, as in 2026-01-31T13:00:00Z; the newest if nothing is said."),
-    ("event", "An event whose receipt is to be in the file, in place of the log's checkpoint."),
-    ("open", "The fields that the receipt opens: actor, ip, meta, target; none if nothing is said."),
-];
 
 /// The public listener's API.
 #[rustfmt::skip]
@@ -89,7 +62,55 @@ fn api() -> Routes<AppState> {
             .problems(&[Code::RateLimited]), identity::http::request)
         .operation(Operation::post("/auth/verify", "verifySignIn", Anyone, "Sign in by link or code")
             .takes::<VerifyRequest>().answers::<TokenPair>(200).without_idempotency()
-            .problems(&[Code::SignInFailed, Code::OtherBrowser, Code::RateLimited]), identity::http::verify)
+            .problems(&[Code::SignInFailed, Code::OtherBrowser, Code::FactorRequired, Code::RateLimited]), identity::http::verify)
+        .operation(Operation::post("/auth/factor", "passFactor", Anyone, "Show the factor that a sign-in by mail still owes")
+            .takes::<PassFactor>().answers::<TokenPair>(200).without_idempotency()
+            .problems(&[Code::FactorFailed, Code::RateLimited]), factors::http::pass)
+        .operation(Operation::post("/auth/step-up", "stepUp", SignedIn, "Show a factor again: another session takes the place of the one at hand")
+            .takes::<ShowFactor>().answers::<TokenPair>(200).without_idempotency()
+            .problems(&[Code::FactorFailed, Code::RateLimited]), factors::http::step_up)
+        .operation(Operation::get("/auth/factors", "listFactors", SignedIn, "List what one proves oneself with beside the mail")
+            .answers::<Factors>(200), factors::http::list)
+        .operation(Operation::post("/auth/factors/authenticators", "addAuthenticator", SignedIn, "Begin to add an authenticator; shows its secret once")
+            .takes::<AddAuthenticator>().answers::<NewAuthenticator>(201).without_idempotency()
+            .problems(&[Code::StepUpRequired, Code::NameTaken]), factors::http::add)
+        .operation(Operation::post("/auth/factors/authenticators/{id}/confirm", "confirmAuthenticator", SignedIn, "Have an authenticator count that shows a good code")
+            .takes::<ConfirmAuthenticator>().answers::<ConfirmedAuthenticator>(200).without_idempotency()
+            .problems(&[Code::StepUpRequired, Code::FactorFailed, Code::NotFound]), factors::http::confirm)
+        .operation(Operation::delete("/auth/factors/authenticators/{id}", "removeAuthenticator", SignedIn, "Remove an authenticator")
+            .answers_nothing(204).without_idempotency().problems(&[Code::StepUpRequired, Code::LastFactor, Code::NotFound]), factors::http::remove)
+        .operation(Operation::post("/auth/factors/recovery-codes", "renewRecoveryCodes", SignedIn, "Make ten new recovery codes in the place of the older ones; shows them once")
+            .answers::<RecoveryCodes>(201).without_idempotency().problems(&[Code::StepUpRequired, Code::NotFound]), factors::http::renew_codes)
+        .operation(Operation::post("/auth/device", "requestDeviceLogin", Anyone, "Begin the sign-in of a program, which a person approves in a browser (RFC 8628)")
+            .answers::<DeviceLogin>(200).without_idempotency().problems(&[Code::RateLimited]), devices::http::ask)
+        .operation(Operation::post("/auth/device/token", "redeemDeviceLogin", Anyone, "Get the program's tokens, once a person has approved")
+            .takes::<DeviceCode>().answers::<TokenPair>(200).without_idempotency()
+            .problems(&[Code::AuthorizationPending, Code::SlowDown, Code::AccessDenied, Code::ExpiredToken, Code::RateLimited]), devices::http::pick_up)
+        .operation(Operation::post("/auth/passkeys/sign-in/start", "beginPasskeySignIn", Anyone, "Ask for a passkey, whoever's")
+            .answers::<PasskeyChallenge>(200).without_idempotency()
+            .problems(&[Code::PasskeysUnavailable, Code::RateLimited]), passkeys::http::begin_sign_in)
+        .operation(Operation::post("/auth/passkeys/sign-in/finish", "signInByPasskey", Anyone, "Sign in by a passkey")
+            .takes::<ShowPasskey>().answers::<TokenPair>(200).without_idempotency()
+            .problems(&[Code::PasskeyFailed, Code::PasskeysUnavailable, Code::RateLimited]), passkeys::http::sign_in)
+        .operation(Operation::post("/auth/passkeys/step-up/start", "beginPasskeyStepUp", SignedIn, "Ask for one of one's own passkeys")
+            .answers::<PasskeyChallenge>(200).without_idempotency()
+            .problems(&[Code::PasskeysUnavailable]), passkeys::http::begin_step_up)
+        .operation(Operation::post("/auth/passkeys/step-up/finish", "stepUpByPasskey", SignedIn, "Prove by a passkey who one is: another session, which begins now, is in the place of this one, on every node")
+            .takes::<ShowPasskey>().answers::<TokenPair>(200).without_idempotency()
+            .problems(&[Code::PasskeyFailed, Code::PasskeysUnavailable, Code::RateLimited]), passkeys::http::step_up)
+        .operation(Operation::post("/auth/passkeys/register/start", "beginPasskeyRegistration", SignedIn, "Ask for a new passkey")
+            .answers::<PasskeyChallenge>(200).without_idempotency()
+            .problems(&[Code::PasskeysUnavailable, Code::StepUpRequired]), passkeys::http::begin_registration)
+        .operation(Operation::post("/auth/passkeys/register/finish", "registerPasskey", SignedIn, "Add a passkey; with the first factor come recovery codes and another session")
+            .takes::<RegisterPasskey>().answers::<RegisteredPasskey>(201).without_idempotency()
+            .problems(&[Code::PasskeyFailed, Code::PasskeysUnavailable, Code::StepUpRequired]), passkeys::http::register)
+        .operation(Operation::get("/auth/passkeys", "listPasskeys", SignedIn, "List one's own passkeys")
+            .answers::<Passkeys>(200), passkeys::http::list)
+        .operation(Operation::patch("/auth/passkeys/{id}", "renamePasskey", SignedIn, "Give a passkey another name")
+            .takes::<RenamePasskey>().answers::<Passkey>(200).without_idempotency().problems(&[Code::NotFound]), passkeys::http::rename)
+        .operation(Operation::delete("/auth/passkeys/{id}", "removePasskey", SignedIn, "Remove a passkey")
+            .answers_nothing(204).without_idempotency()
+            .problems(&[Code::NotFound, Code::StepUpRequired, Code::LastFactor]), passkeys::http::remove)
         .operation(Operation::post("/auth/refresh", "refreshSession", Anyone, "Exchange a refresh token for its successor")
             .takes::<RefreshRequest>().answers::<TokenPair>(200).without_idempotency()
             .problems(&[Code::RefreshTokenInvalid]), sessions::http::refresh)
@@ -135,6 +156,10 @@ fn api() -> Routes<AppState> {
             .answers_nothing(204), members::invitations::http::revoke)
         .operation(Operation::post("/v1/workspaces/{workspace}/invitations/{id}/resend", "resendInvitation", Permission(P::ManageMembers), "Send an invitation again, with another token and for another week")
             .answers::<Invitation>(200).problems(&[Code::StepUpRequired, Code::BeyondOwnAuthority]), members::invitations::http::resend)
+        .operation(Operation::get("/v1/workspaces/{workspace}/security", "getWorkspaceSecurity", Permission(P::ReadInvitations), "Get what the workspace demands of those who sign in to it")
+            .answers::<WorkspaceSecurity>(200), members::mfa::http::get)
+        .operation(Operation::patch("/v1/workspaces/{workspace}/security", "changeWorkspaceSecurity", Permission(P::ManageMembers), "Say whether the workspace demands a second factor, on every node")
+            .takes::<ChangeWorkspaceSecurity>().answers::<WorkspaceSecurity>(200).problems(&[Code::StepUpRequired, Code::MfaRequired]), members::mfa::http::change)
         .operation(Operation::post("/v1/workspaces/{workspace}/projects", "createProject", Permission(P::CreateProject), "Make a project")
             .takes::<CreateProject>().answers::<Project>(201).problems(&[Code::NameTaken]), projects::http::create)
         .operation(Operation::get("/v1/workspaces/{workspace}/projects", "listProjects", Permission(P::ReadProjects), "List projects")
@@ -297,6 +322,33 @@ fn console() -> Routes<AppState> {
         .page(&POST, "/sign-out", Anyone, identity::page::sign_out)
         .page(&GET, "/auth/invitation", Anyone, members::invitations::page::show)
         .page(&POST, "/auth/invitation", SignedIn, members::invitations::page::take)
+        .page(&POST, "/sign-in/passkey", Anyone, passkeys::page::sign_in)
+        .page(&GET, "/account/passkeys", SignedIn, passkeys::page::index)
+        .page(&POST, "/account/passkeys", SignedIn, passkeys::page::add)
+        .page(&POST, "/account/passkeys/challenge", SignedIn, passkeys::page::begin)
+        .page(&POST, "/account/passkeys/not-now", SignedIn, passkeys::page::not_now)
+        .page(&POST, "/account/passkeys/step-up/challenge", SignedIn, passkeys::page::begin_step_up)
+        .page(&POST, "/account/passkeys/step-up", SignedIn, passkeys::page::step_up)
+        .page(&GET, "/account/passkeys/{id}/rename", SignedIn, passkeys::page::ask_rename)
+        .page(&POST, "/account/passkeys/{id}/rename", SignedIn, passkeys::page::rename)
+        .page(&GET, "/account/passkeys/{id}/remove", SignedIn, passkeys::page::ask_remove)
+        .page(&POST, "/account/passkeys/{id}/remove", SignedIn, passkeys::page::remove)
+        .page(&GET, "/sign-in/factor", Anyone, factors::page::ask_second_step)
+        .page(&POST, "/sign-in/factor", Anyone, factors::page::second_step)
+        .page(&GET, "/account/step-up", SignedIn, factors::page::ask_step_up)
+        .page(&POST, "/account/step-up", SignedIn, factors::page::step_up)
+        .page(&GET, "/account/factors", SignedIn, factors::page::index)
+        .page(&POST, "/account/factors/authenticators", SignedIn, factors::page::begin)
+        .page(&POST, "/account/factors/authenticators/{id}/confirm", SignedIn, factors::page::confirm)
+        .page(&GET, "/account/factors/authenticators/{id}/remove", SignedIn, factors::page::ask_remove)
+        .page(&POST, "/account/factors/authenticators/{id}/remove", SignedIn, factors::page::remove)
+        .page(&GET, "/account/factors/recovery-codes", SignedIn, factors::page::ask_codes)
+        .page(&POST, "/account/factors/recovery-codes", SignedIn, factors::page::codes)
+        .page(&GET, "/account/profile", SignedIn, account::page::show)
+        .page(&POST, "/account/profile/address", SignedIn, account::page::ask)
+        .page(&POST, "/account/profile/confirm", SignedIn, account::page::confirm)
+        .page(&GET, "/account/delete", SignedIn, account::page::ask_delete)
+        .page(&POST, "/account/delete", SignedIn, account::page::delete)
         .page(&GET, "/account/sessions", SignedIn, sessions::page::index)
         .page(&GET, "/account/sessions/{id}/end", SignedIn, sessions::page::ask_end)
         .page(&POST, "/account/sessions/{id}/end", SignedIn, sessions::page::end)
@@ -304,6 +356,10 @@ fn console() -> Routes<AppState> {
         .page(&POST, "/account/sign-out-others", SignedIn, sessions::page::others)
         .page(&GET, "/account/sign-out-everywhere", SignedIn, sessions::page::ask_everywhere)
         .page(&POST, "/account/sign-out-everywhere", SignedIn, sessions::page::everywhere)
+        .page(&GET, "/device", SignedIn, devices::page::enter)
+        .page(&POST, "/device", SignedIn, devices::page::look)
+        .page(&POST, "/device/approve", SignedIn, devices::page::approve)
+        .page(&POST, "/device/deny", SignedIn, devices::page::deny)
         .page(&GET, "/workspaces", SignedIn, workspaces::page::index)
         .page(&POST, "/workspaces", SignedIn, workspaces::page::create)
         .page(&GET, "/w/{workspace}", Anyone, workspaces::page::live)
@@ -317,6 +373,8 @@ fn console() -> Routes<AppState> {
         .page(&POST, "/w/{workspace}/{environment}/members/{id}/remove", Permission(P::ManageMembers), members::page::remove)
         .page(&GET, "/w/{workspace}/{environment}/members/{id}/transfer", Permission(P::ManageMembers), members::page::ask_transfer)
         .page(&POST, "/w/{workspace}/{environment}/members/{id}/transfer", Permission(P::ManageMembers), members::page::transfer)
+        .page(&GET, "/w/{workspace}/{environment}/security", Permission(P::ManageMembers), members::mfa::page::show)
+        .page(&POST, "/w/{workspace}/{environment}/security", Permission(P::ManageMembers), members::mfa::page::change)
         .page(&GET, "/w/{workspace}/{environment}/leave", Permission(P::LeaveWorkspace), members::page::ask_leave)
         .page(&POST, "/w/{workspace}/{environment}/leave", Permission(P::LeaveWorkspace), members::page::leave)
         .page(&POST, "/w/{workspace}/{environment}/invitations/{id}/resend", Permission(P::ManageMembers), members::page::resend)

@@ -7,6 +7,7 @@
 //! - Rotation never extends the absolute expiry; a session that is not refreshed for two weeks is over.
 //! - The session's row is locked while it is refreshed, so a refresh that races its end does not survive.
 //! - The answer to an end comes when no node takes the session's tokens any more.
+//! - Whoever proves themselves again gets another session, whose id tells when; the old one ends in that transaction.
 //! - What is told of a session's device and place is told to its person, and decides nothing.
 
 pub mod http;
@@ -19,6 +20,6 @@ mod sql;
 pub mod verify;
 
 pub use keep_alive::keep_alive;
-pub use model::{EndedSessions, OpenedSession, Opening, RefreshRefusal, Session, SignInMethod, TokenPair};
-pub use ops::{Ended, Refreshing, end_by_tokens, open, refresh};
+pub use model::{EndedSessions, OpenedSession, Opening, RefreshRefusal, Replaced, Session, SignInMethod, TokenPair};
+pub use ops::{Ended, Refreshing, end_all_within, end_by_tokens, lives, open, open_beside, refresh, replace, settle};
 pub use seen::Seen;

@@ -17,6 +17,7 @@ use crate::config::{Config, InternalKey, PublicUrl};
 use crate::db::{Db, DbError};
 use crate::entropy::Entropy;
 use crate::erasure::Eraser;
+use crate::factors::http::Toolbox;
 use crate::feed::Feed;
 use crate::http::health::{Draining, Overdue};
 use crate::http::{Changes, Edge, Hosts};
@@ -26,6 +27,7 @@ use crate::ledger::{self, Ledger, LedgerError};
 use crate::limits::Limits;
 use crate::mail::Mailer;
 use crate::networks::Networks;
+use crate::passkeys::{Bench, RelyingParty};
 use crate::schema_watch::SchemaWatch;
 use crate::server_rotation::{Rotation, RotationError};
 use crate::server_secrets::{Known, ServerSecrets};
@@ -57,10 +59,12 @@ pub struct Shared {
     pub(crate) queue: Queue,
     pub(crate) publisher: Publisher,
     readings: Readings,
+    pub(crate) toolbox: Toolbox,
     pub(crate) streams: Streams,
     pub(crate) mailer: Mailer,
     limits: Limits,
     pub(crate) door: Door,
+    bench: Bench,
     public_url: PublicUrl,
     pub(crate) draining: Draining,
     overdue: Overdue,
@@ -100,10 +104,12 @@ parts! {
     eraser: Eraser,
     queue: Queue,
     readings: Readings,
+    toolbox: Toolbox,
     streams: Streams,
     mailer: Mailer,
     limits: Limits,
     door: Door,
+    bench: Bench,
     public_url: PublicUrl,
     draining: Draining,
     overdue: Overdue,
@@ -239,6 +245,14 @@ impl AppState {
             mails: MailBudget::of(config.limits),
             limits: limits.clone(),
         };
+        let bench = Bench {
+            changes: changes.clone(),
+            party: RelyingParty::of(&config.public_url),
+            tokens: tokens.clone(),
+            queue: queue.clone(),
+            refusals: door.refusals.clone(),
+        };
+        let toolbox = Toolbox::new(changes.clone(), tokens.clone(), queue.clone());
         let streams = Streams {
             db: db.clone(),
             vault: vault.clone(),
@@ -254,6 +268,7 @@ impl AppState {
             queue,
             publisher,
             readings: Readings::new(db.clone(), entropy.clone()),
+            toolbox,
             streams,
             changes,
             feed,
@@ -269,6 +284,7 @@ impl AppState {
             overdue,
             limits,
             door,
+            bench,
             edge: edge(Hosts::of(config.allowed_hosts.clone()), config.trusted_proxies.clone(), true),
             // Who asks there is known by the socket alone.
             private_edge: edge(Hosts::of(private_hosts(config)), Networks::default().or_nowhere(), false),

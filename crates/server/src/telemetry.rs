@@ -21,7 +21,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::config::{Log, LogFormat};
 
 /// Targets that may never speak below `warn`, for their debug lines quote what they carry.
-const SILENCED: [&str; 6] = ["hyper", "hyper_util", "h2", "lettre", "rustls", "sqlx"];
+const SILENCED: [&str; 8] =
+    ["hyper", "hyper_util", "h2", "lettre", "rustls", "sqlx", "webauthn_rs", "webauthn_rs_core"];
 
 /// Upper bounds of the histograms, which all count seconds.
 const DURATION_BUCKETS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];

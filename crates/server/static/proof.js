@@ -68,15 +68,32 @@ async function obtain(Refusal) {
   return { text, problem };
 }
 
-async function verifyEntry({ verifyReceipt, Refusal }) {
+/** What witnesses say of a shared receipt's log, as the page shows it: in a sentence, or nothing where it shows none. */
+async function witnessed({ verifyManifest, cosignedAt, Refusal }, { checkpoint, index }) {
+  const part = document.querySelector("[data-cell]");
+  if (part === null) return "";
+  const { cell, hour, checkpoint: named } = await verifyManifest($("witnessed").textContent, [vkey, part.dataset.cell]);
+  if (named.text !== checkpoint.text) throw new Refusal("page_differs", "The witnesses signed for another root than the receipt's.", index);
+  const lines = [...part.querySelectorAll("[data-witness]")];
+  for (const line of lines) {
+    const at = await cosignedAt(cell.checkpoint, line.dataset.witness);
+    const isAsShown = at !== null && Date.parse(line.querySelector("time").dateTime) === Number(at) * 1000;
+    if (!isAsShown) throw new Refusal("page_differs", "The page shows another witness, or another time, than the signatures prove.", index);
+  }
+  return ` The manifest of ${hour} names its root, and ${lines.length === 1 ? "one witness has" : `${lines.length} witnesses have`} cosigned that.`;
+}
+
+async function verifyEntry(module) {
+  const { verifyReceipt, Refusal } = module;
   const { text, problem } = await obtain(Refusal);
   const verified = await verifyReceipt(text, vkey);
   if (problem !== null) throw new Refusal(problem.code, problem.detail, problem.seq);
   const other = contradiction(verified);
   if (other !== undefined) throw new Refusal("page_differs", `The page shows another ${other} than the receipt proves.`, verified.index);
+  const others = await witnessed(module, verified);
   const fields = Object.keys(verified.opened);
   const opened = fields.length === 0 ? "" : `; ${fields.join(", ")} read as committed`;
-  sealed(`Entry ${verified.index} is in the log, as this page shows it${opened}.`, verified.checkpoint);
+  sealed(`Entry ${verified.index} is in the log, as this page shows it${opened}.${others}`, verified.checkpoint);
 }
 
 async function verifyNote({ verifyCheckpoint }) {

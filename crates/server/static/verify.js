@@ -1,10 +1,10 @@
-// Verifies receipts, checkpoints and pairs of checkpoints, with nothing but WebCrypto.
+// Verifies receipts, checkpoints, pairs of checkpoints, lines of manifests and cosignatures, with nothing but WebCrypto.
 //
 // The second implementation: written from the formats (docs/reference/ledger-format.md), not from the server's code, so that
 // the two can disagree. It runs in a browser and in Node alike. Bytes are hashed as they were received; what is not in
 // its one canonical form is refused. Sizes and indexes are BigInt: shifts of numbers are 32 bits wide.
 //
-// Formats: RFC 9162 (the tree), C2SP signed-note, tlog-checkpoint and tlog-proof, RFC 8785 (canonical JSON).
+// Formats: RFC 9162 (the tree), C2SP signed-note, tlog-checkpoint, tlog-proof and tlog-cosignature, RFC 8785 (canonical JSON).
 
 const MAX_FILE_BYTES = 1 << 20;
 const MAX_ENTRY_BYTES = 65_535;
@@ -14,6 +14,7 @@ const MAX_PATH = { receipt: 64, pair: 128 };
 const FIELDS = ["actor", "ip", "meta", "target"];
 const RECEIPT = "c2sp.org/tlog-proof@v1";
 const PAIR = "bailiwick/tlog-consistency@v1";
+const MANIFEST = "bailiwick/manifest-proof@v1";
 
 /** Why something was refused: the word of the formats' page, a sentence, and the first bad seq where that can be told. */
 export class Refusal extends Error {
@@ -143,13 +144,13 @@ export async function consistencyFault(oldSize, oldRoot, newSize, newRoot, path)
 const isKeyName = (name) =>
   name !== "" && utf8.encode(name).length <= MAX_KEY_NAME_BYTES && !/[\p{White_Space}\p{Cc}+]/u.test(name);
 
-/** `<name>+<8 hex>+<base64(0x01 || 32 bytes)>` */
-export async function parseKey(vkey) {
+/** `<name>+<8 hex>+<base64(0x01 || 32 bytes)>`; a witness's has 0x04 there. */
+export async function parseKey(vkey, type = 1) {
   const bad = (why) => refuse("malformed", `The key is none: ${why}.`);
   const [, name, id, encoded] = /^([^+]*)\+([0-9a-f]{8})\+(.*)$/s.exec(vkey) ?? bad("it has not three parts");
   if (!isKeyName(name)) bad("its name is empty, or too long, or has white space in it");
   const bytes = unbase64(encoded);
-  if (bytes?.length !== 33 || bytes[0] !== 1) bad("it is not an Ed25519 key");
+  if (bytes?.length !== 33 || bytes[0] !== type) bad("it is not an Ed25519 key of that kind");
   const hash = await sha256(utf8.encode(`${name}\n`), bytes);
   if (hex(hash.subarray(0, 4)) !== id) bad("its id is that of another key");
   return { name, id, public: bytes.subarray(1), vkey };
@@ -181,6 +182,11 @@ function parseCheckpoint(body, signatureLines) {
   return { origin, size, root, extensions, ...parseNote(body, signatureLines) };
 }
 
+async function hasSigned(key, signature, text) {
+  const publicKey = await crypto.subtle.importKey("raw", key.public, "Ed25519", false, ["verify"]);
+  return crypto.subtle.verify("Ed25519", publicKey, signature, utf8.encode(text));
+}
+
 /** Which of the keys signed. Signatures by others are ignored; every one by these must be right. */
 async function signers({ text, signatures }, keys) {
   const found = [];
@@ -190,8 +196,7 @@ async function signers({ text, signatures }, keys) {
     if (others.some((other) => other.vkey !== key.vkey)) refuse("ambiguous_key", "Two of the keys have one name and one id.");
     if (found.includes(key)) refuse("signed_twice", "One key signed the checkpoint twice.");
     found.push(key);
-    const publicKey = await crypto.subtle.importKey("raw", key.public, "Ed25519", false, ["verify"]);
-    const isRight = await crypto.subtle.verify("Ed25519", publicKey, bytes, utf8.encode(text));
+    const isRight = await hasSigned(key, bytes, text);
     if (!isRight) refuse("bad_signature", "A signature on the checkpoint is wrong.");
   }
   if (found.length === 0) refuse("no_known_signature", "None of the signatures on the checkpoint is by a key that was given.");
@@ -205,7 +210,7 @@ async function signersOfLog(checkpoint, keys) {
   return refuse("other_logs_key", "The checkpoint is of another log than the key.");
 }
 
-const parseKeys = (vkeys) => Promise.all([vkeys].flat().map(parseKey));
+const parseKeys = (vkeys) => Promise.all([vkeys].flat().map((vkey) => parseKey(vkey)));
 
 /** Verifies any signed note; answers its text and the keys that signed it. */
 export async function verifyNote(file, vkeys) {
@@ -304,12 +309,13 @@ export function parseReceipt(file) {
   return { ...parseExtra(extra), index, path: hashes(path, MAX_PATH.receipt), checkpoint };
 }
 
-/** Is the value what was committed to? `r` has 32 bytes; the commitment is hex. */
-export async function opens({ field, r, value }, commitment) {
-  const key = await crypto.subtle.importKey("raw", r, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  const message = utf8.encode(`audit-field/v1\0${field}\0${value}`);
-  return hex(new Uint8Array(await crypto.subtle.sign("HMAC", key, message))) === commitment;
+async function hmac(secret, message) {
+  const key = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  return hex(new Uint8Array(await crypto.subtle.sign("HMAC", key, utf8.encode(message))));
 }
+
+/** Is the value what was committed to? `r` has 32 bytes; the commitment is hex. */
+export const opens = async ({ field, r, value }, commitment) => (await hmac(r, `audit-field/v1\0${field}\0${value}`)) === commitment;
 
 /** Verifies a receipt; answers the entry, what is opened of it, its leaf, and the checkpoint with the keys that signed it. */
 export async function verifyReceipt(file, vkeys) {
@@ -358,9 +364,57 @@ export async function verifyPair(file, vkeys) {
   return { older, newer, path: path.map(hex) };
 }
 
-/** Verifies whichever of the three it is. */
+// --- Manifests and witnesses ---------------------------------------------------
+
+/** Verifies a line of a manifest with its proofs; answers `{checkpoint, entry?, hour, logs, cell}`. The keys are the log's and the cell's. */
+export async function verifyManifest(file, vkeys) {
+  const [head, ...parts] = read(file).slice(0, -1).split("\n\n");
+  const [magic, saltLine, indexLine, ...lines] = head.split("\n");
+  if (magic !== MANIFEST || ![5, 6].includes(parts.length)) malformed("it is no line of a manifest");
+  const salt = saltLine?.startsWith("salt ") ? unbase64(saltLine.slice(5)) : null;
+  if (salt?.length !== 32) malformed("it has no salt");
+  const index = (indexLine?.startsWith("index ") ? number(indexLine.slice(6)) : null) ?? malformed("it has no index");
+  const path = hashes(lines, MAX_PATH.receipt);
+  const part = (from, to) => `${parts.slice(from, to).join("\n\n")}\n`;
+  parseReceipt(part(-3));
+  const covered = part(0, -3);
+  const receipt = parts.length === 6 ? await verifyReceipt(covered, vkeys) : null;
+  const checkpoint = receipt === null ? await verifyCheckpoint(covered, vkeys) : receipt.checkpoint;
+  let cell;
+  try { cell = await verifyReceipt(part(-3), vkeys); } catch (error) { error.seq = null; throw error; }
+  const name = /^(.*)\/cell\/[1-9][0-9]*$/.exec(cell.checkpoint.origin)?.[1];
+  const rest = name !== undefined && checkpoint.origin.startsWith(`${name}/w/`) ? checkpoint.origin.slice(name.length + 3) : "";
+  if (!/^ws_[0-7][0-9a-hjkmnp-tv-z]{25}\/(live|test)\/[1-9][0-9]*$/.test(rest)) refuse("other_cell", "The log is not of the cell whose manifest it is.");
+  const notOne = (why) => refuse("not_a_manifest", `The cell's entry is not that of a manifest: ${why}.`);
+  if (cell.entry.action !== "ledger.manifest_published" || cell.opened.meta === undefined) notOne("it tells of none");
+  const { data } = json(cell.opened.meta, notOne);
+  const isTold = isObject(data, "hour", "logs", "root") && isCount(data.logs) && matches(data.root, HASH);
+  if (!isTold || !matches(data.hour, /^\d{4}-\d\d-\d\dT\d\d:00:00Z$/)) notOne("it says something else");
+  const line = `${await hmac(salt, `audit-manifest/v1\0${checkpoint.origin}`)} ${hex(await sha256(utf8.encode(checkpoint.text)))}`;
+  const root = Uint8Array.from(data.root.match(/../g), (pair) => parseInt(pair, 16));
+  const isWithin = index < BigInt(data.logs);
+  const fault = isWithin ? await inclusionFault(index, BigInt(data.logs), await leafHash(utf8.encode(line)), path, root) : "outside_tree";
+  if (fault !== null) refuse("not_in_manifest", "The manifest does not name this log with this size and root.");
+  return { checkpoint, receipt, hour: data.hour, logs: data.logs, cell };
+}
+
+/** When a witness says that it has cosigned a verified checkpoint, in seconds since 1970; null if it has not. */
+export async function cosignedAt({ text, signatures }, vkey) {
+  const key = await parseKey(vkey, 4);
+  const [line, ...more] = signatures.filter(({ name, id }) => name === key.name && id === key.id);
+  if (line === undefined) return null;
+  if (more.length > 0) refuse("signed_twice", "One witness cosigned the checkpoint twice.");
+  const time = new DataView(line.bytes.buffer, line.bytes.byteOffset, line.bytes.length);
+  const seconds = line.bytes.length === 72 ? time.getBigUint64(0) : null;
+  const isRight = seconds !== null && seconds < 1n << 63n
+    && (await hasSigned(key, line.bytes.subarray(8), `cosignature/v1\ntime ${seconds}\n${text}`));
+  return isRight ? seconds : refuse("bad_signature", "A witness's signature on the checkpoint is wrong.");
+}
+
+/** Verifies whichever of the four it is. */
 export function verify(file, vkeys) {
   const start = read(file);
   if (start.startsWith(`${RECEIPT}\n`)) return verifyReceipt(file, vkeys);
+  if (start.startsWith(`${MANIFEST}\n`)) return verifyManifest(file, vkeys);
   return start.startsWith(`${PAIR}\n`) ? verifyPair(file, vkeys) : verifyCheckpoint(file, vkeys);
 }

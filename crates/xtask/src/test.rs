@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -135,6 +136,9 @@ impl Run {
         if let Some(linter) = &self.linter {
             linter.compile(command);
         }
+        // A test waits for a server half of its time.
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get) + 1;
+        command.env("RUST_TEST_THREADS", threads.to_string());
         let variables: [(&str, &OsStr); 12] = [
             ("SQLX_OFFLINE", "true".as_ref()),
             // Unoptimised, a test's future and those of the server that it starts stand on one stack of two mebibytes.

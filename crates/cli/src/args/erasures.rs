@@ -10,7 +10,7 @@ use super::{Page, Repeat};
 
 const REQUEST_HELP: &str = "\
 What the audit logs of live and test say of the subject becomes unreadable, for good; entries and proofs
-stay. It takes an owner's access token, of a sign-in of the last 15 minutes; no API key may. It does not
+stay. It takes an owner's access token, of a sign-in of the last 10 minutes; no API key may. It does not
 reach copies of the database and the anchor store from before, nor what was handed out.
 
 The answer has `subject_opening`. Whoever keeps it together with the name can show later whom the

@@ -22,7 +22,7 @@ Examples:
 const GET_HELP: &str = "\
 The value goes to standard output as it is, without a line break of ours. A terminal is refused unless
 --show says that nobody looks over the shoulder. Each reading leaves an entry in the audit log. As a
-person you need a sign-in of the last 15 minutes; an API key needs the scope management.
+person you need a sign-in of the last 10 minutes; an API key needs the scope management.
 
 Examples:
   DATABASE_URL=$(bailiwick secrets get db.main)

@@ -44,7 +44,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
     if let Command::Check(Check { dir: Some(folder), keys }) = &command {
         return copy::check(folder, &keys.keys);
     }
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     match command {
         Command::List(wanted) => list::list(access, &wanted).await,
         Command::Actions(wanted) => actions::actions(access, wanted).await,

@@ -39,7 +39,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
         Command::Check(wanted) => return check(&wanted),
         other => other,
     };
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     let workspace = access.workspace().await?;
     let path = ["v1", "workspaces", workspace.as_str(), "erasures"];
     match wanted {

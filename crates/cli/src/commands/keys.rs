@@ -30,7 +30,7 @@ static LISTING: Listing = Listing {
 
 /// Carries out a command about API keys.
 pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Failure> {
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     match command {
         Command::Create(wanted) => Keys::of(access).await?.create(wanted).await,
         Command::List(wanted) => Keys::of(access).await?.list(wanted).await,

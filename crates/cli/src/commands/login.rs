@@ -5,35 +5,47 @@ use std::io::{self, IsTerminal, Read, Write};
 use serde_json::{Value, json};
 
 use crate::access::{WorkspaceRef, workspace_of_key};
-use crate::args::Global;
+use crate::args::{Global, Login};
 use crate::client::Client;
+use crate::commands::device;
 use crate::failure::{Exit, Failure};
 use crate::output::Answer;
 use crate::profile::{Profile, ProfileName, Store};
 use crate::server_url::ServerUrl;
+use crate::session;
+use crate::surroundings;
 use crate::token::Token;
 
 /// More than any token; the rest of a larger input is not worth reading.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
-/// Stores a token that its server has accepted, and makes its profile the current one.
-pub(crate) async fn login(global: &Global) -> Result<Answer, Failure> {
+/// Begins a session of this program's own, or stores a token that its server has accepted; its profile is the current one from then on.
+pub(crate) async fn login(global: &Global, wanted: &Login) -> Result<Answer, Failure> {
     let store = Store::of_this_user()?;
     let name = global.profile.clone().unwrap_or_default();
     let server = server_for(global, &store, &name)?;
-    let token = read_token()?;
+    let (token, session) = if wanted.token_stdin {
+        (read_token()?, None)
+    } else {
+        let answer = device::sign_in(&Client::anonymous(server.clone(), global)?).await?;
+        let (token, session) = session::tokens(answer, surroundings::now())?;
+        (token, Some(session))
+    };
     let client = Client::new(server.clone(), token.clone(), global)?;
     let workspace = check(&client, &token, global.workspace.as_ref()).await?;
 
+    let profile = Profile { server, token, workspace, session };
     let told = json!({
         "profile": name.to_string(),
-        "server": server.to_string(),
-        "credential": token.kind(),
-        "workspace": workspace.as_ref().map(WorkspaceRef::as_str),
+        "server": profile.server.to_string(),
+        "credential": profile.credential(),
+        "workspace": profile.workspace.as_ref().map(WorkspaceRef::as_str),
     });
+    // Whoever is exchanging the tokens of the session that was there must not put them in the place of these.
+    let _lock = store.lock_session(&name)?;
     store.update(|profiles| {
         profiles.current = Some(name.clone());
-        profiles.profiles.insert(name.clone(), Profile { server, token, workspace });
+        profiles.profiles.insert(name.clone(), profile);
         Ok(())
     })?;
     let note = format!("signed in; profile {name} is now the current one, stored in {}", store.path().display());
@@ -91,16 +103,31 @@ pub(crate) async fn find_workspace(client: &Client, named: &WorkspaceRef) -> Res
     id.ok_or_else(|| Failure::new(Exit::Failure, "the server's workspace has no id"))
 }
 
-/// Forgets a profile. The token itself stays valid until it expires or is revoked.
-pub(crate) fn logout(global: &Global) -> Result<Answer, Failure> {
-    let (name, kind) = Store::of_this_user()?.update(|profiles| {
-        let name = profiles.chosen(global.profile.as_ref())?;
-        let kind = profiles.get(&name)?.token.kind();
+/// Forgets a profile, after ending its session if it has one of its own. Any other token stays valid until it expires or is revoked.
+pub(crate) async fn logout(global: &Global) -> Result<Answer, Failure> {
+    let store = Store::of_this_user()?;
+    let profiles = store.load()?;
+    let name = profiles.chosen(global.profile.as_ref())?;
+    let profile = profiles.get(&name)?.clone();
+    let kind = profile.credential();
+    let ended = if profile.session.is_some() { Some(end(global, &store, &name, profile).await) } else { None };
+    store.update(|profiles| {
         profiles.profiles.remove(&name);
         profiles.current.take_if(|current| *current == name);
-        Ok((name, kind))
+        Ok(())
     })?;
     let told = json!({ "profile": name.to_string(), "credential": kind, "signed_out": true });
-    Ok(Answer::one_by(told, "profile")
-        .note("forgotten here; the token itself stays valid until it expires or is revoked"))
+    let note = match ended {
+        None => "forgotten here; the token itself stays valid until it expires or is revoked".to_owned(),
+        Some(Ok(())) => "the session is ended, and forgotten here".to_owned(),
+        Some(Err(failure)) => {
+            format!("forgotten here; the server did not say that the session is ended: {}", failure.summary())
+        }
+    };
+    Ok(Answer::one_by(told, "profile").note(note))
+}
+
+async fn end(global: &Global, store: &Store, name: &ProfileName, profile: Profile) -> Result<(), Failure> {
+    let Profile { server, token, .. } = session::keep_alive(store, name, profile, global).await?;
+    Client::new(server, token, global)?.post_quietly(&["auth", "sign-out"]).await
 }

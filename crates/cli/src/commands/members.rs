@@ -27,7 +27,7 @@ struct Invite<'a> {
 
 /// Carries out a command about members.
 pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Failure> {
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     let workspace = access.workspace().await?;
     let path = ["v1", "workspaces", workspace.as_str()];
     let below = |rest: &[&'static str]| [&path[..], rest].concat();
@@ -59,7 +59,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Fai
 
 /// Carries out a command about invitations.
 pub(crate) async fn invitations(global: &Global, command: Invitations) -> Result<Answer, Failure> {
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     let workspace = access.workspace().await?;
     let path = ["v1", "workspaces", workspace.as_str(), "invitations"];
     match command {

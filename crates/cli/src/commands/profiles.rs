@@ -22,7 +22,7 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
                     "name": name.to_string(),
                     "current": stored.current.as_ref() == Some(name),
                     "server": profile.server.to_string(),
-                    "credential": profile.token.kind(),
+                    "credential": profile.credential(),
                     "workspace": profile.workspace.as_ref().map(WorkspaceRef::as_str),
                 })
             });

@@ -12,7 +12,7 @@ static LISTING: Listing = Listing { noun: "projects", id: "id", columns: &["id",
 
 /// Carries out a command about the workspace's projects.
 pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Failure> {
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     let workspace = access.workspace().await?;
     let path = ["v1", "workspaces", workspace.as_str(), "projects"];
     match command {

@@ -35,7 +35,7 @@ const MAX_VALUE_BYTES: u64 = 64 * 1024;
 
 /// Carries out a command about secrets.
 pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Failure> {
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     let workspace = access.workspace().await?;
     let secrets = Secrets { client: access.client, workspace };
     match command {

@@ -16,7 +16,7 @@ static LISTING: Listing = Listing {
 
 /// Carries out a command about one's own sessions.
 pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Failure> {
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     match command {
         Command::List(page) => Ok(Answer::many(access.client.list(&["auth", "sessions"], page.limit).await?, &LISTING)),
         Command::End(EndSessions { session: Some(session), .. }) => {

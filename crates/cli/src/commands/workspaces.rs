@@ -15,7 +15,7 @@ static LISTING: Listing =
 
 /// Carries out a command about workspaces.
 pub(crate) async fn run(global: &Global, command: Command) -> Result<Answer, Failure> {
-    let access = Access::open(global)?;
+    let access = Access::open(global).await?;
     match command {
         Command::List(page) => Ok(Answer::many(access.client.list(&["v1", "workspaces"], page.limit).await?, &LISTING)),
         Command::Get { workspace } => {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
@@ -16,6 +17,7 @@ use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{self, Hash, Node};
 use bailiwick_proof::note::SigningKey;
 use bailiwick_proof::receipt::Receipt;
+use bailiwick_proof::tile::{self, Kind, Tile};
 use serde_json::{Value, json};
 
 /// The workspace of all logs here.
@@ -101,6 +103,25 @@ impl Forger {
     pub fn pair(&self, old: u64, keys: &[&SigningKey]) -> Pair {
         let path = merkle::consistency_proof(old, self.size(), |node| self.node(node)).unwrap().unwrap();
         Pair { path, older: self.checkpoint_of(old, keys), newer: self.checkpoint(keys) }
+    }
+
+    /// A copy of it in a folder, as it goes out to a bucket; a log of less than a tile.
+    pub fn copy_to(&self, folder: &Path, keys: &[&SigningKey]) {
+        let leaves: Vec<u8> =
+            self.entries.iter().flat_map(|entry| merkle::leaf_hash(entry).as_bytes().to_vec()).collect();
+        let bundle = tile::bundle(self.entries.iter().map(Vec::as_slice)).unwrap();
+        let vkeys: Vec<Value> = keys.iter().map(|key| json!({"vkey": key.verifier().to_string()})).collect();
+        let of = |kind| Tile { kind, index: 0, width: self.size() }.to_string();
+        for (name, bytes) in [
+            ("checkpoint".to_owned(), self.checkpoint(keys).to_string().into_bytes()),
+            ("keys.json".to_owned(), json!({"keys": vkeys}).to_string().into_bytes()),
+            (of(Kind::Hashes(0)), leaves),
+            (of(Kind::Entries), bundle),
+        ] {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
     }
 
     /// The receipt of an entry, with these fields open.

@@ -244,6 +244,21 @@ fn another_generation_is_not_followed_unasked() {
     pinned.desk.run(&[&PIN[..], &["--key", &vkey]].concat()).refused("other_origin");
 }
 
+/// A copy brings its own key: beside a pin it is believed for the log's generation that was pinned, and for no other.
+#[test]
+fn a_copy_that_says_another_generation_is_not_believed_beside_a_pin() {
+    let it = Pinned::new();
+    let check =
+        |name: &str, more: &[&str]| it.desk.run(&[&["audit", "check", "--dir", name, "-o", "json"], more].concat());
+    it.log.copy_to(&it.desk.file("mine"), &[&it.key]);
+    assert_eq!(check("mine", &[]).json()["key_from"], "pinned");
+    let forged = Forger::new(2, 5);
+    let other = key(&forged.origin, 9);
+    forged.copy_to(&it.desk.file("forged"), &[&other]);
+    check("forged", &[]).refused("other_generation");
+    assert_eq!(check("forged", &["--key", &other.verifier().to_string()]).json()["key_from"], "given", "who says so");
+}
+
 #[test]
 fn a_checkpoint_of_another_log_is_refused() {
     let pinned = Pinned::new();

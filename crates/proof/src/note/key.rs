@@ -64,6 +64,39 @@ pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.chars().all(allowed)
 }
 
+/// The y of the points whose order divides 8, little endian, with both spellings of those that have two (RFC 8032 section 5.1.3 allows one). Under
+/// them one signature holds over every text.
+const SMALL_ORDER: [[u8; KEY_BYTES]; 7] = [
+    [0; KEY_BYTES],
+    [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [
+        38, 232, 149, 143, 194, 178, 39, 176, 69, 195, 244, 137, 242, 239, 152, 240, 213, 223, 172, 5, 211, 198, 51,
+        57, 177, 56, 2, 136, 109, 83, 252, 5,
+    ],
+    [
+        199, 23, 106, 112, 61, 77, 216, 79, 186, 60, 11, 118, 13, 16, 103, 15, 42, 32, 83, 250, 44, 57, 204, 198, 78,
+        199, 253, 119, 146, 172, 3, 122,
+    ],
+    [
+        236, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 127,
+    ],
+    [
+        237, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 127,
+    ],
+    [
+        238, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 127,
+    ],
+];
+
+/// Whether a public key is a point of small order, whatever the sign of its x.
+pub(crate) fn is_of_small_order(public: &[u8; KEY_BYTES]) -> bool {
+    let [y @ .., last] = public;
+    SMALL_ORDER.iter().any(|[small @ .., end]| small == y && *end == last & 0x7f)
+}
+
 /// A public key with its name. Its text, the *vkey*, is what a verifier is given.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct VerifierKey {
@@ -84,6 +117,9 @@ pub enum VkeyError {
     /// Another algorithm than Ed25519, or a witness's key for a log's, or the other way round.
     #[error("signature type {0} does not belong here: 1 is that of a log's Ed25519 key, 4 that of a witness's")]
     Algorithm(u8),
+    /// A point of small order: signatures under it are made without any private key.
+    #[error("the key is a point of small order, under which anybody signs")]
+    SmallOrder,
     /// The id is not that of this name and key: a typing error, or the key of another name.
     #[error("the key id is {got}, but that of this name and key is {expected}")]
     Id {
@@ -102,6 +138,7 @@ impl VkeyError {
             Self::Shape => "vkey_shape",
             Self::Name(_) => "vkey_name",
             Self::Algorithm(_) => "vkey_algorithm",
+            Self::SmallOrder => "vkey_small_order",
             Self::Id { .. } => "vkey_id",
         }
     }
@@ -111,10 +148,13 @@ impl VerifierKey {
     /// The Ed25519 key with these bytes under this name.
     ///
     /// # Errors
-    /// [`VkeyError::Name`].
+    /// [`VkeyError::Name`], [`VkeyError::SmallOrder`].
     pub fn new(name: &str, public: [u8; KEY_BYTES]) -> Result<Self, VkeyError> {
         if !is_name(name) {
             return Err(VkeyError::Name(name.to_owned()));
+        }
+        if is_of_small_order(&public) {
+            return Err(VkeyError::SmallOrder);
         }
         Ok(Self { name: name.to_owned(), id: KeyId::of(name, ED25519_TYPE, &public), public })
     }
@@ -191,6 +231,9 @@ pub(crate) fn read_vkey(text: &str, signature_type: u8) -> Result<(&str, KeyId, 
     };
     if !is_name(name) {
         return Err(VkeyError::Name(name.to_owned()));
+    }
+    if is_of_small_order(&public) {
+        return Err(VkeyError::SmallOrder);
     }
     let expected = KeyId::of(name, signature_type, &public);
     if expected == got { Ok((name, expected, public)) } else { Err(VkeyError::Id { expected, got }) }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::{MAX_OF_A_KIND, MAX_POLICY_BYTES, Policy, PolicyLog, PolicyWitness, Voice};
 use crate::decimal;
 use crate::note::VkeyError;
+use crate::shown::is_deceptive;
 
 /// The quorum of nobody.
 const NONE: &str = "none";
@@ -184,7 +185,9 @@ impl<'t> Reader<'t> {
     }
 
     fn define(&mut self, name: &'t str, voice: Voice) -> Result<(), PolicyFault> {
-        if name == NONE || self.places.insert(name, self.voices.len()).is_some() {
+        // As it stands there it is shown to whoever verifies.
+        let is_plain = |c: char| !c.is_whitespace() && !is_deceptive(c);
+        if name == NONE || !name.chars().all(is_plain) || self.places.insert(name, self.voices.len()).is_some() {
             return Err(PolicyFault::Name(name.to_owned()));
         }
         let is_witness = |voice: &Voice| matches!(voice, Voice::Witness(_));

@@ -257,8 +257,11 @@ impl Journal {
         Ok(names.iter().filter_map(digits).collect())
     }
 
-    /// Reads what follows the objects that are known.
-    async fn read_on(&self) -> Result<(), JournalError> {
+    /// Reads what others have appended since.
+    ///
+    /// # Errors
+    /// [`JournalError::Anchor`], [`JournalError::Malformed`].
+    pub async fn read_on(&self) -> Result<(), JournalError> {
         loop {
             let (n, digest) = {
                 let known = self.known();

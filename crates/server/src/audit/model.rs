@@ -8,6 +8,7 @@ use bailiwick_proof::entry::{ActionName, Entry, TraceId};
 use bailiwick_proof::id::{EventId, ProjectId};
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{Hash, leaf_hash};
+use bailiwick_proof::shown::is_deceptive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -57,9 +58,11 @@ pub struct RecordEvent {
     pub action: ActionName,
     /// Whose doing it was: your own word for a subject, 1 to 256 bytes.
     #[schema(value_type = String, example = "customer-42")]
+    #[serde(deserialize_with = "plain")]
     pub actor: Subject,
     /// What it happened to: your own word for a subject or thing.
     #[schema(value_type = Option<String>, example = "invoice-7")]
+    #[serde(default, deserialize_with = "plain_if_any")]
     pub target: Option<Subject>,
     /// What else is worth knowing: a JSON object of at most 16 KiB, without fractions.
     #[schema(value_type = Option<Object>)]
@@ -68,6 +71,21 @@ pub struct RecordEvent {
     #[schema(value_type = Option<String>, example = "0af7651916cd43dd8448eb211c80319c")]
     #[serde(default, deserialize_with = "trace")]
     pub trace: Option<TraceId>,
+}
+
+/// Whom an entry names stands in lists, exports and receipts as it is: nothing in it may show another name.
+fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Subject, D::Error> {
+    let subject = Subject::deserialize(deserializer)?;
+    if subject.as_str().chars().any(is_deceptive) {
+        return Err(serde::de::Error::custom("it holds characters that reorder or hide others"));
+    }
+    Ok(subject)
+}
+
+fn plain_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Subject>, D::Error> {
+    #[derive(Deserialize)]
+    struct Plain(#[serde(deserialize_with = "plain")] Subject);
+    Ok(Option::<Plain>::deserialize(deserializer)?.map(|Plain(subject)| subject))
 }
 
 fn trace<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TraceId>, D::Error> {

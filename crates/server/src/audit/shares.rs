@@ -20,5 +20,6 @@ mod ops;
 pub mod page;
 pub mod public;
 mod sql;
+mod witnessed;
 
 pub use model::{CreatedReceiptShare, ReceiptShare, ShareReceipt, ShareToken, SharedField};

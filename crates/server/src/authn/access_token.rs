@@ -318,6 +318,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::authz::LiveSession;
     use crate::server_secrets::Version;
 
     const ORIGIN: &str = "http://localhost:8080";
@@ -385,7 +386,8 @@ mod tests {
             refuse(&good[..cut]);
         }
         // What was made for a service is none, whatever the service is called.
-        let person = SignedIn::attested(user, session, "a@b.example".to_owned(), now);
+        let live = LiveSession { email: "a@b.example".to_owned(), signed_in_at: now, strong: false };
+        let person = SignedIn::attested(user, session, live);
         for audience in ["billing", "bailiwick", "localhost"] {
             refuse(&tokens.issue_for_service(&person, &audience.parse().unwrap(), None, now).unwrap());
         }

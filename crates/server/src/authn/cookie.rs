@@ -18,6 +18,14 @@ pub enum Cookie {
     Flash,
     /// The invitation that this browser is about to take.
     Invitation,
+    /// What this browser is known by while it is asked for a passkey.
+    Passkey,
+    /// Whoever sits here does not want to be reminded of passkeys.
+    NoPasskey,
+    /// The second step of a sign-in that this browser has begun.
+    Factor,
+    /// The page that this browser was on its way to.
+    WayBack,
 }
 
 /// Whether the public URL is https, and so what cookies look like.
@@ -35,6 +43,10 @@ impl Cookie {
             Self::Refresh => "bw_refresh",
             Self::Flash => "bw_flash",
             Self::Invitation => "bw_invitation",
+            Self::Passkey => "bw_passkey",
+            Self::NoPasskey => "bw_no_passkey",
+            Self::Factor => "bw_factor",
+            Self::WayBack => "bw_way_back",
         }
     }
 }

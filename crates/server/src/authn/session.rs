@@ -38,6 +38,6 @@ pub async fn authenticate_session(
         TokenRefusal::Expired => SessionRefusal::Expired,
     })?;
     let live = feed.live_session(user, session, context.received_at).await?;
-    let (email, signed_in_at) = live.ok_or(SessionRefusal::Ended)?;
-    Ok(SignedIn::attested(user, session, email, signed_in_at))
+    let live = live.ok_or(SessionRefusal::Ended)?;
+    Ok(SignedIn::attested(user, session, live))
 }

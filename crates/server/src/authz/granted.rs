@@ -12,7 +12,7 @@ use crate::context::RequestContext;
 use crate::db::{Authority, DbError, ProjectWall, WorkspaceTx, sealed};
 
 /// A sign-in is fresh for so long: a browser that was left open, or a stolen session, reveals nothing after it.
-pub const STEP_UP_LIVES: time::Duration = time::Duration::minutes(15);
+pub const STEP_UP_LIVES: time::Duration = time::Duration::minutes(10);
 
 /// The proof that the principal of a request has permission `P` in a workspace and environment.
 ///
@@ -50,6 +50,9 @@ pub enum Denied {
     /// The principal can see the workspace and may not do this in it.
     #[error("permission {} is missing", .0.name())]
     Forbidden(Permission),
+    /// The workspace lets in only those who have shown a factor beyond the mail.
+    #[error("the workspace demands a second factor")]
+    FactorDemanded,
     /// The key belongs to the other environment.
     #[error("the key belongs to {0}")]
     OtherEnvironment(Environment),
@@ -99,7 +102,7 @@ pub fn grant<P: Needs>(
 /// A person's own place in a workspace that they name: without a permission it grants nothing, and tells others who asked.
 ///
 /// # Errors
-/// [`Denied::NotFound`] where they are no member, [`Denied::AmbiguousSlug`].
+/// [`Denied::NotFound`] where they are no member, [`Denied::AmbiguousSlug`], [`Denied::FactorDemanded`].
 pub fn place_of(memberships: &Memberships, person: &SignedIn, workspace: &str) -> Result<(WorkspaceId, Role), Denied> {
     membership(memberships, person, &WorkspaceRef::parse(workspace).ok_or(Denied::NotFound)?)
 }
@@ -112,6 +115,7 @@ fn membership(
     let found: Vec<_> = memberships.of(person).filter(|membership| membership.is_in(named)).collect();
     match found.as_slice() {
         [] => Err(Denied::NotFound),
+        [one] if one.strong_only && !person.is_strong() => Err(Denied::FactorDemanded),
         [one] => Ok((one.workspace, one.role.ok_or(Denied::NotFound)?)),
         several => Err(Denied::AmbiguousSlug(several.iter().map(|membership| membership.workspace).collect())),
     }
@@ -129,7 +133,7 @@ impl<P> Granted<P> {
     #[must_use]
     pub fn is_stepped_up(&self) -> bool {
         match &self.principal {
-            Principal::Session(person) => self.context.received_at - person.signed_in_at() <= STEP_UP_LIVES,
+            Principal::Session(person) => person.is_fresh(self.context.received_at),
             Principal::Key(_) => true,
         }
     }
@@ -160,11 +164,15 @@ impl<P: Needs> Granted<P> {
     ///
     /// # Errors
     /// [`Denied::NotFound`] when the membership is gone or the key has ended, [`Denied::Forbidden`] when its role has lost
-    /// the permission.
+    /// the permission, [`Denied::FactorDemanded`].
     pub async fn ceiling(&self, tx: &mut WorkspaceTx, notary: &Notary) -> Result<(PermissionSet, ScopeSet), Denied> {
         match &self.principal {
             Principal::Session(person) => {
-                let role = sql::role_for_share(tx, notary, person.user()).await?.ok_or(Denied::NotFound)?;
+                let held = sql::role_for_share(tx, notary, person.user()).await?;
+                let (role, strong_only) = held.ok_or(Denied::NotFound)?;
+                if strong_only && !person.is_strong() {
+                    return Err(Denied::FactorDemanded);
+                }
                 if !role.permissions().contains(P::PERMISSION) {
                     return Err(Denied::Forbidden(P::PERMISSION));
                 }

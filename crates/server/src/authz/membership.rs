@@ -22,6 +22,8 @@ pub(super) struct Membership {
     pub(super) slug: String,
     /// `None` when the row's word is none of ours, and grants nothing.
     pub(super) role: Option<Role>,
+    /// Whether the workspace lets in only those who have shown a factor.
+    pub(super) strong_only: bool,
 }
 
 impl Membership {

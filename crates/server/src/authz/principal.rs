@@ -7,7 +7,7 @@ use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, SessionId, UserId, WorkspaceId};
 use time::OffsetDateTime;
 
-use super::{Audiences, PermissionSet, ScopeSet, SharedSlug};
+use super::{Audiences, PermissionSet, STEP_UP_LIVES, ScopeSet, SharedSlug};
 use crate::db::{AccountAuthority, ProjectWall, sealed};
 use crate::networks::Networks;
 
@@ -16,15 +16,35 @@ use crate::networks::Networks;
 pub struct SignedIn {
     user: UserId,
     session: SessionId,
-    email: String,
-    signed_in_at: OffsetDateTime,
+    live: LiveSession,
+}
+
+/// What is known of a session that lives, of a person who is not suspended.
+#[derive(Clone, Debug)]
+pub struct LiveSession {
+    /// Its person's address.
+    pub email: String,
+    /// When it began: no refresh puts it off.
+    pub signed_in_at: OffsetDateTime,
+    /// Whether a factor beyond the mail was shown when it began.
+    pub strong: bool,
+}
+
+/// When a session began, by its id, which is vouched for: it was made at that moment (RFC 9562, section 5.7), or at that of the
+/// session whose person approved it.
+#[must_use]
+pub fn began_at(session: SessionId) -> OffsetDateTime {
+    let (seconds, nanos) = session.uuid().get_timestamp().map_or((0, 0), |at| at.to_unix());
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    at + time::Duration::nanoseconds(i64::from(nanos))
 }
 
 impl SignedIn {
     /// For `authn`, after it has checked the token's signature and that the session lives
     /// (`cargo xtask tidy` holds everybody else off).
-    pub(crate) fn attested(user: UserId, session: SessionId, email: String, signed_in_at: OffsetDateTime) -> Self {
-        Self { user, session, email, signed_in_at }
+    pub(crate) const fn attested(user: UserId, session: SessionId, live: LiveSession) -> Self {
+        Self { user, session, live }
     }
 
     /// The person.
@@ -39,16 +59,28 @@ impl SignedIn {
         self.session
     }
 
-    /// When they signed in: the beginning of their session, which no refresh puts off.
+    /// When they last proved who they are: the beginning of their session, which no refresh puts off.
     #[must_use]
     pub const fn signed_in_at(&self) -> OffsetDateTime {
-        self.signed_in_at
+        self.live.signed_in_at
+    }
+
+    /// Whether they proved who they are a moment ago: what is asked of whoever changes who may come in.
+    #[must_use]
+    pub fn is_fresh(&self, now: OffsetDateTime) -> bool {
+        now - self.live.signed_in_at <= STEP_UP_LIVES
+    }
+
+    /// Whether they showed a factor beyond the mail.
+    #[must_use]
+    pub const fn is_strong(&self) -> bool {
+        self.live.strong
     }
 
     /// Their address, to show to themselves.
     #[must_use]
     pub fn email(&self) -> &str {
-        &self.email
+        &self.live.email
     }
 }
 

@@ -13,7 +13,7 @@ use crate::db::{AccountTx, DbError, ProjectWall, SystemTx, WorkspaceTx};
 pub(super) async fn memberships(tx: &mut AccountTx, notary: &Notary) -> Result<Vec<Membership>, DbError> {
     let user = tx.user().uuid();
     let all = sqlx::query!(
-        "SELECT m.workspace_id, w.slug, m.role, m.version, m.mac
+        "SELECT m.workspace_id, w.slug, m.role, m.version, m.strong_only, m.mac
          FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
          WHERE m.user_id = $1 AND m.ended_at IS NULL ORDER BY m.workspace_id",
         user
@@ -22,33 +22,35 @@ pub(super) async fn memberships(tx: &mut AccountTx, notary: &Notary) -> Result<V
     .await?;
     let mut memberships = Vec::with_capacity(all.len());
     for row in all {
-        let (version, role) = (row.version, &row.role);
-        let own = rows::MembershipRow { workspace: row.workspace_id, user, version, role, ended_at: None };
+        let (workspace, version, role, strong_only) = (row.workspace_id, row.version, &row.role, row.strong_only);
+        let own = rows::MembershipRow { workspace, user, version, role, ended_at: None, strong_only };
         if notary.vouches(&own, &row.mac).await? {
-            let (workspace, role) = (Id::from_uuid(row.workspace_id), row.role.parse().ok());
-            memberships.push(Membership { workspace, slug: row.slug, role });
+            let (workspace, role) = (Id::from_uuid(workspace), row.role.parse().ok());
+            memberships.push(Membership { workspace, slug: row.slug, role, strong_only });
         }
     }
     Ok(memberships)
 }
 
-/// A member's role, read again inside the transaction that acts on it, and held until it ends.
+/// A member's role, and whether it takes a factor to use it, read again inside the transaction that acts on it, and held until it ends.
 pub(super) async fn role_for_share(
     tx: &mut WorkspaceTx,
     notary: &Notary,
     user: UserId,
-) -> Result<Option<Role>, DbError> {
+) -> Result<Option<(Role, bool)>, DbError> {
     let (workspace, user) = (tx.workspace().uuid(), user.uuid());
     let row = sqlx::query!(
-        "SELECT role, version, ended_at, mac FROM memberships WHERE workspace_id = $1 AND user_id = $2 FOR SHARE",
+        "SELECT role, version, ended_at, strong_only, mac FROM memberships WHERE workspace_id = $1 AND user_id = $2 FOR SHARE",
         workspace,
         user
     )
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row.filter(|row| row.ended_at.is_none()) else { return Ok(None) };
-    let own = rows::MembershipRow { workspace, user, version: row.version, role: &row.role, ended_at: None };
-    Ok(if notary.vouches(&own, &row.mac).await? { row.role.parse().ok() } else { None })
+    let (version, role, strong_only) = (row.version, &row.role, row.strong_only);
+    let own = rows::MembershipRow { workspace, user, version, role, ended_at: None, strong_only };
+    let vouched = notary.vouches(&own, &row.mac).await?;
+    Ok(row.role.parse().ok().filter(|_| vouched).map(|role| (role, strong_only)))
 }
 
 /// Whether a key works, asked inside the transaction that acts by it; it works until that ends.

@@ -7,6 +7,8 @@
 //! - One that nobody vouches for is as if it were not there, and is reported.
 //! - A key that vouches opens nothing, so a process keeps it: rows go on granting while the key service is away.
 
+mod account_sql;
+mod factor_sql;
 pub mod rows;
 mod sql;
 pub mod stamp;
@@ -52,11 +54,23 @@ pub enum Kind {
     ReceiptShare,
     /// An invitation into a workspace.
     Invitation,
+    /// A program that is to come in by somebody's word.
+    DeviceLogin,
+    /// A person's wish for another address.
+    AddressChange,
+    /// A passkey.
+    Passkey,
+    /// What computes a person's codes.
+    Authenticator,
+    /// A person's recovery codes, and the codes that were wrong.
+    FactorHolder,
+    /// A sign-in that owes a factor.
+    SecondStep,
 }
 
 impl Kind {
     /// Each of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::ApiKey,
         Self::Membership,
         Self::User,
@@ -67,6 +81,12 @@ impl Kind {
         Self::Retention,
         Self::ReceiptShare,
         Self::Invitation,
+        Self::DeviceLogin,
+        Self::AddressChange,
+        Self::Passkey,
+        Self::Authenticator,
+        Self::FactorHolder,
+        Self::SecondStep,
     ];
 
     /// Where such rows stand.
@@ -83,6 +103,12 @@ impl Kind {
             Self::Retention => "ledger_retention",
             Self::ReceiptShare => "receipt_shares",
             Self::Invitation => "invitations",
+            Self::DeviceLogin => "device_logins",
+            Self::AddressChange => "address_changes",
+            Self::Passkey => "passkeys",
+            Self::Authenticator => "authenticators",
+            Self::FactorHolder => "factor_holders",
+            Self::SecondStep => "second_steps",
         }
     }
 
@@ -100,6 +126,12 @@ impl Kind {
             Self::Retention => "retention-row/v1",
             Self::ReceiptShare => "receipt-share-row/v1",
             Self::Invitation => "invitation-row/v1",
+            Self::DeviceLogin => "device-login-row/v1",
+            Self::AddressChange => "address-change-row/v1",
+            Self::Passkey => "passkey-row/v1",
+            Self::Authenticator => "authenticator-row/v1",
+            Self::FactorHolder => "factor-holder-row/v1",
+            Self::SecondStep => "second-step-row/v1",
         }
     }
 }
@@ -119,6 +151,12 @@ impl Kind {
             Self::Retention => 8,
             Self::ReceiptShare => 9,
             Self::Invitation => 10,
+            Self::DeviceLogin => 15,
+            Self::AddressChange => 16,
+            Self::Passkey => 11,
+            Self::Authenticator => 12,
+            Self::FactorHolder => 13,
+            Self::SecondStep => 14,
         }
     }
 
@@ -188,6 +226,12 @@ struct Keys {
     retention: RowKeys,
     receipt_share: RowKeys,
     invitation: RowKeys,
+    device_login: RowKeys,
+    address_change: RowKeys,
+    passkey: RowKeys,
+    authenticator: RowKeys,
+    factor_holder: RowKeys,
+    second_step: RowKeys,
     stamp: RowKeys,
     code: RowKeys,
 }
@@ -207,6 +251,12 @@ impl Keys {
             retention: of(Kind::Retention.label()).await?,
             receipt_share: of(Kind::ReceiptShare.label()).await?,
             invitation: of(Kind::Invitation.label()).await?,
+            device_login: of(Kind::DeviceLogin.label()).await?,
+            address_change: of(Kind::AddressChange.label()).await?,
+            passkey: of(Kind::Passkey.label()).await?,
+            authenticator: of(Kind::Authenticator.label()).await?,
+            factor_holder: of(Kind::FactorHolder.label()).await?,
+            second_step: of(Kind::SecondStep.label()).await?,
             stamp: of(STAMP).await?,
             code: of(CODE).await?,
         })
@@ -224,6 +274,12 @@ impl Keys {
             Kind::Retention => &self.retention,
             Kind::ReceiptShare => &self.receipt_share,
             Kind::Invitation => &self.invitation,
+            Kind::DeviceLogin => &self.device_login,
+            Kind::AddressChange => &self.address_change,
+            Kind::Passkey => &self.passkey,
+            Kind::Authenticator => &self.authenticator,
+            Kind::FactorHolder => &self.factor_holder,
+            Kind::SecondStep => &self.second_step,
         }
     }
 }
@@ -284,6 +340,12 @@ impl Notary {
     #[must_use]
     pub fn sign_code(&self, code: &Meaning) -> Vec<u8> {
         self.keys().code.sign(code)
+    }
+
+    /// What is stored of a code under each key that is known here: for whoever finds a row by it.
+    #[must_use]
+    pub fn code_under_each_key(&self, code: &Meaning) -> Vec<Vec<u8>> {
+        self.keys().code.sign_under_each(code)
     }
 
     /// Whether this is the code; in constant time.

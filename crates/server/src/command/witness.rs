@@ -23,6 +23,8 @@ use super::shutdown::Shutdown;
 pub(super) enum Command {
     /// Make a witness's key, never over another, and print its vkey
     Init(Init),
+    /// Begin with a log, once: without its record the witness does not serve it any more
+    Add(Add),
     /// Cosign checkpoints that extend what was cosigned before
     Serve(Serve),
 }
@@ -35,6 +37,16 @@ pub(super) struct Init {
     /// What it calls itself in its signatures: a URL without its scheme, such as witness.example/one
     #[arg(long)]
     name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The witness's folder
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// A vkey of the log, of which the name is the origin
+    #[arg(long, value_name = "VKEY")]
+    log: VerifierKey,
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +66,7 @@ pub(super) struct Serve {
 pub(super) async fn run(command: Command, environment: &Environment, hardened: Hardened) -> anyhow::Result<()> {
     match command {
         Command::Init(Init { dir, name }) => print(&witness::make(&dir, &name, &Entropy::system())?.to_string()),
+        Command::Add(Add { dir, log }) => Ok(witness::add(&dir, log.name())?),
         Command::Serve(Serve { dir, listen, logs }) => {
             let settings = Settings::defaults().environment(environment);
             telemetry::install(Draft::parse(&settings, Mode::Serve, &mut Vec::new()).log())?;

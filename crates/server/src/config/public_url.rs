@@ -50,6 +50,16 @@ impl PublicUrl {
         &self.authority
     }
 
+    /// The host, where it is a name and no address.
+    #[must_use]
+    pub fn domain(&self) -> Option<&str> {
+        // An address of IPv6 stands in brackets; what ends in a number is read as one of IPv4, or refused.
+        let host = self.authority.split(':').next()?;
+        let last = host.trim_end_matches('.').rsplit('.').next()?;
+        let is_name = !host.starts_with('[') && !last.starts_with(|first: char| first.is_ascii_digit());
+        is_name.then_some(host)
+    }
+
     /// Whether the scheme is https.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -99,6 +109,19 @@ mod tests {
         assert!(url.is_https());
         assert_eq!(url.join("/auth/link?token=x"), "https://a.example/auth/link?token=x");
         assert_eq!(url.join("w"), "https://a.example/w");
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for (given, domain) in [
+            ("https://a.example:8443", Some("a.example")),
+            ("http://localhost:8080", Some("localhost")),
+            ("http://127.0.0.1:8080", None),
+            ("http://[::1]:8080", None),
+            ("http://[2001:db8::1]", None),
+        ] {
+            assert_eq!(PublicUrl::parse(given).unwrap().domain(), domain, "{given}");
+        }
     }
 
     #[test]

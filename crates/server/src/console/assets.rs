@@ -2,14 +2,18 @@
 //!
 //! Such an address never means anything else, so a browser may keep the answer for ever.
 
+mod extract;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
+use bailiwick_proof::merkle::Hash;
 use rust_embed::RustEmbed;
 
+use self::extract::extract;
 use crate::http::{Code, Problem};
 
 /// Hex characters of the SHA-256 in an address.
@@ -27,17 +31,70 @@ struct Asset {
 }
 
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(|| {
-    Files::iter()
-        .filter_map(|name| {
-            let file = Files::get(&name)?;
-            let (stem, extension) = name.rsplit_once('.')?;
-            let hash: String = file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect();
-            let address = format!("/static/{stem}.{}.{extension}", hash.get(..HASH_CHARS)?);
-            let media_type = HeaderValue::from_str(media_type(&name, file.metadata.mimetype())).ok()?;
-            Some((name.into_owned(), Asset { address, media_type, bytes: file.data }))
-        })
-        .collect()
+    let whole = Files::iter().filter_map(|name| {
+        let file = Files::get(&name)?;
+        let hash: String = file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        let media_type = HeaderValue::from_str(media_type(&name, file.metadata.mimetype())).ok()?;
+        Some((name.to_string(), Asset { address: address(&name, &hash)?, media_type, bytes: file.data }))
+    });
+    whole.chain(of_shared_pages()).collect()
 });
+
+/// The classes of the pages behind links; a test compares what they look like with the whole stylesheet.
+const SHARED: [&str; 38] = [
+    "brand",
+    "broken",
+    "button",
+    "buttons",
+    "check",
+    "code",
+    "copied",
+    "copy",
+    "done",
+    "dots",
+    "facts",
+    "foyer",
+    "head",
+    "icon",
+    "idle",
+    "inside",
+    "main",
+    "mark",
+    "measure",
+    "mono",
+    "note",
+    "number",
+    "ok",
+    "out-of-sight",
+    "outcome",
+    "pane",
+    "print",
+    "push",
+    "seal",
+    "skip",
+    "soft",
+    "stale",
+    "state",
+    "top",
+    "verdict",
+    "wax",
+    "word",
+    "bar",
+];
+
+/// What of the stylesheet those pages need, as a file of its own.
+fn of_shared_pages() -> Option<(String, Asset)> {
+    let name = "shared.css";
+    let css = extract(std::str::from_utf8(&Files::get("console.css")?.data).ok()?, &SHARED);
+    let address = address(name, &Hash::of(css.as_bytes()).to_hex())?;
+    let media_type = HeaderValue::from_static("text/css");
+    Some((name.to_owned(), Asset { address, media_type, bytes: css.into_bytes().into() }))
+}
+
+fn address(name: &str, hash: &str) -> Option<String> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    Some(format!("/static/{stem}.{}.{extension}", hash.get(..HASH_CHARS)?))
+}
 
 /// The address of a file in `static/`, for templates.
 pub(crate) fn asset(name: &str) -> &'static str {

@@ -21,6 +21,12 @@ pub(crate) enum Flash {
     SignedOutEverywhere,
     SessionEnded,
     OthersSignedOut,
+    DeviceApproved,
+    DeviceDenied,
+    AddressCodesSent,
+    AddressConfirmed,
+    AddressChanged,
+    AccountDeleted,
     SessionOver,
     NotCarriedOut,
     WorkspaceCreated,
@@ -53,15 +59,30 @@ pub(crate) enum Flash {
     WorkspaceLeft,
     Joined,
     JoinedWithSharedSlug,
+    FactorAdded,
+    FactorRemoved,
+    SteppedUp,
+    MfaDemanded,
+    MfaReleased,
+    PasskeyAdded,
+    PasskeyRenamed,
+    PasskeyRemoved,
+    PasskeyRefused,
 }
 
 impl Flash {
-    const ALL: [Self; 37] = [
+    const ALL: [Self; 52] = [
         Self::SignedIn,
         Self::SignedOut,
         Self::SignedOutEverywhere,
         Self::SessionEnded,
         Self::OthersSignedOut,
+        Self::DeviceApproved,
+        Self::DeviceDenied,
+        Self::AddressCodesSent,
+        Self::AddressConfirmed,
+        Self::AddressChanged,
+        Self::AccountDeleted,
         Self::SessionOver,
         Self::NotCarriedOut,
         Self::WorkspaceCreated,
@@ -93,6 +114,15 @@ impl Flash {
         Self::WorkspaceTransferred,
         Self::WorkspaceLeft,
         Self::Joined,
+        Self::PasskeyAdded,
+        Self::PasskeyRenamed,
+        Self::PasskeyRemoved,
+        Self::PasskeyRefused,
+        Self::FactorAdded,
+        Self::FactorRemoved,
+        Self::SteppedUp,
+        Self::MfaDemanded,
+        Self::MfaReleased,
         Self::JoinedWithSharedSlug,
     ];
 
@@ -108,6 +138,12 @@ impl Flash {
             Self::SignedOutEverywhere => "signed-out-everywhere",
             Self::SessionEnded => "session-ended",
             Self::OthersSignedOut => "others-signed-out",
+            Self::DeviceApproved => "device-approved",
+            Self::DeviceDenied => "device-denied",
+            Self::AddressCodesSent => "address-codes-sent",
+            Self::AddressConfirmed => "address-confirmed",
+            Self::AddressChanged => "address-changed",
+            Self::AccountDeleted => "account-deleted",
             Self::SessionOver => "session-over",
             Self::NotCarriedOut => "not-carried-out",
             Self::WorkspaceCreated => "workspace-created",
@@ -140,6 +176,15 @@ impl Flash {
             Self::WorkspaceLeft => "workspace-left",
             Self::Joined => "joined",
             Self::JoinedWithSharedSlug => "joined-with-shared-slug",
+            Self::FactorAdded => "factor-added",
+            Self::FactorRemoved => "factor-removed",
+            Self::SteppedUp => "stepped-up",
+            Self::MfaDemanded => "mfa-demanded",
+            Self::MfaReleased => "mfa-released",
+            Self::PasskeyAdded => "passkey-added",
+            Self::PasskeyRenamed => "passkey-renamed",
+            Self::PasskeyRemoved => "passkey-removed",
+            Self::PasskeyRefused => "passkey-refused",
         }
     }
 
@@ -155,6 +200,14 @@ impl Flash {
             Self::SignedOutEverywhere => "You are signed out everywhere. None of your sessions is left.",
             Self::SessionEnded => "The session is ended. No node takes its tokens any more.",
             Self::OthersSignedOut => "This is your only session now. No node takes the tokens of the others any more.",
+            Self::DeviceApproved => {
+                "The program is let in. It picks its session up within seconds; you find it among your sessions."
+            }
+            Self::DeviceDenied => "Denied. The program gets nothing.",
+            Self::AddressCodesSent => "Both codes are on their way, one to each address.",
+            Self::AddressConfirmed => "Confirmed. The code of the other address is missing.",
+            Self::AddressChanged => "Your address is changed. Sign-in mails go to the new one.",
+            Self::AccountDeleted => "Your account is deleted. No node lets you in any more.",
             Self::SessionOver => "Your session is over. Sign in to go on.",
             Self::NotCarriedOut => {
                 "Your session is over, and what you sent was not carried out. Sign in and send it again."
@@ -190,6 +243,17 @@ impl Flash {
             Self::WorkspaceTransferred => "The workspace is handed over. You are an admin of it now.",
             Self::WorkspaceLeft => "You have left the workspace. No node lets you in any more.",
             Self::Joined => "You belong to this workspace now.",
+            Self::FactorAdded => "The authenticator is added.",
+            Self::FactorRemoved => "The authenticator is removed. Its codes sign nobody in any more.",
+            Self::SteppedUp => "It is you. For ten minutes you are not asked again.",
+            Self::MfaDemanded => {
+                "From now on every node lets in only those who have shown a second factor. Keys go on as before."
+            }
+            Self::MfaReleased => "The workspace demands no second factor any more.",
+            Self::PasskeyAdded => "The passkey is added. It signs you in from now on.",
+            Self::PasskeyRenamed => "The passkey has its new name.",
+            Self::PasskeyRefused => "That passkey was not taken. Try once more, or go the other way.",
+            Self::PasskeyRemoved => "The passkey is removed. It does not sign you in any more.",
             Self::JoinedWithSharedSlug => {
                 "You belong to this workspace now. Another of yours has the same slug: paths with the slug name neither of them, so use their ids."
             }
@@ -198,7 +262,7 @@ impl Flash {
 
     /// Good news, or only news?
     pub(crate) fn is_good(self) -> bool {
-        !matches!(self, Self::SessionOver | Self::NotCarriedOut)
+        !matches!(self, Self::SessionOver | Self::NotCarriedOut | Self::PasskeyRefused)
     }
 }
 

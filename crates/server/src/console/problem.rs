@@ -120,6 +120,11 @@ fn told(problem: &Problem) -> (&str, &str, &str) {
             "The address names a workspace by its slug, and you are in several with this one.",
             "Choose the one that you mean from your workspaces.",
         ),
+        Code::MfaRequired => (
+            "This workspace demands a second factor",
+            "It lets in only those who have shown one when they signed in: an authenticator's code, a passkey or a recovery code.",
+            "Add a second factor to your account. If you have one, sign in again with it.",
+        ),
         Code::CrossOrigin => (
             "Refused: this came from another site",
             "Another site's page sent this form in your name, or your browser hid where it came from. Nothing was changed.",
@@ -156,6 +161,7 @@ fn told(problem: &Problem) -> (&str, &str, &str) {
 
 fn way_on(code: Code) -> WayOn {
     match code {
+        Code::MfaRequired => WayOn { href: "/account/factors", label: "Your second factor" },
         Code::SignInFailed | Code::OtherBrowser => WayOn { href: "/sign-in", label: "Sign in" },
         _ => WayOn { href: "/workspaces", label: "Your workspaces" },
     }

@@ -88,6 +88,8 @@ impl Recorded {
 pub enum Unrecorded {
     /// A key was used; the request that used it is what gets recorded.
     LastUsed,
+    /// A challenge was kept for somebody of whom nothing is known yet, or taken back: what comes of it leaves its own entry.
+    Challenged,
     /// A link to a receipt was opened by somebody of whom nothing is known; the entry of its making says what it shows.
     Viewed,
     /// Rows past their time were dropped, with nothing in them that an entry had not said.
@@ -106,6 +108,8 @@ pub enum Unrecorded {
     Found,
     /// What no key opens any more, or is about to, was cleared away, ahead of the entry that says so.
     Unreadable,
+    /// A program asked once more whether it may come in, and nobody had decided.
+    Asked,
     /// Jobs were claimed, ended, put off or announced; what a job changes it records itself.
     Queued,
 }

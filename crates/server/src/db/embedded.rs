@@ -51,7 +51,8 @@ pub struct Tuning {
     pub max_connections: u16,
     /// PostgreSQL's `max_prepared_transactions`, which we never make: others in the cluster may.
     pub prepared_transactions: u16,
-    /// Whether what was committed survives a power cut. Only a cluster that is thrown away may do without.
+    /// Whether what was committed survives a power cut, and what was deleted is cleared away. Only a cluster that is thrown
+    /// away may do without.
     pub durable: bool,
 }
 

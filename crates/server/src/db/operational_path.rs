@@ -12,12 +12,26 @@ pub enum OperationalPath {
     RequestSignIn,
     /// A link or code comes back: find the challenge, find or make the person, open a session.
     RedeemSignIn,
+    /// Somebody comes with a passkey: a challenge is kept, and taken back with its answer; a session is opened.
+    SignInByPasskey,
     /// Is this access token's session still alive?
     AuthenticateSession,
     /// A refresh token is exchanged for its successor.
     RefreshSession,
     /// A session is ended.
     EndSession,
+    /// A person's own factors are added, shown and removed; their session is replaced.
+    ManageFactors,
+    /// A program asks to be let in by somebody's word.
+    RequestDeviceLogin,
+    /// Somebody says whether it is, and it picks up its session.
+    RedeemDeviceLogin,
+    /// A person gives themselves another address.
+    ChangeAddress,
+    /// A person goes, with all that they have.
+    DeleteAccount,
+    /// An operator looks at a person, keeps them out, lets them in again.
+    ManagePeople,
     /// Whose API key is this?
     AuthenticateKey,
     /// What does this invitation's token offer?
@@ -96,12 +110,19 @@ pub enum OperationalPath {
 
 impl OperationalPath {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 49] = [
         Self::RequestSignIn,
         Self::RedeemSignIn,
+        Self::SignInByPasskey,
         Self::AuthenticateSession,
         Self::RefreshSession,
         Self::EndSession,
+        Self::ManageFactors,
+        Self::RequestDeviceLogin,
+        Self::RedeemDeviceLogin,
+        Self::ChangeAddress,
+        Self::DeleteAccount,
+        Self::ManagePeople,
         Self::AuthenticateKey,
         Self::LookUpInvitation,
         Self::ExpireReplays,
@@ -147,9 +168,16 @@ impl OperationalPath {
         match self {
             Self::RequestSignIn => "request_sign_in",
             Self::RedeemSignIn => "redeem_sign_in",
+            Self::SignInByPasskey => "sign_in_by_passkey",
             Self::AuthenticateSession => "authenticate_session",
             Self::RefreshSession => "refresh_session",
             Self::EndSession => "end_session",
+            Self::ManageFactors => "manage_factors",
+            Self::RequestDeviceLogin => "request_device_login",
+            Self::RedeemDeviceLogin => "redeem_device_login",
+            Self::ChangeAddress => "change_address",
+            Self::DeleteAccount => "delete_account",
+            Self::ManagePeople => "manage_people",
             Self::AuthenticateKey => "authenticate_key",
             Self::LookUpInvitation => "look_up_invitation",
             Self::ExpireReplays => "expire_replays",
@@ -199,18 +227,38 @@ impl OperationalPath {
                  as it is stored"
             }
             Self::RedeemSignIn => "finds a challenge by its digest, finds or makes the person, opens a session",
+            Self::SignInByPasskey => {
+                "keeps a challenge before anybody is known and takes it back once, finds the passkey that answers it, opens a session, \
+                 or tells the passkey's person that it was refused"
+            }
             Self::AuthenticateSession => "asks whether an access token's session is neither ended nor expired",
             Self::RefreshSession => {
                 "exchanges a refresh token for its successor, or ends the sessions of a replayed one and tells its person by mail"
             }
             Self::EndSession => "ends a session at sign-out, or all of its person",
+            Self::ManageFactors => {
+                "adds, checks and removes what a person signs in with beside the mail, and puts another session in the place of theirs"
+            }
+            Self::RequestDeviceLogin => "keeps the digests of a login that a program asked for",
+            Self::RedeemDeviceLogin => {
+                "shows what asks under a code, writes down what a person decides, and opens the session when the program picks it up"
+            }
+            Self::ChangeAddress => {
+                "sends codes to a person's address and to the one that they want, gives it to them when both came back, and voids \
+                 sign-ins that were asked for with the old one"
+            }
+            Self::DeleteAccount => {
+                "ends a person's memberships in all workspaces, their invitations and their sessions, and takes their address away; \
+                 nothing if a workspace would be without an owner"
+            }
+            Self::ManagePeople => "shows an operator a person, suspends them with all their sessions, restores them",
             Self::AuthenticateKey => "finds an API key by its public index, when memory cannot tell",
             Self::LookUpInvitation => {
                 "finds an invitation by the digest of its token, with the workspace's name and the address of whoever invites; changes nothing"
             }
             Self::ExpireReplays => {
-                "drops answers that were kept for a retry and are a day old, successors of refresh tokens after a minute, and counts \
-                 of mails when they count no more"
+                "drops answers that were kept for a retry and second steps of sign-ins that are a day old, successors of refresh tokens after a minute, counts \
+                 of mails when they count no more, and challenges to passkeys that nobody came back with"
             }
             Self::PartitionUpkeep => "calls the one SECURITY DEFINER function, `partition_upkeep()`",
             Self::CheckReadiness => "asks whether the database answers and is migrated",

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use super::DbError;
@@ -52,6 +53,16 @@ impl SystemTx {
     /// [`DbError::Aborted`] when the transaction has ended.
     pub fn connection(&mut self) -> Result<&mut PgConnection, DbError> {
         self.tx.connection()
+    }
+
+    /// This moment by two clocks, the earlier first: a node's, which is given, and the database's. What is deleted because it is old goes by
+    /// the earlier, so that one node whose clock is ahead takes nothing away.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub async fn two_clocks(&mut self, now: OffsetDateTime) -> Result<(OffsetDateTime, OffsetDateTime), DbError> {
+        let told = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(self.connection()?).await?;
+        Ok((now.min(told), now.max(told)))
     }
 
     /// The transaction's id, by which a barrier knows the change.

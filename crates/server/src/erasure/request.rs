@@ -50,10 +50,11 @@ impl Eraser {
         name: &str,
         found: &FoundSubject,
     ) -> Result<Begun, EraseError> {
+        let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
+        retention::keep_holds_out(tx.connection()?, workspace).await?;
         self.refuse_while_held(workspace).await?;
         let commitment = erased_subject(&self.entropy.bytes(), name);
         let begun = self.begun(found, &commitment, OPERATOR.to_owned(), self.clock.now());
-        let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
         let (at, mac) = ((workspace, Environment::Live), self.vouch(workspace, &begun).await?);
         sql::insert(tx.connection()?, at, &begun, (&commitment, &mac)).await?;
         let entry = requested(&begun.erasure);
@@ -75,7 +76,9 @@ impl Eraser {
         name: &str,
         found: &FoundSubject,
     ) -> Result<(Erasure, [u8; R_BYTES], Recorded), RequestError> {
-        self.refuse_while_held(tx.workspace()).await?;
+        let workspace = tx.workspace();
+        retention::keep_holds_out(tx.connection()?, workspace).await?;
+        self.refuse_while_held(workspace).await?;
         if let Some(erasure) = sql::under_way_of(tx, found.number).await? {
             return Err(RequestError::UnderWay(Some(erasure)));
         }
@@ -94,9 +97,10 @@ impl Eraser {
         Ok((begun.erasure, r, recorded))
     }
 
-    /// Nothing of what a hold keeps is made unreadable, in either log: an erasure reaches both.
+    /// Nothing of what a hold keeps is made unreadable, in either log: an erasure reaches both. The answer is good until the end of a
+    /// transaction that keeps holds out.
     pub(super) async fn refuse_while_held(&self, workspace: WorkspaceId) -> Result<(), EraseError> {
-        match retention::held((&self.db, &self.vault), (&self.ledger, &self.notary), workspace).await? {
+        match retention::held(&self.db, &self.ledger, &self.notary, workspace).await? {
             Held::No => Ok(()),
             held => Err(EraseError::Held(held)),
         }

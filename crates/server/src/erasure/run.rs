@@ -16,6 +16,7 @@ use crate::context::RequestContext;
 use crate::db::{Authority as _, OperationalPath, Unrecorded};
 use crate::jobs::{Claimed, Done, Failure, InCell, InWorkspace, Job, Policy};
 use crate::ledger::{self, Action, Entry, OPERATOR};
+use crate::retention::{self, Held};
 use crate::vault::{Alert, Clearing, Owner};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -48,7 +49,9 @@ impl Eraser {
     /// # Errors
     /// See [`EraseError`]: whoever calls again goes on.
     pub(super) async fn carry_out(&self, workspace: WorkspaceId, begun: Begun) -> Result<u64, EraseError> {
-        // It may be held since it was asked for.
+        // It may be held since it was asked for. From here on to the puncture no hold is answered.
+        let mut serial = self.db.system_tx(OperationalPath::Shred).await?;
+        retention::keep_holds_out(serial.connection()?, workspace).await?;
         self.refuse_while_held(workspace).await?;
         let (owner, subject) = (Owner::Workspace(workspace), begun.subject);
         // What was staged before now is the subject's: it gets its number while the name still stands for it.
@@ -60,7 +63,10 @@ impl Eraser {
         for environment in Environment::ALL {
             self.ledger.quiesce(Log::Workspace { workspace, environment }).await?;
         }
+        // Whoever was cut off meanwhile keeps nobody out any more.
+        retention::keep_holds_out(serial.connection()?, workspace).await?;
         self.vault.puncture(owner, &[subject]).await?;
+        serial.finish_reading().await?;
         let mut walk = Clearing::default();
         loop {
             let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
@@ -102,6 +108,19 @@ impl Eraser {
         Ok(fields)
     }
 
+    /// Those of the erased whose key may go: while a hold is open, all but whose erasure was cut off before it took the key.
+    async fn not_held(&self, owner: Owner, mut erased: Vec<u32>) -> Result<Vec<u32>, EraseError> {
+        let Owner::Workspace(workspace) = owner else { return Ok(erased) };
+        if erased.is_empty() {
+            return Ok(erased);
+        }
+        let begun = self.under_way(workspace, None).await?;
+        if !begun.is_empty() && matches!(self.refuse_while_held(workspace).await, Err(EraseError::Held(Held::By(_)))) {
+            erased.retain(|number| begun.iter().all(|one| one.subject != *number));
+        }
+        Ok(erased)
+    }
+
     /// Punctures again whoever was erased and whose key is back, clears what came back with it, and answers how many they
     /// were: somebody has put an older copy of the anchor store back.
     ///
@@ -111,6 +130,7 @@ impl Eraser {
         let mut tx = self.db.system_tx(OperationalPath::Shred).await?;
         let erased = self.vault.erased_subjects(&mut tx, owner).await?;
         tx.finish_reading().await?;
+        let erased = self.not_held(owner, erased).await?;
         if erased.is_empty() {
             return Ok(0);
         }
@@ -170,7 +190,8 @@ pub struct EraseSubjects(pub Eraser);
 
 impl Job for EraseSubjects {
     const KIND: &'static str = "erasure.run";
-    const POLICY: Policy = Policy { per_lane: 1, time_limit: HOUR, ..Policy::QUICK };
+    /// It keeps a connection aside from that with which it works.
+    const POLICY: Policy = Policy { per_lane: 1, per_node: 2, time_limit: HOUR, ..Policy::QUICK };
     const PERMISSIONS: PermissionSet = PermissionSet::of(&[Permission::EraseSubject]);
     type Place = InWorkspace;
     /// The erasure.

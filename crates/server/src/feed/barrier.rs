@@ -123,6 +123,11 @@ impl Feed {
         }
     }
 
+    /// Observes the nodes for whoever is none and waits for all of them: a command. Never resolves.
+    pub async fn watch_others(&self) {
+        self.observe().await;
+    }
+
     /// Reads the rows of all nodes, often while somebody waits; fences those that are silent.
     pub(super) async fn observe(&self) {
         let rounds = &self.0.rounds;

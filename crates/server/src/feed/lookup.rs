@@ -10,7 +10,7 @@ use super::Feed;
 use super::keys::{Found, KeyRow, Lookup};
 use super::people::Session;
 use super::sql;
-use crate::authz::{KeyFacts, Memberships, SignedIn};
+use crate::authz::{KeyFacts, LiveSession, Memberships, SignedIn};
 use crate::db::DbError;
 
 /// `last_used_at` is kept to the minute, so that a busy key is written down once a minute.
@@ -84,7 +84,7 @@ impl Feed {
         Ok(self.remembered(&lookup, digest, now).unwrap_or_else(|| self.among(rows, digest, now)))
     }
 
-    /// The address of a session's person and when they signed in, if the session lives and the person is not suspended.
+    /// What is known of a session, if it lives and its person is not suspended.
     ///
     /// # Errors
     /// As [`Self::key`].
@@ -93,7 +93,7 @@ impl Feed {
         user: UserId,
         session: SessionId,
         now: OffsetDateTime,
-    ) -> Result<Option<(String, OffsetDateTime)>, DbError> {
+    ) -> Result<Option<LiveSession>, DbError> {
         let people = &self.0.people;
         let fresh = self.is_fresh();
         let known = if fresh { people.session(session) } else { None };
@@ -109,7 +109,11 @@ impl Feed {
             }
         };
         let lives = |found: &Session| found.user == user && found.expires_at > now;
-        Ok(found.filter(lives).map(|found| (found.email.to_string(), found.created_at)))
+        Ok(found.filter(lives).map(|found| LiveSession {
+            email: found.email.to_string(),
+            signed_in_at: found.created_at,
+            strong: found.strong,
+        }))
     }
 
     /// The person's memberships. Those in memory will do when the named workspace is among them; that there is none is

@@ -23,6 +23,8 @@ pub(super) struct Session {
     /// When its person signed in.
     pub(super) created_at: OffsetDateTime,
     pub(super) expires_at: OffsetDateTime,
+    /// Whether a factor beyond the mail was shown when it began.
+    pub(super) strong: bool,
 }
 
 /// A moment before a question, to be shown with its answer.

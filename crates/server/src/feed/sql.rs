@@ -14,7 +14,7 @@ use super::people::Session;
 use super::snapshot::{NoSnapshot, Snapshot};
 use super::uses::Use;
 use crate::authz::vouched::rows;
-use crate::authz::{Audiences, KeyFacts, Notary, ScopeSet, SharedSlug};
+use crate::authz::{Audiences, KeyFacts, Notary, ScopeSet, SharedSlug, began_at};
 use crate::db::{Db, DbError, OperationalPath, ProjectWall, Unrecorded};
 use crate::networks::Networks;
 
@@ -173,7 +173,8 @@ pub(super) async fn slugs(db: &Db, workspaces: &[Uuid]) -> Result<Vec<(Workspace
 pub(super) async fn live_session(db: &Db, notary: &Notary, session: SessionId) -> Result<Option<Session>, DbError> {
     let mut tx = db.system_tx(OperationalPath::AuthenticateSession).await?;
     let row = sqlx::query!(
-        "SELECT s.user_id, s.version, s.expires_at, s.mac, u.version AS user_version, u.email, u.email_key, u.mac AS user_mac
+        "SELECT s.user_id, s.version, s.expires_at, s.strong, s.mac, u.version AS user_version, u.email, u.email_key, u.strong_since,
+             u.mac AS user_mac
          FROM sessions s JOIN users u ON u.id = s.user_id
          WHERE s.id = $1 AND s.revoked_at IS NULL AND u.suspended_at IS NULL",
         session.uuid()
@@ -182,28 +183,23 @@ pub(super) async fn live_session(db: &Db, notary: &Notary, session: SessionId) -
     .await?;
     tx.finish_reading().await?;
     let Some(row) = row else { return Ok(None) };
-    let (user, expires_at) = (row.user_id, row.expires_at);
-    let own = rows::SessionRow { id: session.uuid(), user, version: row.version, expires_at, revoked_at: None };
+    let (id, user, expires_at, strong) = (session.uuid(), row.user_id, row.expires_at, row.strong);
+    let own = rows::SessionRow { id, user, version: row.version, expires_at, revoked_at: None, strong };
     let person = rows::UserRow {
         id: user,
         version: row.user_version,
         email: &row.email,
         email_key: &row.email_key,
         suspended_at: None,
+        strong_since: row.strong_since,
     };
-    if !notary.vouches(&own, &row.mac).await? || !notary.vouches(&person, &row.user_mac).await? {
+    // One that began by the mail alone lets nobody in once its person has a factor.
+    let enough = strong || row.strong_since.is_none();
+    if !enough || !notary.vouches(&own, &row.mac).await? || !notary.vouches(&person, &row.user_mac).await? {
         return Ok(None);
     }
-    let signed_in_at = signed_in_at(session);
-    Ok(Some(Session { user: Id::from_uuid(user), email: Arc::from(row.email), created_at: signed_in_at, expires_at }))
-}
-
-/// When somebody signed in, by the session's id, which is vouched for: it was made at that moment (RFC 9562, section 5.7).
-fn signed_in_at(session: SessionId) -> OffsetDateTime {
-    let (seconds, nanos) = session.uuid().get_timestamp().map_or((0, 0), |at| at.to_unix());
-    let seconds = i64::try_from(seconds).unwrap_or_default();
-    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    at + time::Duration::nanoseconds(i64::from(nanos))
+    let (user, email, created_at) = (Id::from_uuid(user), Arc::from(row.email), began_at(session));
+    Ok(Some(Session { user, email, created_at, expires_at, strong }))
 }
 
 /// Makes the node's row, or takes it again. The answered snapshot is the one from which on changes are to be read, and

@@ -199,6 +199,7 @@ impl From<Denied> for Problem {
             Denied::OtherEnvironment(own) => {
                 Self::new(Code::EnvironmentMismatch).detail(format!("This key belongs to the environment {own}."))
             }
+            Denied::FactorDemanded => Self::new(Code::MfaRequired),
             Denied::Db(error) => error.into(),
         }
     }

@@ -6,11 +6,13 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::model::{CHALLENGE_TTL, EmailAddress, SignInRefusal};
-use super::ops::{self, Door, Proof, SigningIn};
+use super::ops::{self, Door, Entered, Proof, SigningIn};
 use super::refusals::Refused;
 use crate::authn::cookie::Cookie;
 use crate::context::RequestContext;
+use crate::factors::SECOND_STEP_LIVES;
 use crate::http::{Code, Edge, Json, Problem};
+use crate::limits::Allowance;
 use crate::sessions::{self, Seen};
 
 /// `{"email": …}`
@@ -59,7 +61,7 @@ pub async fn request(
 /// Signs in by link or code; answers the tokens and sets the cookies.
 ///
 /// # Errors
-/// `sign_in_failed`, `other_browser`, `invalid_body`, `rate_limited`.
+/// `sign_in_failed`, `other_browser`, `factor_required`, `invalid_body`, `rate_limited`.
 pub async fn verify(
     context: RequestContext,
     headers: HeaderMap,
@@ -78,9 +80,20 @@ pub async fn verify(
     let allowed = door.refusals.noting(Refused::ProofLimited, &context, door.limits.redeem(&context))?;
     let seen = &Seen::of(&headers, context.client_ip);
     let with = SigningIn { door: &door, seen, context: &context };
-    let pair = ops::redeem(with, proof).await.map_err(|refusal| allowed.on(refusal))?;
+    let entered = ops::redeem(with, proof).await.map_err(|refusal| allowed.on(refusal))?;
     let gone = AppendHeaders([(header::SET_COOKIE, edge.cookies.clear(Cookie::Challenge))]);
+    let pair = match entered {
+        Entered::Session(pair) => pair,
+        Entered::SecondStep(token) => return Ok((gone, owing(&edge, allowed, &token)).into_response()),
+    };
     Ok((allowed.headers(), gone, sessions::http::set_cookies(edge.cookies, &pair), Json(pair)).into_response())
+}
+
+/// The factor that is owed: the token for a program, and the cookie for a browser.
+fn owing(edge: &Edge, allowed: Allowance, token: &str) -> Response {
+    let cookie = edge.cookies.set(Cookie::Factor, token, SECOND_STEP_LIVES);
+    let problem = Problem::new(Code::FactorRequired).member("factor_token", token.into());
+    (AppendHeaders([(header::SET_COOKIE, cookie)]), allowed.on(problem)).into_response()
 }
 
 impl From<SignInRefusal> for Problem {

@@ -80,27 +80,27 @@ impl<'de> Deserialize<'de> for EmailAddress {
 }
 
 /// An opaque text that finds its row and proves that one has it: base64url of the row's uuid and a secret.
-pub(super) struct Opaque {
-    pub(super) row: Uuid,
-    pub(super) text: String,
+pub(crate) struct Opaque {
+    pub(crate) row: Uuid,
+    pub(crate) text: String,
 }
 
 impl Opaque {
     /// A new one for this row, with 128 or more random bits.
-    pub(super) fn new<const N: usize>(row: Uuid, entropy: &Entropy) -> Self {
+    pub(crate) fn new<const N: usize>(row: Uuid, entropy: &Entropy) -> Self {
         let mut bytes = row.as_bytes().to_vec();
         bytes.extend_from_slice(&entropy.bytes::<N>());
         Self { row, text: URL_SAFE_NO_PAD.encode(bytes) }
     }
 
     /// Reads one; `None` for what was never handed out.
-    pub(super) fn parse<const N: usize>(text: &str) -> Option<Self> {
+    pub(crate) fn parse<const N: usize>(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (row, secret) = bytes.split_first_chunk::<16>()?;
         (secret.len() == N).then(|| Self { row: Uuid::from_bytes(*row), text: text.to_owned() })
     }
 
-    pub(super) fn digest(&self) -> TokenDigest {
+    pub(crate) fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.text.as_bytes())
     }
 }
@@ -118,7 +118,7 @@ const CODE_CHARS: usize = 8;
 ///
 /// Six digits would do for one challenge with five tries, and not for all the challenges that somebody else can
 /// ask for the same address: ten thousand of them would guess one of a million codes once in twenty times.
-pub(super) fn new_code(entropy: &Entropy) -> String {
+pub(crate) fn new_code(entropy: &Entropy) -> String {
     let letters = entropy
         .bytes::<CODE_CHARS>()
         .map(|byte| CODE_ALPHABET.get(usize::from(byte % 32)).copied().map_or('0', char::from));
@@ -127,7 +127,7 @@ pub(super) fn new_code(entropy: &Entropy) -> String {
 }
 
 /// The code as it was made, however it was typed: in lower case, without the hyphen, with look-alikes.
-pub(super) fn as_made(typed: &str) -> String {
+pub(crate) fn as_made(typed: &str) -> String {
     let letters: String = typed
         .chars()
         .filter(|c| c.is_ascii_alphanumeric())

@@ -11,7 +11,7 @@ use super::model::{
     new_code,
 };
 use super::refusals::{Refusals, Refused};
-use super::sql;
+use super::sql::{self, Known};
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
 use crate::authz::Notary;
 use crate::authz::vouched::stamp::Stamp;
@@ -19,6 +19,7 @@ use crate::config::PublicUrl;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx};
 use crate::entropy::Entropy;
+use crate::factors;
 use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
 use crate::limits::Limits;
@@ -26,7 +27,7 @@ use crate::mail;
 use crate::sessions::{self, Opening, Seen, SignInMethod, TokenPair};
 
 /// Who acts before anybody is known.
-const NOBODY: &str = "anonymous";
+pub(crate) const NOBODY: &str = "anonymous";
 
 /// What a person has in hand after asking; the rest is in the mail.
 pub struct Asked {
@@ -57,6 +58,13 @@ pub struct Door {
     pub refusals: Refusals,
 }
 
+impl Door {
+    /// Whether there can be passkeys: they belong to a name, and to no address.
+    pub(super) fn knows_passkeys(&self) -> bool {
+        self.public_url.domain().is_some()
+    }
+}
+
 /// What is shown to sign in.
 pub enum Proof<'a> {
     /// The link's token, and the challenge from the browser's cookie.
@@ -76,6 +84,7 @@ pub enum Proof<'a> {
 }
 
 /// Everything that a redemption needs.
+#[derive(Clone, Copy)]
 pub struct SigningIn<'a> {
     /// Where they come to.
     pub door: &'a Door,
@@ -118,11 +127,20 @@ pub async fn request(door: &Door, context: &RequestContext, email: &EmailAddress
     Ok(Asked { challenge: challenge.text })
 }
 
-/// Signs in whoever shows a good link or code, and makes the person at their first sign-in.
+/// What a good link or code comes to.
+pub enum Entered {
+    /// They are signed in.
+    Session(TokenPair),
+    /// They have a factor beyond the mail, and owe it: the token of the second step.
+    SecondStep(String),
+}
+
+/// Signs in whoever shows a good link or code, and makes the person at their first sign-in. Who has a factor beyond the mail gets as
+/// far as the second step.
 ///
 /// # Errors
 /// See [`SignInRefusal`].
-pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, SignInRefusal> {
+pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<Entered, SignInRefusal> {
     let (refusals, context) = (&with.door.refusals, with.context);
     let outcome = try_to_redeem(with, proof).await;
     match &outcome {
@@ -133,9 +151,9 @@ pub async fn redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, 
     outcome
 }
 
-async fn try_to_redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPair, SignInRefusal> {
-    let SigningIn { door, seen, context } = with;
-    let Door { db, notary, tokens, entropy, .. } = door;
+async fn try_to_redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<Entered, SignInRefusal> {
+    let SigningIn { door, context, .. } = with;
+    let Door { db, notary, entropy, .. } = door;
     let now = context.received_at;
     let row = proof.row().ok_or(SignInRefusal::Failed)?;
     let mut tx = db.system_tx(OperationalPath::RedeemSignIn).await?;
@@ -165,8 +183,38 @@ async fn try_to_redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPai
         redeemed.push(budget::use_up(&mut tx, notary, mailed, now).await?.ok_or(SignInRefusal::Failed)?);
     }
     sql::refill_budget(&mut tx, &challenge.email_key, now).await?;
-    let (user, made) = find_or_make_user(&mut tx, notary, entropy, challenge, context).await?;
-    let opening = Opening { user, by: proof.method(), seen, now };
+    let found = find_or_make_user(&mut tx, notary, entropy, challenge, context).await?;
+    enter(with, tx, (&proof, found), redeemed).await
+}
+
+/// The person of an address.
+struct Found {
+    user: UserId,
+    /// They were made just now.
+    made: Option<Stamp>,
+    /// The mail alone does not sign them in.
+    owes_factor: bool,
+}
+
+/// Opens the session, or the second step where somebody owes one, with the entry of what was redeemed.
+async fn enter(
+    with: SigningIn<'_>,
+    mut tx: SystemTx,
+    (proof, found): (&Proof<'_>, Found),
+    redeemed: Vec<Stamp>,
+) -> Result<Entered, SignInRefusal> {
+    let SigningIn { door: Door { notary, tokens, entropy, .. }, seen, context } = with;
+    let (now, by) = (context.received_at, proof.method());
+    let Found { user, made, owes_factor } = found;
+    if owes_factor {
+        let begun = factors::begin_second_step(&mut tx, notary, entropy, (user, by), now).await?;
+        let stamps = redeemed.into_iter().chain([begun.stamp]);
+        let entry = Entry::about(Action::FactorAsked, user).with(json!({"by": proof.word()})).changing(stamps);
+        let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
+        tx.commit(recorded).await?;
+        return Ok(Entered::SecondStep(begun.token));
+    }
+    let opening = Opening { user, by, strong: by.is_strong(), seen, now };
     let opened = sessions::open(&mut tx, notary, entropy, &opening).await?;
     let entry = Entry::about(Action::SignedIn, opened.session)
         .with(json!({"by": proof.word(), "first": made.is_some()}))
@@ -174,7 +222,8 @@ async fn try_to_redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<TokenPai
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
     let access_token = tokens.issue(user, opened.session, now).map_err(SignInRefusal::Sign)?;
-    Ok(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
+    let expires_in = ACCESS_TOKEN_TTL.whole_seconds();
+    Ok(Entered::Session(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in }))
 }
 
 enum Mismatch {
@@ -257,11 +306,16 @@ async fn find_or_make_user(
     entropy: &Entropy,
     challenge: &sql::ChallengeRow,
     context: &RequestContext,
-) -> Result<(UserId, Option<Stamp>), SignInRefusal> {
+) -> Result<Found, SignInRefusal> {
     let fresh: UserId = Id::from_uuid(entropy.uuid_v7(context.received_at));
     let made = sql::insert_user(tx, notary, fresh, challenge, context.received_at).await?;
+    let known = sql::user_by_email_key(tx, notary, &challenge.email_key).await?.ok_or(SignInRefusal::Failed)?;
+    // Whoever adds a first factor, or ends all sessions, comes before, and is seen, or after, and sees the one that is opened here.
+    sessions::settle(tx, known.user).await?;
     match sql::user_by_email_key(tx, notary, &challenge.email_key).await? {
-        Some((user, None)) => Ok((user, made)),
+        Some(Known { user, suspended_at: None, strong_since }) => {
+            Ok(Found { user, made, owes_factor: strong_since.is_some() })
+        }
         _ => Err(SignInRefusal::Failed),
     }
 }

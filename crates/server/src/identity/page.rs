@@ -7,11 +7,12 @@ use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::model::{CHALLENGE_BYTES, CHALLENGE_TTL, EmailAddress, Opaque, SignInRefusal, TOKEN_BYTES};
-use super::ops::{self, Door, Proof, SigningIn};
+use super::ops::{self, Door, Entered, Proof, SigningIn};
 use super::refusals::Refused;
 use crate::authn::AccessTokens;
 use crate::authn::cookie::Cookie;
-use crate::console::{Field, Flash, Visit};
+use crate::console::{Field, Flash, Visit, WayBack};
+use crate::factors::SECOND_STEP_LIVES;
 use crate::http::{Changes, Edge, Form, Problem, Query};
 use crate::limits::Limited;
 use crate::mail::Mailer;
@@ -24,6 +25,8 @@ struct SignInPage {
     email: Field,
     /// It was asked for too often, and what was asked for before is still good.
     limited: bool,
+    /// There can be passkeys.
+    passkeys: bool,
     flash: Option<Flash>,
 }
 
@@ -101,8 +104,9 @@ pub async fn root() -> Redirect {
 ///
 /// # Errors
 /// `internal`.
-pub async fn sign_in(visit: Visit) -> Result<Response, Problem> {
-    visit.page(&SignInPage { email: Field::default(), limited: false, flash: visit.flash() })
+pub async fn sign_in(visit: Visit, State(door): State<Door>) -> Result<Response, Problem> {
+    let (email, flash) = (Field::default(), visit.flash());
+    visit.page(&SignInPage { email, limited: false, passkeys: door.knows_passkeys(), flash })
 }
 
 /// `POST /sign-in`: sends the mail, whoever the address belongs to.
@@ -110,16 +114,17 @@ pub async fn sign_in(visit: Visit) -> Result<Response, Problem> {
 /// # Errors
 /// `unavailable`.
 pub async fn ask(visit: Visit, State(door): State<Door>, Form(form): Form<AskForm>) -> Result<Response, Problem> {
+    let passkeys = door.knows_passkeys();
     let Ok(email) = form.email.parse::<EmailAddress>() else {
         let fault = "That is not an e-mail address. It has a name, an @ and a host, as in ada@example.com.";
         let email = Field::typed(form.email).with_fault(fault);
-        return visit.form_again(&SignInPage { email, limited: false, flash: None });
+        return visit.form_again(&SignInPage { email, limited: false, passkeys, flash: None });
     };
     let asked = door.limits.ask(visit.context(), &email.key());
     if let Err(limited) = door.refusals.noting(Refused::RequestLimited, visit.context(), asked) {
         let fault = format!("This address was asked for too often from here. Try again in {}.", limited.in_words());
         let email = Field::typed(form.email).with_fault(fault);
-        return too_often(&visit, limited, &SignInPage { email, limited: true, flash: None });
+        return too_often(&visit, limited, &SignInPage { email, limited: true, passkeys, flash: None });
     }
     let asked = ops::request(&door, visit.context(), &email).await?;
     let cookie = visit.cookies().set(Cookie::Challenge, &asked.challenge, CHALLENGE_TTL);
@@ -206,12 +211,19 @@ async fn redeem(visit: &Visit, door: &Door, proof: Proof<'_>) -> Result<Response
     let context = visit.context();
     door.refusals.noting(Refused::ProofLimited, context, door.limits.redeem(context))?;
     let seen = &Seen::of(visit.headers(), context.client_ip);
-    let pair = ops::redeem(SigningIn { door, seen, context }, proof).await?;
     let gone = AppendHeaders([(header::SET_COOKIE, visit.cookies().clear(Cookie::Challenge))]);
+    let pair = match ops::redeem(SigningIn { door, seen, context }, proof).await? {
+        Entered::Session(pair) => pair,
+        Entered::SecondStep(token) => {
+            let owed = visit.cookies().set(Cookie::Factor, &token, SECOND_STEP_LIVES);
+            let owed = AppendHeaders([(header::SET_COOKIE, owed)]);
+            return Ok((gone, owed, Redirect::to("/sign-in/factor")).into_response());
+        }
+    };
     let session = sessions::http::set_cookies(visit.cookies(), &pair);
-    // Whoever was on the way to an invitation goes on with it.
-    let next = if visit.cookie(Cookie::Invitation).is_some() { "/auth/invitation" } else { "/workspaces" };
-    Ok((gone, session, visit.done(next, Flash::SignedIn)).into_response())
+    let forgotten = AppendHeaders([(header::SET_COOKIE, WayBack::forgotten(visit))]);
+    let next = WayBack::after_sign_in(visit);
+    Ok((gone, forgotten, session, visit.done(next.as_str(), Flash::SignedIn)).into_response())
 }
 
 /// `POST /sign-out`.

@@ -23,6 +23,7 @@ use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath};
 use crate::entropy::Entropy;
 use crate::ledger::{self, Action, Entry};
+use crate::networks::Network;
 
 /// So long after the first of them an entry is left.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -42,6 +43,12 @@ pub enum Refused {
     ProofLimited,
     /// The asking for a link, for there was too much of it.
     RequestLimited,
+    /// A passkey that signs nobody in.
+    Passkey,
+    /// The asking for a challenge to a passkey, for there was too much of it.
+    PasskeyLimited,
+    /// The code of a device that nobody waits under.
+    DeviceCode,
 }
 
 impl Refused {
@@ -51,6 +58,9 @@ impl Refused {
             Self::OtherBrowser => "other_browser",
             Self::ProofLimited => "proof_limited",
             Self::RequestLimited => "request_limited",
+            Self::Passkey => "passkey",
+            Self::PasskeyLimited => "passkey_limited",
+            Self::DeviceCode => "device_code",
         }
     }
 }
@@ -152,16 +162,7 @@ impl Refusals {
 
 /// The first 24 bits of an IPv4 address, the first 48 of an IPv6 address: more than one person.
 fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            format!("{a}.{b}.{c}.0/24")
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}::/48")
-        }
-    }
+    Network::around(address, 24, 48).to_string()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::EmailAddress;
+use super::model::CHALLENGE_TTL;
 use crate::authn::TokenDigest;
 use crate::authz::Notary;
 use crate::authz::vouched::rows;
@@ -180,6 +181,53 @@ pub(super) async fn keep_challenge(tx: &mut SystemTx, notary: &Notary, row: &Cha
     Ok(vouching.stamp)
 }
 
+/// Uses up what was asked for with this address and still signs in: whoever had the address has given it up.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn void_challenges(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    email_key: &str,
+    now: OffsetDateTime,
+) -> Result<Vec<Stamp>, DbError> {
+    // None that is older than this is open, by whichever clock it was made: so few partitions are looked at.
+    let oldest = (now - CHALLENGE_TTL - CHALLENGE_TTL).unix_timestamp_nanos() / 1_000_000;
+    let oldest = Uuid::from_u128(u128::try_from(oldest).unwrap_or_default() << 80);
+    let open = sqlx::query_as!(
+        ChallengeRow,
+        "SELECT id, email, email_key, challenge_digest, token_digest, code_digest, expires_at, code_tries, redeemed_at,
+             merged_into, mac
+         FROM sign_in_challenges
+         WHERE id >= $1 AND email_key = $2 AND redeemed_at IS NULL AND expires_at > $3 ORDER BY id FOR UPDATE",
+        oldest,
+        email_key,
+        now
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let (mut ids, mut macs, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
+    for mut row in open {
+        if notary.vouches(&row.vouched(), &row.mac).await? {
+            row.redeemed_at = Some(now);
+            let vouching = notary.vouch(&row.vouched());
+            ids.push(row.id);
+            macs.push(vouching.mac);
+            stamps.push(vouching.stamp);
+        }
+    }
+    sqlx::query!(
+        "UPDATE sign_in_challenges SET redeemed_at = $3, mac = voided.mac
+         FROM unnest($1::uuid[], $2::bytea[]) AS voided (id, mac) WHERE sign_in_challenges.id = voided.id",
+        &ids,
+        &macs,
+        now
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(stamps)
+}
+
 /// Something if the address was nobody's before.
 pub(super) async fn insert_user(
     tx: &mut SystemTx,
@@ -189,7 +237,14 @@ pub(super) async fn insert_user(
     now: OffsetDateTime,
 ) -> Result<Option<Stamp>, DbError> {
     let ChallengeRow { email, email_key, .. } = challenge;
-    let vouching = notary.vouch(&rows::UserRow { id: user.uuid(), version: 1, email, email_key, suspended_at: None });
+    let vouching = notary.vouch(&rows::UserRow {
+        id: user.uuid(),
+        version: 1,
+        email,
+        email_key,
+        suspended_at: None,
+        strong_since: None,
+    });
     let done = sqlx::query!(
         "INSERT INTO users (id, email, email_key, created_at, mac) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (email_key) DO NOTHING",
@@ -204,19 +259,33 @@ pub(super) async fn insert_user(
     Ok((done.rows_affected() == 1).then_some(vouching.stamp))
 }
 
-/// The person with this address, if somebody vouches for them, and since when they are suspended.
+/// A person whom somebody vouches for.
+pub(super) struct Known {
+    pub(super) user: UserId,
+    /// Since when they may not come in.
+    pub(super) suspended_at: Option<OffsetDateTime>,
+    /// Since when the mail alone does not sign them in.
+    pub(super) strong_since: Option<OffsetDateTime>,
+}
+
+/// The person with this address, if somebody vouches for them.
 pub(super) async fn user_by_email_key(
     tx: &mut SystemTx,
     notary: &Notary,
     email_key: &str,
-) -> Result<Option<(UserId, Option<OffsetDateTime>)>, DbError> {
-    let row = sqlx::query!("SELECT id, version, email, suspended_at, mac FROM users WHERE email_key = $1", email_key)
-        .fetch_optional(tx.connection()?)
-        .await?;
+) -> Result<Option<Known>, DbError> {
+    let row = sqlx::query!(
+        "SELECT id, version, email, suspended_at, strong_since, mac FROM users WHERE email_key = $1",
+        email_key
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
     let Some(row) = row else { return Ok(None) };
-    let (id, version, email, suspended_at) = (row.id, row.version, &row.email, row.suspended_at);
-    let vouched = notary.vouches(&rows::UserRow { id, version, email, email_key, suspended_at }, &row.mac).await?;
-    Ok(vouched.then(|| (Id::from_uuid(id), suspended_at)))
+    let (id, version, email) = (row.id, row.version, &row.email);
+    let (suspended_at, strong_since) = (row.suspended_at, row.strong_since);
+    let own = rows::UserRow { id, version, email, email_key, suspended_at, strong_since };
+    let vouched = notary.vouches(&own, &row.mac).await?;
+    Ok(vouched.then(|| Known { user: Id::from_uuid(id), suspended_at, strong_since }))
 }
 
 /// The address under which its person is known, if somebody vouches for them; otherwise as it was typed. Both take the same way.
@@ -226,14 +295,17 @@ pub(super) async fn stored_address(
     typed: EmailAddress,
 ) -> Result<EmailAddress, DbError> {
     let email_key = typed.key();
-    let found = sqlx::query!("SELECT id, version, email, suspended_at, mac FROM users WHERE email_key = $1", email_key)
-        .fetch_optional(tx.connection()?)
-        .await?;
-    let (id, version, email, suspended_at, mac) = match found {
-        Some(row) => (row.id, row.version, row.email, row.suspended_at, Some(row.mac)),
-        None => (Uuid::nil(), 1, typed.as_str().to_owned(), None, None),
+    let found = sqlx::query!(
+        "SELECT id, version, email, suspended_at, strong_since, mac FROM users WHERE email_key = $1",
+        email_key
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    let (id, version, email, suspended_at, strong_since, mac) = match found {
+        Some(row) => (row.id, row.version, row.email, row.suspended_at, row.strong_since, Some(row.mac)),
+        None => (Uuid::nil(), 1, typed.as_str().to_owned(), None, None, None),
     };
-    let row = rows::UserRow { id, version, email: &email, email_key: &email_key, suspended_at };
+    let row = rows::UserRow { id, version, email: &email, email_key: &email_key, suspended_at, strong_since };
     let made = notary.vouch(&row).mac;
     let vouched = notary.vouches(&row, mac.as_ref().unwrap_or(&made)).await?;
     Ok(if vouched { typed.stored_as(&email) } else { typed })

@@ -55,7 +55,7 @@ impl Active {
     }
 
     /// Takes lanes out of the line to ask them for `wanted` jobs in all, each at most for what it has room for.
-    pub(super) fn plan(&mut self, wanted: usize, room: impl Fn(&Lane) -> usize) -> Vec<Ask> {
+    pub(super) fn plan(&mut self, wanted: usize, mut room: impl FnMut(&Lane) -> usize) -> Vec<Ask> {
         let mut chosen = Vec::new();
         let mut full = VecDeque::new();
         while let Some(lane) = self.line.pop_front() {

@@ -47,12 +47,24 @@ impl Board {
         self.running.len()
     }
 
-    /// How many more of a lane may be claimed: without a limit, or as many as may run at once less those at hand.
-    pub(super) fn room(&self, lane: &Lane, registry: &Registry) -> usize {
-        let at_hand = self.lanes.get(lane).map_or(0, InLane::at_hand);
-        let of_kind =
-            self.lanes.iter().filter(|(other, _)| other.kind == lane.kind).map(|(_, other)| other.at_hand()).sum();
-        at_once(lane, registry).saturating_sub(at_hand).min(per_node(lane, registry).saturating_sub(of_kind))
+    /// How many more of each lane may be claimed, of one after the other: as many as may run at once less those at hand; of a kind that is
+    /// limited on this node also less those that the lanes before may claim, or it would fill the place of all others with what waits.
+    pub(super) fn room(&self, registry: &Registry) -> impl FnMut(&Lane) -> usize {
+        let mut taken: HashMap<&'static str, usize> = HashMap::new();
+        move |lane| {
+            let at_hand = self.lanes.get(lane).map_or(0, InLane::at_hand);
+            let of_lane = at_once(lane, registry).saturating_sub(at_hand);
+            let most = per_node(lane, registry);
+            if most == usize::MAX {
+                return of_lane;
+            }
+            let of_kind =
+                || self.lanes.iter().filter(|(other, _)| other.kind == lane.kind).map(|(_, own)| own.at_hand());
+            let taken = taken.entry(lane.kind).or_insert_with(|| of_kind().sum());
+            let room = of_lane.min(most.saturating_sub(*taken));
+            *taken += room;
+            room
+        }
     }
 
     /// The next job to run: of the lane whose turn it is and that is not at its limit.
@@ -123,4 +135,58 @@ fn at_once(lane: &Lane, registry: &Registry) -> usize {
 
 fn per_node(lane: &Lane, registry: &Registry) -> usize {
     registry.kind(lane.kind).map_or(0, |kind| kind.policy.per_node)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::super::active::Active;
+    use super::super::registry::tests::{Nothing, Patient};
+    use super::*;
+
+    fn lane(kind: &'static str, workspace: u128) -> Lane {
+        Lane { workspace: Uuid::from_u128(workspace), kind, retrying: false }
+    }
+
+    fn row(lane: Lane, number: u128) -> Row {
+        Row {
+            workspace_id: lane.workspace,
+            environment: "live".to_owned(),
+            project_id: None,
+            id: Uuid::from_u128(number),
+            kind: lane.kind.to_owned(),
+            retrying: false,
+            due_at: OffsetDateTime::UNIX_EPOCH,
+            attempts: 0,
+            fence: 1,
+            payload_sealed: None,
+        }
+    }
+
+    /// However many workspaces have jobs that wait for somebody else's machine: other kinds run, and are claimed.
+    #[test]
+    fn a_kind_that_is_limited_on_a_node_leaves_room_for_others() {
+        let registry = Registry::default().with(Nothing).with(Patient);
+        let (patient, quick) = ("test.patient", "test.nothing");
+        let (mut board, mut active) = (Board::default(), Active::default());
+        (0..200).for_each(|workspace| active.add(lane(patient, workspace), None));
+        active.add(lane(quick, 1), None);
+        let asks = active.plan(24, board.room(&registry));
+        let of = |kind| asks.iter().filter(|ask| ask.lane.kind == kind).map(|ask| ask.at_most).sum::<usize>();
+        assert!(of(patient) <= 3 && of(quick) > 0, "{asks:?}");
+
+        for workspace in 0..5 {
+            let lane = lane(patient, workspace);
+            (0..2).for_each(|nth| board.add(lane, row(lane, workspace * 10 + nth)));
+        }
+        board.add(lane(quick, 1), row(lane(quick, 1), 1_000));
+        let begun: Vec<Row> = std::iter::from_fn(|| board.begin(&registry).map(|(_, row)| row)).collect();
+        let of = |kind: &str| begun.iter().filter(|row| row.kind == kind).count();
+        assert_eq!((of(patient), of(quick)), (3, 1));
+        assert_eq!(board.room(&registry)(&lane(patient, 7)), 0);
+        board.end(begun[0].id, begun[0].fence);
+        assert!(board.begin(&registry).is_some_and(|(lane, _)| lane.kind == patient), "the next has its turn");
+    }
 }

@@ -34,7 +34,8 @@ impl Job for ExpireDead {
 
     async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
         let mut tx = self.db.system_tx(OperationalPath::RunJobs).await?;
-        sql::expire_dead(&mut tx, self.clock.now() - KEPT).await?;
+        let (now, _) = tx.two_clocks(self.clock.now()).await?;
+        sql::expire_dead(&mut tx, now - KEPT).await?;
         tx.commit_unrecorded(Unrecorded::Expired).await?;
         Ok(claimed.done())
     }

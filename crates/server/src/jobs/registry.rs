@@ -100,6 +100,21 @@ pub(super) mod tests {
         }
     }
 
+    /// That waits for somebody else's machine.
+    pub(in crate::jobs) struct Patient;
+
+    impl Job for Patient {
+        const KIND: &'static str = "test.patient";
+        const POLICY: Policy = Policy { per_lane: 2, per_node: 3, ..Policy::QUICK };
+        const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+        type Place = InWorkspace;
+        type Payload = ();
+
+        async fn run(&self, claimed: Claimed<Self>, (): ()) -> Result<Done, Failure> {
+            Ok(claimed.done())
+        }
+    }
+
     #[test]
     fn a_kind_is_found_by_its_name_alone() {
         let registry = Registry::default().with(Nothing);

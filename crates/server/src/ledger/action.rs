@@ -19,8 +19,50 @@ pub enum Action {
     SessionsEnded,
     /// A used refresh token came back: every session of its person was ended.
     RefreshTokenReused,
+    /// What a mail told was shown, and a factor is owed.
+    FactorAsked,
+    /// A code of an authenticator, or a recovery code, was wrong.
+    FactorFailed,
+    /// Somebody began to add an authenticator.
+    FactorEnrolled,
+    /// A factor counts from now on.
+    FactorAdded,
+    /// A factor counts no more.
+    FactorRemoved,
+    /// A passkey has another name.
+    PasskeyRenamed,
+    /// A passkey has signed, and was refused: there may be a copy of it.
+    PasskeyRefused,
+    /// Ten new recovery codes, in the place of any older ones.
+    RecoveryCodesMade,
+    /// An operator took all factors of a person away who had lost them.
+    FactorsReset,
+    /// A person proved themselves again: another session is in the place of theirs.
+    SteppedUp,
+    /// A program asked to be let in by somebody's word.
+    DeviceLoginRequested,
+    /// Somebody let a program in.
+    DeviceLoginApproved,
+    /// Somebody did not let a program in.
+    DeviceLoginDenied,
+    /// A person asked for another address.
+    AddressChangeRequested,
+    /// One of both addresses has confirmed the change.
+    AddressConfirmed,
+    /// A code that was to confirm an address was wrong.
+    AddressCodeFailed,
+    /// A person has another address.
+    AddressChanged,
+    /// A person has deleted their account.
+    AccountDeleted,
+    /// An operator keeps a person out.
+    PersonSuspended,
+    /// An operator lets a person in again.
+    PersonRestored,
     /// A workspace was founded.
     WorkspaceCreated,
+    /// Whether a workspace demands a second factor was said anew.
+    WorkspaceMfaChanged,
     /// Somebody was invited into a workspace.
     InvitationCreated,
     /// An invitation was sent again.
@@ -191,7 +233,7 @@ pub fn is_reserved(action: &str) -> bool {
 
 impl Action {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 89] = [
         Self::SignInRequested,
         Self::SignedIn,
         Self::SignInFailed,
@@ -200,7 +242,28 @@ impl Action {
         Self::SignedOut,
         Self::SessionsEnded,
         Self::RefreshTokenReused,
+        Self::FactorAsked,
+        Self::FactorFailed,
+        Self::FactorEnrolled,
+        Self::FactorAdded,
+        Self::FactorRemoved,
+        Self::PasskeyRenamed,
+        Self::PasskeyRefused,
+        Self::RecoveryCodesMade,
+        Self::FactorsReset,
+        Self::SteppedUp,
+        Self::DeviceLoginRequested,
+        Self::DeviceLoginApproved,
+        Self::DeviceLoginDenied,
+        Self::AddressChangeRequested,
+        Self::AddressConfirmed,
+        Self::AddressCodeFailed,
+        Self::AddressChanged,
+        Self::AccountDeleted,
+        Self::PersonSuspended,
+        Self::PersonRestored,
         Self::WorkspaceCreated,
+        Self::WorkspaceMfaChanged,
         Self::InvitationCreated,
         Self::InvitationResent,
         Self::InvitationRevoked,
@@ -274,7 +337,28 @@ impl Action {
             Self::SignedOut => "session.ended",
             Self::SessionsEnded => "session.all_ended",
             Self::RefreshTokenReused => "session.refresh_reused",
+            Self::FactorAsked => "sign_in.factor_asked",
+            Self::FactorFailed => "factor.failed",
+            Self::FactorEnrolled => "factor.enrolled",
+            Self::FactorAdded => "factor.added",
+            Self::FactorRemoved => "factor.removed",
+            Self::PasskeyRenamed => "factor.passkey_renamed",
+            Self::PasskeyRefused => "factor.passkey_refused",
+            Self::RecoveryCodesMade => "factor.recovery_codes_made",
+            Self::FactorsReset => "factor.reset",
+            Self::SteppedUp => "session.stepped_up",
+            Self::DeviceLoginRequested => "sign_in.device_requested",
+            Self::DeviceLoginApproved => "sign_in.device_approved",
+            Self::DeviceLoginDenied => "sign_in.device_denied",
+            Self::AddressChangeRequested => "account.address_change_requested",
+            Self::AddressConfirmed => "account.address_confirmed",
+            Self::AddressCodeFailed => "account.address_code_failed",
+            Self::AddressChanged => "account.address_changed",
+            Self::AccountDeleted => "account.deleted",
+            Self::PersonSuspended => "operator.person_suspended",
+            Self::PersonRestored => "operator.person_restored",
             Self::WorkspaceCreated => "workspace.created",
+            Self::WorkspaceMfaChanged => "workspace.mfa_changed",
             Self::InvitationCreated => "invitation.created",
             Self::InvitationResent => "invitation.resent",
             Self::InvitationRevoked => "invitation.revoked",
@@ -349,7 +433,26 @@ impl Action {
                 | Self::SignedOut
                 | Self::SessionsEnded
                 | Self::RefreshTokenReused
+                | Self::FactorAsked
+                | Self::FactorFailed
+                | Self::FactorEnrolled
+                | Self::FactorAdded
+                | Self::FactorRemoved
+                | Self::RecoveryCodesMade
+                | Self::FactorsReset
+                | Self::SteppedUp
+                | Self::DeviceLoginRequested
+                | Self::DeviceLoginApproved
+                | Self::DeviceLoginDenied
+                | Self::AddressChangeRequested
+                | Self::AddressConfirmed
+                | Self::AddressCodeFailed
+                | Self::AddressChanged
+                | Self::AccountDeleted
+                | Self::PersonSuspended
+                | Self::PersonRestored
                 | Self::WorkspaceCreated
+                | Self::WorkspaceMfaChanged
                 | Self::InvitationCreated
                 | Self::InvitationResent
                 | Self::InvitationRevoked

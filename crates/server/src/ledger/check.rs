@@ -160,11 +160,13 @@ pub(super) async fn origins(
 ) -> Result<(Vec<Origin>, u64), LedgerError> {
     let mut tx = db.system_tx(OperationalPath::VerifyLedger).await?;
     let mut origins: BTreeMap<String, Origin> = BTreeMap::new();
-    for (workspace, environment, generation) in sql::logs(&mut tx).await? {
-        let Some(log) = place::log(workspace, &environment) else { continue };
-        if let Ok(origin) = Origin::new(name.clone(), log, u32::try_from(generation).unwrap_or_default()) {
-            origins.insert(origin.to_string(), origin);
-        }
+    let mut last: sql::Named = (Uuid::nil(), String::new(), i32::MIN);
+    while let Some(named) = sql::next_log(&mut tx, &last).await? {
+        let (workspace, environment, generation) = &named;
+        let origin = place::log(*workspace, environment)
+            .and_then(|log| Origin::new(name.clone(), log, u32::try_from(*generation).unwrap_or_default()).ok());
+        origins.extend(origin.map(|origin| (origin.to_string(), origin)));
+        last = named;
     }
     for origin in journal.into_iter().flat_map(BTreeMap::keys) {
         if let Ok(parsed) = origin.parse::<Origin>() {

@@ -16,7 +16,7 @@ use bailiwick_proof::id::WorkspaceId;
 use bailiwick_proof::jose::{self, Jwk, thumbprint};
 use bailiwick_proof::log::Log;
 use bailiwick_proof::note::{SigningKey, VerifierKey};
-use time::{Date, Duration};
+use time::{Date, Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::cell::Ledger;
@@ -48,13 +48,29 @@ pub struct DailyRoot {
     pub jws: String,
 }
 
-/// Gives each log that has none for this day its root, and lets go of those that are too old. What is done already is not
+/// Gives each log its root of this day by the earlier of two clocks, as [`make_daily_roots_of`] does. Roots of days after the later one were
+/// made by a clock that was wrong, and those days would get no others: they are taken back.
+///
+/// # Errors
+/// See [`LedgerError`].
+pub async fn make_daily_roots(ledger: &Ledger) -> Result<(), LedgerError> {
+    let mut tx = ledger.db().system_tx(OperationalPath::PublishDailyRoots).await?;
+    let (now, latest) = tx.two_clocks(ledger.clock().now()).await?;
+    let withdrawn = sql::withdraw(&mut tx, latest.date()).await?;
+    tx.commit_unrecorded(Unrecorded::Expired).await?;
+    if withdrawn > 0 {
+        tracing::error!(event = "ledger_withdrawn", what = "daily_roots", withdrawn);
+    }
+    make_daily_roots_of(ledger, now).await
+}
+
+/// Gives each log that has none for the day of this moment its root, and lets go of those that are too old then. What is done already is not
 /// found again, so that it goes on where it was interrupted, and two at once make each root once.
 ///
 /// # Errors
 /// See [`LedgerError`]: those of the database, and of an anchor store that is away. What is wrong with one log is logged.
-pub async fn make_daily_roots(ledger: &Ledger) -> Result<(), LedgerError> {
-    let day = ledger.clock().now().date();
+pub async fn make_daily_roots_of(ledger: &Ledger, now: OffsetDateTime) -> Result<(), LedgerError> {
+    let day = now.date();
     let mut after: Option<(Uuid, String)> = None;
     loop {
         let mut tx = ledger.db().system_tx(OperationalPath::PublishDailyRoots).await?;
@@ -62,7 +78,7 @@ pub async fn make_daily_roots(ledger: &Ledger) -> Result<(), LedgerError> {
         tx.finish_reading().await?;
         for (workspace, environment) in &lacking {
             let Some(log) = super::place::log(*workspace, environment) else { continue };
-            match make(ledger, log, day).await {
+            match make(ledger, log, now).await {
                 Ok(()) => {}
                 Err(error @ (LedgerError::Db(_) | LedgerError::Journal(_))) => return Err(error),
                 Err(error) => {
@@ -75,12 +91,12 @@ pub async fn make_daily_roots(ledger: &Ledger) -> Result<(), LedgerError> {
         after = Some(last);
     }
     let mut tx = ledger.db().system_tx(OperationalPath::PublishDailyRoots).await?;
-    sql::expire(&mut tx, ledger.clock().now() - KEPT).await?;
+    sql::expire(&mut tx, now - KEPT).await?;
     Ok(tx.commit_unrecorded(Unrecorded::Expired).await?)
 }
 
 /// One log's root of the day.
-async fn make(ledger: &Ledger, log: Log, day: Date) -> Result<(), LedgerError> {
+async fn make(ledger: &Ledger, log: Log, now: OffsetDateTime) -> Result<(), LedgerError> {
     let signed = ledger.checkpoint(log).await?;
     let origin = ledger.origin(log, signed.generation)?.to_string();
     let mut tx = ledger.db().system_tx(OperationalPath::PublishDailyRoots).await?;
@@ -90,7 +106,7 @@ async fn make(ledger: &Ledger, log: Log, day: Date) -> Result<(), LedgerError> {
     let forged = || LedgerError::ForgedCheckpoint { origin: origin.clone(), size: signed.size };
     let note: SignedCheckpoint = signed.note.parse().map_err(|_| forged())?;
     let checkpoint = note.verify(&known).ok().filter(|known| known.origin == origin).ok_or_else(forged)?;
-    let now = ledger.clock().now();
+    let day = now.date();
     for key in &signers {
         let jws = jose::sign_checkpoint(key, checkpoint).map_err(|_| LedgerError::MalformedKey)?;
         let root =

@@ -46,12 +46,29 @@ struct Line {
     text: String,
 }
 
-/// Makes the manifest of this hour, unless it is there; lets go of those that are too old.
+/// Makes the manifest of this hour by the earlier of two clocks, unless it is there, and lets go of what is too old by it. Manifests of after
+/// the later one were made by a clock that was wrong, and would be the newest until then: they are taken back. Their entries stay in the
+/// cell's log, and what was handed out of them verifies.
+///
+/// # Errors
+/// See [`LedgerError`].
+pub async fn publish_manifest(ledger: &Ledger) -> Result<(), LedgerError> {
+    let mut tx = ledger.db().system_tx(OperationalPath::PublishManifest).await?;
+    let (now, latest) = tx.two_clocks(ledger.clock().now()).await?;
+    let withdrawn = sql::withdraw(&mut tx, latest).await?;
+    tx.commit_unrecorded(Unrecorded::Expired).await?;
+    if withdrawn > 0 {
+        tracing::error!(event = "ledger_withdrawn", what = "manifests", withdrawn);
+    }
+    publish_manifest_of(ledger, now).await
+}
+
+/// Makes the manifest of the hour of this moment, unless it is there; lets go of those that are too old then.
 ///
 /// # Errors
 /// See [`LedgerError`]. What is wrong with one log is logged, and leaves that log out.
-pub async fn publish_manifest(ledger: &Ledger) -> Result<(), LedgerError> {
-    let hour = ledger.clock().now().truncate_to_hour();
+pub async fn publish_manifest_of(ledger: &Ledger, now: OffsetDateTime) -> Result<(), LedgerError> {
+    let hour = now.truncate_to_hour();
     let mut tx = ledger.db().system_tx(OperationalPath::PublishManifest).await?;
     let known = sql::is_there(&mut tx, hour).await?;
     tx.finish_reading().await?;

@@ -13,14 +13,14 @@ pub(super) const fn columns(log: Log) -> (Uuid, &'static str) {
     }
 }
 
-/// The log whose rows stand there; `None` for a word that is no environment.
+/// The log whose rows stand there; `None` for a word that is no environment, or where the cell's log has no rows.
 pub(super) fn log(workspace: Uuid, environment: &str) -> Option<Log> {
-    let environment = environment.parse().ok()?;
-    Some(if workspace.is_nil() {
-        Log::Cell
-    } else {
-        Log::Workspace { workspace: Id::from_uuid(workspace), environment }
-    })
+    let environment: Environment = environment.parse().ok()?;
+    match (workspace.is_nil(), environment) {
+        (true, Environment::Live) => Some(Log::Cell),
+        (true, Environment::Test) => None,
+        (false, environment) => Some(Log::Workspace { workspace: Id::from_uuid(workspace), environment }),
+    }
 }
 
 /// The same of many logs, a column in an array each.

@@ -183,19 +183,19 @@ pub async fn cut(
     Ok(Some(recorded))
 }
 
-/// A cut of the log below which not everything is deleted yet, if the vault vouches for it.
+/// A cut of the log below which not everything is deleted yet, if the vault vouches for it. What is there says so, whoever put it there.
 ///
 /// # Errors
 /// See [`LedgerError`].
 pub async fn unfinished(ledger: &Ledger, log: Log) -> Result<Option<Cut>, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::PruneLedger).await?;
-    let Some(to) = sql::unfinished(&mut tx, log).await? else {
-        tx.finish_reading().await?;
-        return Ok(None);
-    };
     let cut = cut::newest(tx.connection()?, ledger.vault(), log).await?;
+    let is_left = match &cut {
+        Some(cut) => sql::is_left(&mut tx, log, cut).await?,
+        None => false,
+    };
     tx.finish_reading().await?;
-    Ok(cut.filter(|cut| cut.to == to))
+    Ok(cut.filter(|_| is_left))
 }
 
 /// Whether the log says of this cut what was decided, in an entry that is signed for. It is numbered and signed now, if it

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{self, Frontier, Hash};
-use bailiwick_proof::note::{SigningKey, VerifierKey};
+use bailiwick_proof::note::SigningKey;
 use tokio::time::Instant;
 
 use super::cell::Ledger;
@@ -77,44 +77,49 @@ pub(super) struct Unsigned {
     pub(super) signed: u64,
 }
 
-/// The logs that have no checkpoint of their size, or one of which the journal knows nothing, as far as this process has read.
+/// The logs that have no checkpoint of their size, or one of which the journal knows nothing.
 pub(super) async fn unsigned(ledger: &Ledger) -> Result<Vec<Unsigned>, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let stand = sql::stand(&mut tx).await?;
     tx.finish_reading().await?;
+    // What other nodes have signed meanwhile is no news.
+    ledger.journal().read_on().await?;
     let mut unsigned = Vec::new();
-    for sql::Stand { log, generation, size, signed, is_stored } in stand {
-        let journaled = ledger.journal().head(&ledger.origin(log, generation)?.to_string());
-        if !is_stored || journaled.is_none_or(|head| head.size != size) {
-            unsigned
-                .push(Unsigned { log, signed: if is_stored { signed.min(size.saturating_sub(1)) } else { signed } });
+    for sql::Stand { log, generation, size, is_stored } in stand {
+        let signed = ledger.journal().head(&ledger.origin(log, generation)?.to_string()).map_or(0, |head| head.size);
+        if !is_stored || signed != size {
+            unsigned.push(Unsigned { log, signed });
         }
     }
     Ok(unsigned)
 }
 
-/// The newest checkpoint of a log; signed now if the log has grown since.
+/// The newest checkpoint of a log; signed now if the log has grown since, or somebody else has put one there.
 pub(super) async fn newest(ledger: &Ledger, log: Log) -> Result<Signed, LedgerError> {
-    let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
-    let head = sql::head(&mut tx, log).await?.as_ref().and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
-    let signed = sql::newest(&mut tx, log, head.generation).await?;
-    let trusted = Trusted::of(ledger, &mut tx, log, head.generation).await?;
-    tx.finish_reading().await?;
-    if let Some(signed) = signed.filter(|signed| signed.size >= head.size)
-        && trusted.is_ours(&signed, head.size).is_ok()
-    {
-        return Ok(signed);
+    match stored(ledger, log).await {
+        Ok(Some((signed, true))) => return Ok(signed),
+        Ok(_) | Err(LedgerError::ForgedCheckpoint { .. }) => {}
+        Err(error) => return Err(error),
     }
     if let Some((_, error)) = sign(ledger, &[log]).await?.into_iter().next() {
         return Err(error);
     }
+    stored(ledger, log).await?.map(|(signed, _)| signed).ok_or(LedgerError::NoSuchLog)
+}
+
+/// The newest stored checkpoint of a log, and whether it covers all that is there.
+async fn stored(ledger: &Ledger, log: Log) -> Result<Option<(Signed, bool)>, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let head = sql::head(&mut tx, log).await?.as_ref().and_then(Grown::of).ok_or(LedgerError::NoSuchLog)?;
-    let signed = sql::newest(&mut tx, log, head.generation).await?.ok_or(LedgerError::NoSuchLog)?;
-    let trusted = Trusted::of(ledger, &mut tx, log, head.generation).await?;
+    let signed = sql::newest(&mut tx, log, head.generation).await?;
+    if let Some(signed) = &signed {
+        refuse_forged(ledger, &mut tx, log, signed, head.size).await?;
+    }
     tx.finish_reading().await?;
-    trusted.is_ours(&signed, head.size)?;
-    Ok(signed)
+    Ok(signed.map(|signed| {
+        let is_whole = signed.size == head.size;
+        (signed, is_whole)
+    }))
 }
 
 /// The newest checkpoint that is stored of a closed generation: none is made of it any more.
@@ -125,11 +130,10 @@ pub(super) async fn newest_of_closed(
 ) -> Result<Option<Signed>, LedgerError> {
     let mut tx = ledger.db().system_tx(OperationalPath::SignLedger).await?;
     let signed = sql::newest(&mut tx, log, generation).await?;
-    let trusted = Trusted::of(ledger, &mut tx, log, generation).await?;
-    tx.finish_reading().await?;
     if let Some(signed) = &signed {
-        trusted.is_ours(signed, signed.size)?;
+        refuse_forged(ledger, &mut tx, log, signed, signed.size).await?;
     }
+    tx.finish_reading().await?;
     Ok(signed)
 }
 
@@ -213,45 +217,31 @@ async fn sign_by_turn(ledger: &Ledger, logs: &[Log]) -> Result<Vec<(Log, LedgerE
     Ok(refused)
 }
 
-/// What a stored checkpoint is held against before it is handed out or taken for done. That rows agree with each other shows nothing: a key's
-/// public half is a row, too.
-struct Trusted {
-    origin: String,
-    /// Keys whose seed opens: nobody else signs by them.
-    opening: Vec<VerifierKey>,
-    /// All that rows tell of, among them those whose seed was lost.
-    told: Vec<VerifierKey>,
-    /// What the journal has: whoever signed it, this is what the log was.
-    journaled: Option<Head>,
-}
-
-impl Trusted {
-    async fn of(ledger: &Ledger, tx: &mut SystemTx, log: Log, generation: u32) -> Result<Self, LedgerError> {
-        let origin = ledger.origin(log, generation)?.to_string();
-        let opening = keys::that_open(ledger, tx, log).await?;
-        let told = keys::of_log(tx, log, ledger.name()).await?;
-        let journaled = ledger.journal().head(&origin);
-        Ok(Self { origin, opening, told, journaled })
+/// A stored checkpoint is handed out, and taken for done, only if it covers no more than there is and is ours: signed by a key that opens,
+/// or what the journal has. That rows agree with each other shows nothing: a key's public half is a row, too.
+async fn refuse_forged(
+    ledger: &Ledger,
+    tx: &mut SystemTx,
+    log: Log,
+    signed: &Signed,
+    most: u64,
+) -> Result<(), LedgerError> {
+    let origin = ledger.origin(log, signed.generation)?.to_string();
+    let forged = || LedgerError::ForgedCheckpoint { origin: origin.clone(), size: signed.size };
+    let note = signed.note.parse::<SignedCheckpoint>().map_err(|_| forged())?;
+    let checkpoint = note.unverified();
+    if checkpoint.origin != origin || checkpoint.size != signed.size || signed.size > most {
+        return Err(forged());
     }
-
-    /// It must be signed by a key of ours, over no more than there is; by one that does not open only what the journal has, too.
-    fn is_ours(&self, signed: &Signed, size: u64) -> Result<(), LedgerError> {
-        let note = signed.note.parse::<SignedCheckpoint>().ok();
-        let by = |keys| note.as_ref().and_then(|note| note.verify(keys).ok());
-        let in_journal = |checkpoint: &&Checkpoint| {
-            self.journaled == Some(Head { size: checkpoint.size, root: checkpoint.root })
-                && checkpoint.extensions.is_empty()
-        };
-        let checkpoint = by(&self.opening).or_else(|| by(&self.told).filter(in_journal));
-        let holds = checkpoint.is_some_and(|checkpoint| {
-            checkpoint.origin == self.origin && checkpoint.size == signed.size && signed.size <= size
-        });
-        if holds {
-            Ok(())
-        } else {
-            Err(LedgerError::ForgedCheckpoint { origin: self.origin.clone(), size: signed.size })
-        }
-    }
+    // Its key may be lost by now: whoever signed it, this is what the log was.
+    let plain = Checkpoint { extensions: Vec::new(), ..checkpoint.clone() };
+    let journaled = ledger.journal().head(&origin) == Some(Head { size: plain.size, root: plain.root });
+    let keys = if journaled && plain == *checkpoint {
+        keys::of_log(tx, log, ledger.name()).await?
+    } else {
+        keys::that_open(ledger, tx, log).await?
+    };
+    note.verify(&keys).map(drop).map_err(|_| forged())
 }
 
 type Ready = (Checkpoint, Vec<SigningKey>, Grown);
@@ -270,9 +260,12 @@ async fn prepare(ledger: &Ledger, tx: &mut SystemTx, log: Log) -> Result<Option<
     // Rows do not say what was signed: whoever wrote one could keep the log from being signed for as long as they pleased.
     if ledger.journal().head(&origin) == Some(Head { size: grown.size, root: grown.root })
         && let Some(signed) = sql::at_size(tx, log, (grown.generation, grown.size)).await?
-        && Trusted::of(ledger, tx, log, grown.generation).await?.is_ours(&signed, grown.size).is_ok()
     {
-        return Ok(None);
+        match refuse_forged(ledger, tx, log, &signed, grown.size).await {
+            Ok(()) => return Ok(None),
+            Err(LedgerError::ForgedCheckpoint { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
     if let Some(journal) = ledger.journal().head(&origin) {
         let forked = || LedgerError::Forked { origin: origin.clone(), size: journal.size };

@@ -29,8 +29,8 @@ use super::keys;
 use crate::db::{Db, OperationalPath, Unrecorded};
 use crate::vault::Alert;
 
-pub use cosigned::cell_checkpoint;
 pub(super) use cosigned::newest_cosigned;
+pub use cosigned::{cell_checkpoint, cosigners};
 
 /// Without a checkpoint of this node's own it is looked so often: other nodes sign too, and witnesses come back.
 const LOOK: Duration = Duration::from_secs(2);

@@ -51,10 +51,24 @@ pub(super) async fn lock_people(tx: &mut WorkspaceTx) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Waits for whoever ends this person's account, which takes the same lock (`sessions::settle`); before the workspace's.
+pub(super) async fn lock_person(tx: &mut WorkspaceTx, user: UserId) -> Result<(), DbError> {
+    let name = format!("sessions {}", user.uuid());
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(tx.connection()?).await?;
+    Ok(())
+}
+
+/// A member's address, as it is now.
+pub(super) async fn address_of(tx: &mut WorkspaceTx, user: UserId) -> Result<Option<String>, DbError> {
+    let address = sqlx::query_scalar!("SELECT email FROM users WHERE id = $1", user.uuid());
+    Ok(address.fetch_optional(tx.connection()?).await?)
+}
+
 /// A member whom somebody vouches for, held until the transaction ends.
 pub(super) struct Held {
     pub(super) user: UserId,
     pub(super) role: Role,
+    pub(super) strong_only: bool,
     version: i64,
 }
 
@@ -65,8 +79,9 @@ impl Held {
         role: &'a str,
         ended: Option<OffsetDateTime>,
     ) -> rows::MembershipRow<'a> {
-        let (workspace, user) = (tx.workspace().uuid(), self.user.uuid());
-        rows::MembershipRow { workspace, user, version: self.version.saturating_add(1), role, ended_at: ended }
+        let (workspace, user, strong_only) = (tx.workspace().uuid(), self.user.uuid(), self.strong_only);
+        let version = self.version.saturating_add(1);
+        rows::MembershipRow { workspace, user, version, role, ended_at: ended, strong_only }
     }
 }
 
@@ -74,24 +89,25 @@ impl Held {
 pub(super) async fn hold(tx: &mut WorkspaceTx, notary: &Notary, user: UserId) -> Result<Option<Held>, DbError> {
     let workspace = tx.workspace().uuid();
     let row = sqlx::query!(
-        "SELECT role, version, ended_at, mac FROM memberships WHERE workspace_id = $1 AND user_id = $2 FOR UPDATE",
+        "SELECT role, version, ended_at, strong_only, mac FROM memberships
+         WHERE workspace_id = $1 AND user_id = $2 FOR UPDATE",
         workspace,
         user.uuid()
     )
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row.filter(|row| row.ended_at.is_none()) else { return Ok(None) };
-    let (version, role) = (row.version, &row.role);
-    let own = rows::MembershipRow { workspace, user: user.uuid(), version, role, ended_at: None };
+    let (version, role, strong_only) = (row.version, &row.role, row.strong_only);
+    let own = rows::MembershipRow { workspace, user: user.uuid(), version, role, ended_at: None, strong_only };
     let vouched = notary.vouches(&own, &row.mac).await?;
-    Ok(row.role.parse().ok().filter(|_| vouched).map(|role| Held { user, role, version }))
+    Ok(row.role.parse().ok().filter(|_| vouched).map(|role| Held { user, role, strong_only, version }))
 }
 
 /// How many owners there are whom somebody vouches for.
 pub(super) async fn owners(tx: &mut WorkspaceTx, notary: &Notary) -> Result<usize, DbError> {
     let workspace = tx.workspace().uuid();
     let rows = sqlx::query!(
-        "SELECT user_id, role, version, mac FROM memberships
+        "SELECT user_id, role, version, strong_only, mac FROM memberships
          WHERE workspace_id = $1 AND role = 'owner' AND ended_at IS NULL",
         workspace
     )
@@ -99,8 +115,8 @@ pub(super) async fn owners(tx: &mut WorkspaceTx, notary: &Notary) -> Result<usiz
     .await?;
     let mut owners = 0;
     for row in rows {
-        let (user, version, role) = (row.user_id, row.version, &row.role);
-        let own = rows::MembershipRow { workspace, user, version, role, ended_at: None };
+        let (user, version, role, strong_only) = (row.user_id, row.version, &row.role, row.strong_only);
+        let own = rows::MembershipRow { workspace, user, version, role, ended_at: None, strong_only };
         owners += usize::from(notary.vouches(&own, &row.mac).await?);
     }
     Ok(owners)
@@ -174,18 +190,32 @@ pub(super) async fn admit(
     .fetch_optional(tx.connection()?)
     .await?;
     let version = before.map_or(1, |before| before.saturating_add(1));
-    let vouching = notary.vouch(&rows::MembershipRow { workspace, user, version, role, ended_at: None });
+    let strong_only = demands_factor(tx).await?;
+    let vouching = notary.vouch(&rows::MembershipRow { workspace, user, version, role, ended_at: None, strong_only });
     sqlx::query!(
-        "INSERT INTO memberships (workspace_id, user_id, role, created_at, mac) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO memberships (workspace_id, user_id, role, created_at, strong_only, mac) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (workspace_id, user_id)
-         DO UPDATE SET role = excluded.role, created_at = excluded.created_at, ended_at = NULL, mac = excluded.mac",
+         DO UPDATE SET role = excluded.role, created_at = excluded.created_at, ended_at = NULL,
+             strong_only = excluded.strong_only, mac = excluded.mac",
         workspace,
         user,
         role,
         at,
+        strong_only,
         &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
     Ok(Some(vouching.stamp))
+}
+
+/// Whether the workspace lets in only those who have shown a factor. Any membership that says so is enough: a row that somebody
+/// else wrote makes it stricter at most.
+pub(super) async fn demands_factor(tx: &mut WorkspaceTx) -> Result<bool, DbError> {
+    let workspace = tx.workspace().uuid();
+    let demands = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM memberships WHERE workspace_id = $1 AND ended_at IS NULL AND strong_only) AS "demands!""#,
+        workspace
+    );
+    Ok(demands.fetch_one(tx.connection()?).await?)
 }

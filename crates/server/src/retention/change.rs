@@ -44,12 +44,14 @@ pub(super) struct Changing<'a> {
 }
 
 impl<'a> Changing<'a> {
-    /// Locks the row and looks at it: somebody vouches for it, and it is the one that the log knows.
+    /// Waits for whatever is being erased, locks the row and looks at it: somebody vouches for it, and it is the one that the log knows.
     pub(super) async fn begin(
         tx: &mut WorkspaceTx,
         changes: &'a Changes,
         ledger: &Ledger,
     ) -> Result<Self, ChangeError> {
+        let workspace = tx.workspace();
+        sql::lock_holds(tx.connection()?, workspace, false).await?;
         let now = tx.context().received_at.max(sql::clock(tx).await?);
         let is_new = sql::ensure(tx, now).await?;
         sql::lock(tx).await?;

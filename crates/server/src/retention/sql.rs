@@ -3,6 +3,7 @@
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{Id, LegalHoldId, WorkspaceId};
 use bailiwick_proof::log::Log;
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -36,6 +37,22 @@ impl Row {
         };
         Some((state, self.mac))
     }
+}
+
+/// What opens holds of a workspace, and what erases, come one after the other until the transaction ends: a hold that was answered keeps
+/// whatever is erased after it, and none is answered amid an erasure. Erasures do not wait for each other.
+pub(super) async fn lock_holds(
+    connection: &mut PgConnection,
+    workspace: WorkspaceId,
+    erases: bool,
+) -> Result<(), DbError> {
+    let name = format!("holds {}", workspace.uuid());
+    if erases {
+        sqlx::query!("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))", name).execute(connection).await?;
+    } else {
+        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Makes sure that the log at hand has a row; whether it was made now, and nobody vouches for it yet.

@@ -35,6 +35,14 @@ pub enum SignInMethod {
     MailLink,
     /// By the code of a mail.
     MailCode,
+    /// By a passkey alone.
+    Passkey,
+    /// By a mail, and then an authenticator's code.
+    MailAndTotp,
+    /// By a mail, and then a recovery code.
+    MailAndRecoveryCode,
+    /// By their word on another device.
+    Device,
 }
 
 impl SignInMethod {
@@ -44,6 +52,19 @@ impl SignInMethod {
         match self {
             Self::MailLink => "mail_link",
             Self::MailCode => "mail_code",
+            Self::Passkey => "passkey",
+            Self::MailAndTotp => "mail_and_totp",
+            Self::MailAndRecoveryCode => "mail_and_recovery_code",
+            Self::Device => "device",
+        }
+    }
+
+    /// Whether a factor beyond the mail was shown. On a device it is as whoever approved it was.
+    #[must_use]
+    pub const fn is_strong(self) -> bool {
+        match self {
+            Self::Passkey | Self::MailAndTotp | Self::MailAndRecoveryCode => true,
+            Self::MailLink | Self::MailCode | Self::Device => false,
         }
     }
 
@@ -53,6 +74,10 @@ impl SignInMethod {
         match word {
             "mail_link" => "Link in a mail",
             "mail_code" => "Code in a mail",
+            "passkey" => "Passkey",
+            "mail_and_totp" => "Mail and authenticator",
+            "mail_and_recovery_code" => "Mail and recovery code",
+            "device" => "Approved on another device",
             _ => "Not known",
         }
     }
@@ -64,6 +89,8 @@ pub struct Opening<'a> {
     pub user: UserId,
     /// How.
     pub by: SignInMethod,
+    /// Whether a factor beyond the mail was shown: [`SignInMethod::is_strong`], or as it was of whoever approved a device.
+    pub strong: bool,
     /// On what, and from where.
     pub seen: &'a Seen,
     /// When.
@@ -80,8 +107,10 @@ pub struct Session {
     pub device: String,
     /// The network from which it was last refreshed: a /24 of IPv4, a /64 of IPv6.
     pub network: Option<String>,
-    /// How its person signed in: `mail_link` or `mail_code`.
+    /// How its person signed in: `mail_link`, `mail_code`, `passkey`, `mail_and_totp`, `mail_and_recovery_code`, `device`.
     pub signed_in_by: String,
+    /// Whether a factor beyond the mail was shown.
+    pub strong: bool,
     /// When they signed in.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -115,6 +144,14 @@ pub struct OpenedSession {
     pub refresh_token: String,
     /// For the entry that tells of it.
     pub stamps: [Stamp; 2],
+}
+
+/// A session that was just opened in the place of another.
+pub struct Replaced {
+    /// The new one.
+    pub opened: OpenedSession,
+    /// For the entry: the end of the old one.
+    pub ended: Stamp,
 }
 
 /// Why a refresh token is not taken.

@@ -8,12 +8,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::model::{
-    ABSOLUTE_LIFETIME, IDLE_LIFETIME, OpenedSession, Opening, PARALLEL_GRACE, RefreshRefusal, Session, TokenPair,
+    ABSOLUTE_LIFETIME, IDLE_LIFETIME, OpenedSession, Opening, PARALLEL_GRACE, RefreshRefusal, Replaced, Session,
+    TokenPair,
 };
 use super::{seen, sql};
 use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
 use crate::authz::vouched::stamp::Stamp;
-use crate::authz::{Notary, SignedIn};
+use crate::authz::{Notary, SignedIn, began_at};
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
@@ -33,13 +34,98 @@ pub async fn open(
     entropy: &Entropy,
     opening: &Opening<'_>,
 ) -> Result<OpenedSession, DbError> {
+    let (since, ends) = (opening.now, opening.now + ABSOLUTE_LIFETIME);
+    open_between(tx, notary, entropy, opening, (since, ends)).await
+}
+
+/// Opens a session by the word of another, which has to live ([`lives`]): it began when that did, so nobody is taken for somebody who
+/// proved themselves lately, and ends when that does.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn open_beside(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    entropy: &Entropy,
+    opening: &Opening<'_>,
+    (other, ends): (SessionId, OffsetDateTime),
+) -> Result<OpenedSession, DbError> {
+    open_between(tx, notary, entropy, opening, (began_at(other), ends)).await
+}
+
+/// Until when a session lives, with the lock of its person ([`settle`]) held from now on: whoever ends it comes before, or after what
+/// this transaction does. `None` for one that was ended, or began by the mail alone though its person has a factor.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn lives(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    of: (UserId, SessionId),
+    now: OffsetDateTime,
+) -> Result<Option<OffsetDateTime>, DbError> {
+    sql::lives(tx, notary, of, now).await
+}
+
+async fn open_between(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    entropy: &Entropy,
+    opening: &Opening<'_>,
+    (since, ends): (OffsetDateTime, OffsetDateTime),
+) -> Result<OpenedSession, DbError> {
     let (user, now) = (opening.user, opening.now);
-    let session: SessionId = Id::from_uuid(entropy.uuid_v7(now));
-    let opened = sql::insert_session(tx, notary, session, opening, now + ABSOLUTE_LIFETIME).await?;
+    let session: SessionId = Id::from_uuid(entropy.uuid_v7(since));
+    let opened = sql::insert_session(tx, notary, session, opening, ends).await?;
     let refresh_token = new_token(entropy);
     let seen = (now, opening.seen.network.as_deref());
-    let token = sql::insert_refresh(tx, notary, &digest(&refresh_token), session, seen, now + IDLE_LIFETIME).await?;
+    let idle = ends.min(now + IDLE_LIFETIME);
+    let token = sql::insert_refresh(tx, notary, &digest(&refresh_token), session, seen, idle).await?;
     Ok(OpenedSession { user, session, refresh_token, stamps: [opened, token] })
+}
+
+/// Puts another session in the place of one whose person has just proven themselves again: it begins now, ends when the old
+/// one would have, and the old one ends in this transaction. The caller leaves the entry and waits for the barrier before it
+/// hands the tokens out. `None` if the old one is over, also by who comes at the same moment.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn replace(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    entropy: &Entropy,
+    old: &SignedIn,
+    opening: &Opening<'_>,
+) -> Result<Option<Replaced>, DbError> {
+    sql::settle(tx, old.user()).await?;
+    let Some(ends) = sql::lock_living(tx, notary, old, opening.now).await? else { return Ok(None) };
+    let ended = sql::end(tx, notary, old.session(), Some(old.user()), opening.now).await?;
+    let Some((_, Some(ended))) = ended else { return Ok(None) };
+    let opened = open_between(tx, notary, entropy, opening, (opening.now, ends)).await?;
+    Ok(Some(Replaced { opened, ended }))
+}
+
+/// Nobody else opens or ends several sessions of somebody at the same time, until this transaction ends: whoever opens one by the word of
+/// another looks at that one after this, and ends of all of them see what was opened.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn settle(tx: &mut SystemTx, user: UserId) -> Result<(), DbError> {
+    sql::settle(tx, user).await
+}
+
+/// Ends every session of somebody in this transaction, but for one if it is to stay; for what leaves an entry of its own.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end_all_within(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    user: UserId,
+    but: Option<SessionId>,
+    now: OffsetDateTime,
+) -> Result<Vec<Stamp>, DbError> {
+    sql::end_all_of(tx, notary, user, but, now).await
 }
 
 /// Everything that a refresh needs.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::http;
 use super::model::{Session, SignInMethod};
 use crate::authz::{Notary, SignedIn};
-use crate::console::{Flash, Listing, Moment, Noun, Visit};
+use crate::console::{Account, AccountPage, Flash, Listing, Moment, Noun, Visit};
 use crate::db::Db;
 use crate::http::{Changes, Code, ListQuery, PathId, Problem, Query};
 
@@ -20,15 +20,9 @@ const HERE: &str = "/account/sessions";
 #[derive(Template)]
 #[template(path = "sessions/index.html")]
 struct IndexPage {
-    desk: Person,
+    desk: Account,
     sessions: Vec<SessionRow>,
     list: Listing,
-}
-
-/// Who is signed in, where there is no desk.
-struct Person {
-    person: String,
-    flash: Option<Flash>,
 }
 
 struct SessionRow {
@@ -45,7 +39,7 @@ struct SessionRow {
 #[derive(Template)]
 #[template(path = "sessions/end.html")]
 struct EndPage {
-    desk: Person,
+    desk: Account,
     ask: Ask,
     action: String,
     /// The one session that is to end.
@@ -99,8 +93,8 @@ impl SessionRow {
     }
 }
 
-fn desk(person: &SignedIn, visit: &Visit) -> Person {
-    Person { person: person.email().to_owned(), flash: visit.flash() }
+fn desk(person: &SignedIn, visit: &Visit) -> Account {
+    Account::of(person, visit, AccountPage::Sessions)
 }
 
 /// `GET /account/sessions`.

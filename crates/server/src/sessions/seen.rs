@@ -1,8 +1,10 @@
 //! What a person is told of a session's device and place: words of ours for what was sent, and a network for the address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
+
+use crate::networks::Network;
 
 /// What browsers and programs call themselves, and the word for it. The first that fits: most call themselves others too.
 const PROGRAMS: [(&str, &str); 18] = [
@@ -53,6 +55,18 @@ impl Seen {
         let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         Self { device: device(agent), network: address.map(network) }
     }
+
+    /// The browser or program, in words of ours.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// The network that it is in, if its address is known.
+    #[must_use]
+    pub fn network(&self) -> Option<&str> {
+        self.network.as_deref()
+    }
 }
 
 /// The browser or program, and what it runs on. None of what was sent is repeated.
@@ -68,16 +82,7 @@ fn device(agent: &str) -> String {
 
 /// A /24 of IPv4 or a /64 of IPv6: about as much as a provider gives one customer, and no address of a person.
 pub(super) fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            format!("{a}.{b}.{c}.0/24")
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
+    Network::around(address, 24, 64).to_string()
 }
 
 #[cfg(test)]

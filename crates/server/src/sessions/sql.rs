@@ -30,18 +30,19 @@ pub(super) async fn insert_session(
     opening: &Opening<'_>,
     expires_at: OffsetDateTime,
 ) -> Result<Stamp, DbError> {
-    let (id, user) = (session.uuid(), opening.user.uuid());
-    let vouching = notary.vouch(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None });
+    let (id, user, strong) = (session.uuid(), opening.user.uuid(), opening.strong);
+    let vouching = notary.vouch(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None, strong });
     sqlx::query!(
-        "INSERT INTO sessions (id, user_id, created_at, expires_at, mac, device, signed_in_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO sessions (id, user_id, created_at, expires_at, mac, device, signed_in_by, strong)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         id,
         user,
         opening.now,
         expires_at,
         &vouching.mac,
         opening.seen.device,
-        opening.by.as_str()
+        opening.by.as_str(),
+        strong
     )
     .execute(tx.connection()?)
     .await?;
@@ -82,8 +83,8 @@ pub(super) async fn lock_refresh(
     let digest = digest.bytes().as_slice();
     let row = sqlx::query!(
         "SELECT r.session_id, r.expires_at, r.used_at, r.successor_sealed, r.mac,
-             s.user_id, s.version AS session_version, s.expires_at AS session_expires_at, s.revoked_at, s.mac AS session_mac,
-             u.version AS user_version, u.email, u.email_key, u.suspended_at, u.mac AS user_mac
+             s.user_id, s.version AS session_version, s.expires_at AS session_expires_at, s.revoked_at, s.strong, s.mac AS session_mac,
+             u.version AS user_version, u.email, u.email_key, u.suspended_at, u.strong_since, u.mac AS user_mac
          FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id
          WHERE r.digest = $1 FOR UPDATE OF r, s",
         digest
@@ -99,6 +100,7 @@ pub(super) async fn lock_refresh(
         version: row.session_version,
         expires_at: row.session_expires_at,
         revoked_at: row.revoked_at,
+        strong: row.strong,
     };
     let person = rows::UserRow {
         id: user,
@@ -106,6 +108,7 @@ pub(super) async fn lock_refresh(
         email: &row.email,
         email_key: &row.email_key,
         suspended_at: row.suspended_at,
+        strong_since: row.strong_since,
     };
     let vouched = notary.vouches(&token, &row.mac).await?
         && notary.vouches(&session, &row.session_mac).await?
@@ -117,7 +120,9 @@ pub(super) async fn lock_refresh(
         used_at,
         successor_sealed: row.successor_sealed,
         session_expires_at: row.session_expires_at,
-        session_over: row.revoked_at.is_some() || row.suspended_at.is_some(),
+        session_over: row.revoked_at.is_some()
+            || row.suspended_at.is_some()
+            || (row.strong_since.is_some() && !row.strong),
     }))
 }
 
@@ -143,6 +148,13 @@ pub(super) async fn mark_used(
     Ok(vouching.stamp)
 }
 
+/// Waits for whoever opens or ends several sessions of this person.
+pub(super) async fn settle(tx: &mut SystemTx, user: UserId) -> Result<(), DbError> {
+    let name = format!("sessions {}", user.uuid());
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(tx.connection()?).await?;
+    Ok(())
+}
+
 /// Those that were ended, of all that their time has not; one may stay. Locks them in the order of their ids, so that two who do this do not wait for each other.
 pub(super) async fn end_all_of(
     tx: &mut SystemTx,
@@ -151,8 +163,9 @@ pub(super) async fn end_all_of(
     but: Option<SessionId>,
     now: OffsetDateTime,
 ) -> Result<Vec<Stamp>, DbError> {
+    settle(tx, user).await?;
     let alive = sqlx::query!(
-        "SELECT id, version, expires_at FROM sessions
+        "SELECT id, version, expires_at, strong FROM sessions
          WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND id IS DISTINCT FROM $3
          ORDER BY id FOR UPDATE",
         user.uuid(),
@@ -168,6 +181,7 @@ pub(super) async fn end_all_of(
         version: row.version + 1,
         expires_at: row.expires_at,
         revoked_at,
+        strong: row.strong,
     });
     let (mut ids, mut macs, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
     for row in ended {
@@ -199,12 +213,14 @@ pub(super) async fn session_of_refresh(tx: &mut SystemTx, digest: &TokenDigest) 
 /// The address of a person whom somebody vouches for.
 pub(super) async fn address_of(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<String>, DbError> {
     let id = user.uuid();
-    let row = sqlx::query!("SELECT version, email, email_key, suspended_at, mac FROM users WHERE id = $1", id)
-        .fetch_optional(tx.connection()?)
-        .await?;
+    let row =
+        sqlx::query!("SELECT version, email, email_key, suspended_at, strong_since, mac FROM users WHERE id = $1", id)
+            .fetch_optional(tx.connection()?)
+            .await?;
     let Some(row) = row else { return Ok(None) };
     let (version, email, email_key) = (row.version, &row.email, &row.email_key);
-    let person = rows::UserRow { id, version, email, email_key, suspended_at: row.suspended_at };
+    let (suspended_at, strong_since) = (row.suspended_at, row.strong_since);
+    let person = rows::UserRow { id, version, email, email_key, suspended_at, strong_since };
     Ok(notary.vouches(&person, &row.mac).await?.then_some(row.email))
 }
 
@@ -217,8 +233,11 @@ pub(super) async fn end(
     now: OffsetDateTime,
 ) -> Result<Option<(UserId, Option<Stamp>)>, DbError> {
     let id = session.uuid();
+    let whose = sqlx::query_scalar!("SELECT user_id FROM sessions WHERE id = $1", id);
+    let Some(user) = whose.fetch_optional(tx.connection()?).await? else { return Ok(None) };
+    settle(tx, Id::from_uuid(user)).await?;
     let row = sqlx::query!(
-        "SELECT user_id, version, expires_at, revoked_at FROM sessions
+        "SELECT user_id, version, expires_at, revoked_at, strong FROM sessions
          WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
         id,
         of.map(Id::uuid)
@@ -226,15 +245,68 @@ pub(super) async fn end(
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let (user, version, expires_at) = (row.user_id, row.version + 1, row.expires_at);
+    let (user, version, expires_at, strong) = (row.user_id, row.version + 1, row.expires_at, row.strong);
     if row.revoked_at.is_some() {
         return Ok(Some((Id::from_uuid(user), None)));
     }
-    let vouching = notary.vouch(&rows::SessionRow { id, user, version, expires_at, revoked_at: Some(now) });
+    let vouching = notary.vouch(&rows::SessionRow { id, user, version, expires_at, revoked_at: Some(now), strong });
     sqlx::query!("UPDATE sessions SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &vouching.mac)
         .execute(tx.connection()?)
         .await?;
     Ok(Some((Id::from_uuid(user), Some(vouching.stamp))))
+}
+
+/// Until when a session lives that may still do something, with its person's lock held: it was not ended, it is as strong as they
+/// are, they are not suspended, and somebody vouches for both.
+pub(super) async fn lives(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    (user, session): (UserId, SessionId),
+    now: OffsetDateTime,
+) -> Result<Option<OffsetDateTime>, DbError> {
+    settle(tx, user).await?;
+    let (id, user) = (session.uuid(), user.uuid());
+    let row = sqlx::query!(
+        "SELECT s.version, s.expires_at, s.strong, s.mac,
+             u.version AS user_version, u.email, u.email_key, u.strong_since, u.mac AS user_mac
+         FROM sessions s JOIN users u ON u.id = s.user_id
+         WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3 AND u.suspended_at IS NULL",
+        id,
+        user,
+        now
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (expires_at, strong) = (row.expires_at, row.strong);
+    let own = rows::SessionRow { id, user, version: row.version, expires_at, revoked_at: None, strong };
+    let (email, email_key, version, strong_since) = (&row.email, &row.email_key, row.user_version, row.strong_since);
+    let person = rows::UserRow { id: user, version, email, email_key, suspended_at: None, strong_since };
+    let vouched = notary.vouches(&own, &row.mac).await? && notary.vouches(&person, &row.user_mac).await?;
+    Ok((vouched && (strong || strong_since.is_none())).then_some(expires_at))
+}
+
+/// When a session that lives ends at the latest; locks it. `None` for one that nobody vouches for.
+pub(super) async fn lock_living(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    person: &SignedIn,
+    now: OffsetDateTime,
+) -> Result<Option<OffsetDateTime>, DbError> {
+    let (id, user) = (person.session().uuid(), person.user().uuid());
+    let row = sqlx::query!(
+        "SELECT version, expires_at, strong, mac FROM sessions
+         WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3 FOR UPDATE",
+        id,
+        user,
+        now
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (version, expires_at, strong) = (row.version, row.expires_at, row.strong);
+    let own = rows::SessionRow { id, user, version, expires_at, revoked_at: None, strong };
+    Ok(notary.vouches(&own, &row.mac).await?.then_some(expires_at))
 }
 
 /// At most so many sessions of the person that live, the newest first, each with whether somebody vouches for it.
@@ -247,7 +319,7 @@ pub(super) async fn list(
 ) -> Result<Vec<(Session, bool)>, DbError> {
     let user = tx.user().uuid();
     let all = sqlx::query!(
-        r#"SELECT s.id, s.created_at, s.expires_at, s.version, s.mac, s.device, s.signed_in_by,
+        r#"SELECT s.id, s.created_at, s.expires_at, s.version, s.strong, s.mac, s.device, s.signed_in_by,
                t.issued_at AS "issued_at!", t.network
            FROM sessions s CROSS JOIN LATERAL (SELECT r.issued_at, r.expires_at, r.network FROM refresh_tokens r
                WHERE r.session_id = s.id ORDER BY r.issued_at DESC LIMIT 1) AS t
@@ -263,8 +335,8 @@ pub(super) async fn list(
     .await?;
     let mut sessions = Vec::with_capacity(all.len());
     for row in all {
-        let (id, expires_at) = (row.id, row.expires_at);
-        let own = rows::SessionRow { id, user, version: row.version, expires_at, revoked_at: None };
+        let (id, version, expires_at, strong) = (row.id, row.version, row.expires_at, row.strong);
+        let own = rows::SessionRow { id, user, version, expires_at, revoked_at: None, strong };
         let vouched = notary.vouches(&own, &row.mac).await?;
         let id = Id::from_uuid(id);
         let session = Session {
@@ -272,6 +344,7 @@ pub(super) async fn list(
             device: row.device,
             network: row.network,
             signed_in_by: row.signed_in_by,
+            strong,
             first_seen_at: row.created_at,
             last_seen_at: row.issued_at,
             expires_at,

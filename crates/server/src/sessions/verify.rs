@@ -32,7 +32,7 @@ pub struct VerifySession {
 #[derive(Default, Serialize, utoipa::ToSchema)]
 pub struct SessionVerdict {
     valid: bool,
-    /// invalid, expired, ended, `not_a_member` or `ambiguous_workspace`.
+    /// invalid, expired, ended, `not_a_member`, `ambiguous_workspace` or `mfa_required`.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +46,9 @@ pub struct SessionVerdict {
     #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     signed_in_at: Option<OffsetDateTime>,
+    /// Whether a factor beyond the mail was shown then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strong: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     workspace_id: Option<WorkspaceId>,
@@ -98,6 +101,7 @@ fn good(person: &SignedIn, place: Option<(WorkspaceId, Role)>, token: String) ->
         session_id: Some(person.session()),
         email: Some(person.email().to_owned()),
         signed_in_at: Some(person.signed_in_at()),
+        strong: Some(person.is_strong()),
         workspace_id: place.map(|(workspace, _)| workspace),
         role: place.map(|(_, role)| role.as_str()),
         token: Some(token),
@@ -122,6 +126,7 @@ fn bad_place(denied: Denied) -> Result<SessionVerdict, Problem> {
     match denied {
         Denied::NotFound => Ok(bad("not_a_member")),
         Denied::AmbiguousSlug(_) => Ok(bad("ambiguous_workspace")),
+        Denied::FactorDemanded => Ok(bad("mfa_required")),
         other => Err(other.into()),
     }
 }

@@ -216,11 +216,24 @@ pub static AUDIT_STREAM: Column = Column {
 pub static AUDIT_FILTER_ACTOR: Column = filter("audit-filter-actor/v1", "actor_sealed", "actor_subject");
 /// What a saved filter narrows to events about.
 pub static AUDIT_FILTER_TARGET: Column = filter("audit-filter-target/v1", "target_sealed", "target_subject");
+/// The public key of a passkey, with what was said of it when it was registered.
+pub static PASSKEY: Column =
+    Column { label: "passkey/v1", stand: stands("passkeys", "credential_sealed", OwnedBy::Cell, &[("id", "uuid")]) };
+/// What a challenge to a passkey is for.
+pub static PASSKEY_CEREMONY: Column = Column {
+    label: "passkey-ceremony/v1",
+    stand: stands("passkey_ceremonies", "state_sealed", OwnedBy::Cell, &[("id", "uuid")]),
+};
+/// The secret of an authenticator, from which its codes are computed.
+pub static AUTHENTICATOR: Column = Column {
+    label: "authenticator/v1",
+    stand: stands("authenticators", "secret_sealed", OwnedBy::Cell, &[("id", "uuid")]),
+};
 /// What a workspace's keys are bound to, in the anchor store.
 pub(super) static ANCHORED: Column = Column { label: "anchored/v1", stand: None };
 
 /// All of them.
-pub static COLUMNS: [&Column; 17] = [
+pub static COLUMNS: [&Column; 20] = [
     &REPLAY,
     &FOUNDERS_REPLAY,
     &REFRESH_SUCCESSOR,
@@ -237,6 +250,9 @@ pub static COLUMNS: [&Column; 17] = [
     &AUDIT_STREAM,
     &AUDIT_FILTER_ACTOR,
     &AUDIT_FILTER_TARGET,
+    &PASSKEY,
+    &PASSKEY_CEREMONY,
+    &AUTHENTICATOR,
     &ANCHORED,
 ];
 

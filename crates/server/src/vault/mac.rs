@@ -113,6 +113,15 @@ impl RowKeys {
         [version.to_be_bytes().as_slice(), hmac::sign(key, &meaning.0).as_ref()].concat()
     }
 
+    /// What each key makes of it, to find a row by.
+    #[must_use]
+    pub fn sign_under_each(&self, meaning: &Meaning) -> Vec<Vec<u8>> {
+        let sign = |(version, key): (&u32, &hmac::Key)| {
+            [version.to_be_bytes().as_slice(), hmac::sign(key, &meaning.0).as_ref()].concat()
+        };
+        self.all.iter().map(sign).collect()
+    }
+
     /// Whether somebody with the key vouched for this row; in constant time. `None` when the MAC is of a version that is
     /// not known here: newer than what was loaded, or made up.
     #[must_use]

@@ -33,7 +33,7 @@ use crate::http::ConnectionCap;
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(5);
-/// Connections at once, and requests whose body is read or judged.
+/// Connections at once, and requests that are judged.
 const CONNECTIONS: usize = 256;
 const AT_ONCE: usize = 32;
 const SIZE: &str = "text/x.tlog.size";
@@ -75,7 +75,28 @@ struct Log {
     record: Mutex<Record>,
 }
 
-/// Serves from a folder that [`super::make`] has made, for the logs of these keys, until `shutdown` resolves. `ready` is told
+/// Has the witness of a folder begin with a log: once, before it serves it.
+///
+/// # Errors
+/// [`Served`], also when it has begun with it before.
+pub fn add(folder: &Path, origin: &str) -> Result<(), Served> {
+    key_file::read(folder)?;
+    let _lock = lock(folder)?;
+    Ok(Record::begin(folder, origin)?)
+}
+
+fn lock(folder: &Path) -> Result<File, Served> {
+    let path = folder.join("lock");
+    let locked = |source| Served::Locked { path: path.clone(), source };
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(locked)?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::Error(source) => locked(source),
+        TryLockError::WouldBlock => locked(io::Error::from(io::ErrorKind::WouldBlock)),
+    })?;
+    Ok(lock)
+}
+
+/// Serves from a folder that [`super::make`] has made, with logs that were [added](add), for the logs of these keys, until `shutdown` resolves. `ready` is told
 /// the witness's own key.
 ///
 /// # Errors
@@ -109,14 +130,7 @@ pub async fn serve(
 impl Witness {
     fn open(folder: &Path, keys: &[VerifierKey], clock: Clock) -> Result<Self, Served> {
         let key = key_file::read(folder)?;
-        let path = folder.join("lock");
-        let locked = |source| Served::Locked { path: path.clone(), source };
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(locked)?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::Error(source) => locked(source),
-            TryLockError::WouldBlock => locked(io::Error::from(io::ErrorKind::WouldBlock)),
-        })?;
+        let lock = lock(folder)?;
         let mut by_origin: HashMap<String, Vec<VerifierKey>> = HashMap::new();
         for key in keys {
             by_origin.entry(key.name().to_owned()).or_default().push(key.clone());
@@ -197,13 +211,14 @@ fn conflict(size: u64) -> Response {
 }
 
 async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: Body) -> Response {
-    let Ok(_place) = witness.places.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let read = tokio::time::timeout(BODY_DEADLINE, axum::body::to_bytes(body, MAX_REQUEST_BYTES)).await;
     let body = match read {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
+    // Only now: whoever sends slowly would keep others out for nothing.
+    let Ok(_place) = witness.places.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     // A client that goes away does not stop it: what was begun is written to its end.
     let answering = witness.clone();
     let answered = spawn_blocking(move || answering.answer(&body)).await;

@@ -16,6 +16,7 @@ use crate::console::{
 };
 use crate::db::{Authority as _, Db, DbError, WorkspaceTx};
 use crate::http::{Changes, Code, Form, Json, ListQuery, Problem, Query};
+use crate::passkeys::{self, Bench};
 use crate::{members, projects, secrets};
 
 const NOUN: Noun = Noun { one: "workspace", many: "workspaces" };
@@ -34,6 +35,7 @@ struct IndexPage {
     workspaces: Vec<WorkspaceRow>,
     list: Listing,
     form: WorkspaceForm,
+    offers_passkey: bool,
 }
 
 /// Who is signed in, where there is no desk yet.
@@ -97,11 +99,14 @@ pub async fn index(
     person: SignedIn,
     visit: Visit,
     State(db): State<Db>,
+    State(bench): State<Bench>,
     Query(query): Query<ListQuery>,
     Query(Cursor { cursor }): Query<Cursor>,
 ) -> Result<Response, Problem> {
     let form = WorkspaceForm::empty(&visit);
-    visit.page(&index_page(&visit, person, db, query, cursor.as_deref(), form).await?)
+    let offers_passkey = passkeys::page::is_offered(&person, &visit, &bench).await?;
+    let page = index_page(&visit, person, db, query, cursor.as_deref(), form).await?;
+    visit.page(&IndexPage { offers_passkey, ..page })
 }
 
 async fn index_page(
@@ -116,7 +121,7 @@ async fn index_page(
     let Json(page) = http::list(person, State(db), State(visit.notary().clone()), Query(query)).await?;
     let list = Listing::new(NOUN, page.data.len(), "/workspaces", cursor, page.next_cursor.as_deref());
     let row = |workspace: &Workspace| WorkspaceRow::of(workspace, &page.data, visit);
-    Ok(IndexPage { desk, workspaces: page.data.iter().map(row).collect(), list, form })
+    Ok(IndexPage { desk, workspaces: page.data.iter().map(row).collect(), list, form, offers_passkey: false })
 }
 
 impl WorkspaceRow {

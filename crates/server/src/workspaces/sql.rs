@@ -56,7 +56,8 @@ pub(super) async fn insert_member(
     created_at: OffsetDateTime,
 ) -> Result<Stamp, DbError> {
     let (workspace, user, role) = (tx.workspace().uuid(), user.uuid(), role.as_str());
-    let vouching = notary.vouch(&rows::MembershipRow { workspace, user, version: 1, role, ended_at: None });
+    let vouching =
+        notary.vouch(&rows::MembershipRow { workspace, user, version: 1, role, ended_at: None, strong_only: false });
     sqlx::query!(
         "INSERT INTO memberships (workspace_id, user_id, role, created_at, mac) VALUES ($1, $2, $3, $4, $5)",
         workspace,
@@ -98,7 +99,7 @@ async fn page(
 ) -> Result<(Vec<Workspace>, Option<Uuid>), DbError> {
     let user = tx.user().uuid();
     let all = sqlx::query!(
-        "SELECT w.workspace_id, w.name, w.slug, w.created_at, m.role, m.version, m.mac
+        "SELECT w.workspace_id, w.name, w.slug, w.created_at, m.role, m.version, m.strong_only, m.mac
          FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
          WHERE m.user_id = $1 AND m.ended_at IS NULL AND ($2::uuid IS NULL OR m.workspace_id > $2) ORDER BY m.workspace_id LIMIT $3",
         user,
@@ -110,8 +111,8 @@ async fn page(
     let last = all.last().filter(|_| all.len() == limit).map(|row| row.workspace_id);
     let mut workspaces = Vec::with_capacity(all.len());
     for row in all {
-        let (version, role) = (row.version, &row.role);
-        let own = rows::MembershipRow { workspace: row.workspace_id, user, version, role, ended_at: None };
+        let (workspace, version, role, strong_only) = (row.workspace_id, row.version, &row.role, row.strong_only);
+        let own = rows::MembershipRow { workspace, user, version, role, ended_at: None, strong_only };
         if notary.vouches(&own, &row.mac).await? {
             workspaces.push(Workspace {
                 id: Id::from_uuid(row.workspace_id),

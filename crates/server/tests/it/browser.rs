@@ -1,7 +1,10 @@
 //! What a newcomer does, in a real browser.
 
+mod account;
 mod audit;
 mod audit_forms;
+mod factors;
+mod passkeys;
 mod people;
 mod secret_pages;
 mod share;

@@ -7,8 +7,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::harness::app::TestApp;
 use crate::harness::secrets;
@@ -26,6 +26,13 @@ pub struct Desk {
 
 /// What the program keeps, and what it is run in.
 pub struct Home(TempDir);
+
+/// A run of the program that has not ended.
+pub struct Begun {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    said: String,
+}
 
 /// What a run of the program left.
 pub struct Run {
@@ -48,6 +55,16 @@ impl Home {
         self.0.path().join(name)
     }
 
+    /// Begins a run of the program, with more variables; nothing is given to it to read.
+    pub fn begin(&self, args: &[&str], variables: &[(&str, &str)]) -> Begun {
+        let mut command = Command::new(program());
+        command.args(args).env_clear().env("XDG_CONFIG_HOME", self.0.path()).envs(variables.iter().copied());
+        command.current_dir(self.0.path()).kill_on_drop(true).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Begun { child, stderr, said: String::new() }
+    }
+
     /// Runs the program and gives it `input` to read.
     pub async fn run(&self, args: &[&str], input: &str) -> Run {
         let mut command = Command::new(program());
@@ -67,6 +84,31 @@ impl Home {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Begun {
+    /// What the first line on standard error tells that tells anything.
+    pub async fn said_on_stderr<T>(&mut self, tells: impl Fn(&str) -> Option<T>) -> T {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stderr.read_line(&mut line).await.unwrap(), 0, "{}", self.said);
+            self.said.push_str(&line);
+            if let Some(told) = tells(&line) {
+                return told;
+            }
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn end(mut self) -> Run {
+        self.stderr.read_to_string(&mut self.said).await.unwrap();
+        let output = self.child.wait_with_output().await.unwrap();
+        Run {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: self.said,
         }
     }
 }

@@ -125,5 +125,5 @@ async fn every_operation_exists_and_lets_nobody_in_without_a_credential() {
             assert!(operation["responses"][answer.status.as_str()].is_object(), "{method} {path}: {}", answer.status);
         }
     }
-    assert_eq!(seen, 82);
+    assert_eq!(seen, 102);
 }

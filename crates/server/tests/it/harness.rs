@@ -2,6 +2,7 @@
 //! and in processes of their own, and the record of every secret that was seen.
 
 pub mod app;
+pub mod authenticator;
 pub mod bao;
 pub mod browser;
 pub mod bucket;
@@ -9,8 +10,10 @@ pub mod cluster;
 pub mod http;
 pub mod ledger;
 mod logs;
+pub mod nginx;
 pub mod node;
 pub mod openings;
+pub mod otp;
 pub mod own_cluster;
 pub mod people;
 pub mod pooler;

@@ -6,3 +6,4 @@ mod owner;
 mod rewritten;
 mod rows;
 mod self_check;
+mod stored;

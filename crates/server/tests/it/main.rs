@@ -3,6 +3,7 @@
 //! One test binary. A file for each part of the surface; `harness` is what they stand on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod account;
 mod anchor;
 mod api_keys;
 mod audit;
@@ -18,9 +19,11 @@ mod console;
 mod contract;
 mod crash;
 mod dev_server;
+mod device;
 mod docs;
 mod dump;
 mod erasure;
+mod factors;
 mod feed;
 mod hardening;
 mod harness;
@@ -32,6 +35,7 @@ mod ledger_durability;
 mod ledger_tamper;
 mod limits;
 mod mail;
+mod passkeys;
 mod people;
 mod publish;
 mod refusals;

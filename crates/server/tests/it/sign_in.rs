@@ -336,7 +336,7 @@ async fn a_sealed_successor_is_scrubbed_and_its_predecessor_stays_used() {
     app.post("/auth/refresh", &body).send().await.person();
     let scrub = async |at: Duration| {
         let at = bailiwick_server::clock::Clock::system().now() + at;
-        housekeeping::expire_replays(&app.db, &bailiwick_server::clock::Clock::from_fn(move || at)).await.unwrap();
+        housekeeping::expire_replays(&app.db, at).await.unwrap();
         let kept = "SELECT count(*) FROM refresh_tokens WHERE successor_sealed IS NOT NULL";
         sqlx::query_scalar::<_, i64>(kept).fetch_one(&app.database.owner).await.unwrap()
     };

@@ -18,7 +18,7 @@ const REFUSED: [(&str, &str); 4] = [
     ("openssl", "TLS is rustls"),
 ];
 
-const LICENCES: [&str; 14] = [
+const LICENCES: [&str; 15] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -30,6 +30,7 @@ const LICENCES: [&str; 14] = [
     "ISC",
     "MIT",
     "MIT-0",
+    "MPL-2.0",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",

@@ -49,6 +49,8 @@ struct KeyForm {
     name: Field,
     scopes: Vec<ScopeChoice>,
     scopes_fault: Option<String>,
+    /// It takes a person who signed in lately.
+    must_prove: bool,
     projects: Vec<Choice>,
     project_fault: Option<String>,
     /// A number of days, [`ON_A_DAY`], or empty for never.
@@ -102,6 +104,7 @@ impl KeyForm {
             name: input.map(|input| Field::typed(&input.name)).unwrap_or_default(),
             scopes: scopes.into(),
             scopes_fault: None,
+            must_prove: false,
             projects: projects.into_iter().map(|one| mark_chosen(one, input)).collect(),
             project_fault: None,
             expiry: input.map_or_else(|| USUAL_DAYS.to_owned(), |input| input.expiry.clone()),
@@ -189,8 +192,9 @@ impl KeyForm {
                 self.scopes_fault = Some("This is more than your own role may do. Choose fewer scopes.".to_owned());
             }
             Code::StepUpRequired => {
-                let fault = "A key with this scope reads secrets, and you signed in more than 15 minutes ago. Sign out, sign in again, and make it then.";
+                let fault = "A key with this scope reads secrets, and you signed in more than 10 minutes ago.";
                 self.scopes_fault = Some(fault.to_owned());
+                self.must_prove = true;
             }
             Code::IdempotencyKeyReused => self.fault = Some(SENT_BEFORE),
             Code::InvalidBody => {

@@ -35,6 +35,8 @@ struct EditPage {
 struct EditForm {
     idempotency_key: Uuid,
     fault: Option<String>,
+    /// It takes a person who signed in lately.
+    must_prove: bool,
     name: Field,
     confined: ConfinementFields,
     expiry: String,
@@ -63,6 +65,7 @@ impl EditForm {
         Self {
             idempotency_key: visit.form_key(),
             fault: None,
+            must_prove: false,
             name: Field::typed(&key.name),
             confined: ConfinementFields::of(&key.labels, &key.allowed_networks),
             expiry: AS_IT_IS.to_owned(),
@@ -75,6 +78,7 @@ impl EditForm {
         Self {
             idempotency_key: visit.form_key(),
             fault: None,
+            must_prove: false,
             name: Field::typed(&input.name),
             confined: ConfinementFields::typed(&input.labels, &input.allowed_networks),
             expiry: input.expiry.clone(),
@@ -121,14 +125,13 @@ impl EditForm {
     fn refuse(&mut self, problem: Problem) -> Result<(), Problem> {
         let text = match problem.code() {
             Code::IdempotencyKeyReused => SENT_BEFORE,
-            Code::StepUpRequired => {
-                "This key reads secrets, and you signed in more than 15 minutes ago. Sign out, sign in again, and change it then."
-            }
+            Code::StepUpRequired => "This key reads secrets, and you signed in more than 10 minutes ago.",
             Code::BeyondOwnAuthority => "This key may do more than your own role, so you cannot say where or how long.",
             Code::KeyAlreadyRotated => "It has a successor: when it ends was settled then.",
             Code::KeyNotActive => Code::KeyNotActive.title(),
             _ => return Err(problem),
         };
+        self.must_prove = problem.code() == Code::StepUpRequired;
         self.fault = Some(text.to_owned());
         Ok(())
     }

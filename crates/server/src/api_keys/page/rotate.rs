@@ -34,6 +34,8 @@ pub(super) struct RotateForm {
     pub(super) name: String,
     pub(super) overlaps: [Choice; 6],
     pub(super) fault: Option<String>,
+    /// It takes a person who signed in lately.
+    pub(super) must_prove: bool,
 }
 
 impl RotateForm {
@@ -58,6 +60,7 @@ impl RotateForm {
                 chosen: seconds == DEFAULT_OVERLAP_SECONDS,
             }),
             fault: None,
+            must_prove: false,
         }
     }
 }
@@ -106,10 +109,10 @@ pub async fn rotate(
         Err(problem) => problem,
     };
     let mut form = RotateForm::new(&desk, &visit, &key);
+    form.must_prove = problem.code() == Code::StepUpRequired;
     form.fault = Some(match problem.code() {
         Code::IdempotencyKeyReused => SENT_BEFORE.to_owned(),
-        Code::StepUpRequired => "This key reads secrets, and you signed in more than 15 minutes ago. Sign out, sign in again, and rotate it then."
-            .to_owned(),
+        Code::StepUpRequired => "This key reads secrets, and you signed in more than 10 minutes ago.".to_owned(),
         Code::BeyondOwnAuthority => "This key may do more than your own role, so you cannot make another.".to_owned(),
         Code::KeyAlreadyRotated | Code::KeyNotActive => problem.code().title().to_owned(),
         Code::InvalidBody => "Choose one of the overlaps.".to_owned(),

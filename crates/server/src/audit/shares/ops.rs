@@ -8,12 +8,13 @@ use time::Duration;
 
 use super::model::{DAYS, ReceiptShare, ShareReceipt, ShareToken, USUAL_DAYS};
 use super::sql;
+use crate::audit::model::Row;
 use crate::audit::ops::{self, ReadError};
 use crate::audit::sql as entries;
 use crate::authz::{Notary, SharedReceipt};
 use crate::db::{Authority as _, Db, DbError, OperationalPath, Recorded, Unrecorded, WorkspaceTx};
 use crate::entropy::Entropy;
-use crate::ledger::{self, Action, Entry, Ledger, LedgerError, Mismatch, ProveError};
+use crate::ledger::{self, Action, Entry, Ledger, LedgerError, Mismatch, ProveError, Signed};
 use crate::vault::{Owner, Vault, VaultError};
 
 /// Why there is no link.
@@ -155,16 +156,31 @@ pub(super) async fn shown(
 
 async fn receipt(shared: &SharedReceipt, db: &Db, ledger: &Ledger) -> Result<Receipt, ReadError> {
     let log = Log::Workspace { workspace: shared.workspace(), environment: shared.environment() };
-    let mut tx = db.workspace_tx(shared).await?;
-    let row = entries::get(&mut tx, shared.event()).await?.ok_or(ReadError::NotFound)?;
-    tx.finish_reading().await?;
-    let row = ops::opened(ledger, log, row).await?;
+    let row = row(shared, db, (ledger, log)).await?;
     let signed = ledger.checkpoint_over(log, row.stored.generation).await?;
     if row.stored.seq >= signed.size && signed.generation == row.stored.generation {
         return Err(ProveError::NoCheckpoint { size: row.stored.seq + 1 }.into());
     }
+    receipt_at(shared, db, &row, &signed).await
+}
+
+/// The entry that a link is about, as far as it opens.
+pub(super) async fn row(shared: &SharedReceipt, db: &Db, (ledger, log): (&Ledger, Log)) -> Result<Row, ReadError> {
     let mut tx = db.workspace_tx(shared).await?;
-    let receipt = ledger::receipt(&mut tx, &signed, &row.stored, shared.open()).await?;
+    let row = entries::get(&mut tx, shared.event()).await?.ok_or(ReadError::NotFound)?;
+    tx.finish_reading().await?;
+    ops::opened(ledger, log, row).await
+}
+
+/// The receipt against one checkpoint, with what the link opens.
+pub(super) async fn receipt_at(
+    shared: &SharedReceipt,
+    db: &Db,
+    row: &Row,
+    signed: &Signed,
+) -> Result<Receipt, ReadError> {
+    let mut tx = db.workspace_tx(shared).await?;
+    let receipt = ledger::receipt(&mut tx, signed, &row.stored, shared.open()).await?;
     tx.finish_reading().await?;
     if !row.stored.is_event(shared.event()) {
         let what = "is found under the id of another event";

@@ -4,7 +4,7 @@
 //! reader goes from here is told to anybody: no referrer, nothing stored, nothing indexed.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bailiwick_proof::commitment::Field;
@@ -14,18 +14,24 @@ use time::OffsetDateTime;
 
 use super::model::ShareToken;
 use super::ops::{self, HiddenError, Shown};
+use super::witnessed::{FILE, WitnessedView, witnessed};
 use crate::audit::ops::ReadError;
 use crate::authz::SharedReceipt;
 use crate::console::{Moment, Visit};
-use crate::db::Authority as _;
+use crate::db::{Authority as _, Db};
 use crate::http::{Changes, PathId, Problem};
 use crate::ledger::{self, Ledger, Mismatch};
+
+/// The query of a file with what witnesses say.
+const WITNESSED: &str = "witnessed";
 
 /// The page of a link.
 #[derive(Template)]
 #[template(path = "audit/shared.html")]
 struct SharedPage {
     receipt: Option<ReceiptView>,
+    /// What witnesses say of it.
+    witnessed: Option<WitnessedView>,
     /// Why it cannot be good.
     trouble: Option<String>,
     /// Where the file is.
@@ -52,10 +58,6 @@ struct ReceiptView {
     /// The bytes that are hashed.
     stored: String,
     leaf: String,
-    path: Vec<String>,
-    root: String,
-    size: u64,
-    checkpoint: String,
     /// Which log: name, workspace, environment and generation.
     origin: String,
     /// The whole file.
@@ -106,10 +108,6 @@ impl ReceiptView {
             hidden: hidden.join(", "),
             stored: receipt.entry.clone(),
             leaf: bailiwick_proof::merkle::leaf_hash(receipt.entry.as_bytes()).to_hex(),
-            path: receipt.path.iter().map(ToString::to_string).collect(),
-            root: checkpoint.root.to_string(),
-            size: checkpoint.size,
-            checkpoint: receipt.checkpoint.to_string(),
             origin: checkpoint.origin.clone(),
             file: receipt.to_string(),
         }
@@ -153,7 +151,7 @@ pub async fn show(
     let page = match (led, token) {
         (Ok(Led::To(shared, shown)), Ok(PathId(token))) => {
             ops::count(&shared, &changes.db).await;
-            page(&visit, &ledger, &shared, &shown, &token).await
+            page(&visit, (&changes.db, &ledger), &shared, &shown, &token).await
         }
         (Ok(_), _) => gone(&visit),
         (Err(problem), _) => Err(problem),
@@ -161,16 +159,24 @@ pub async fn show(
     private(page)
 }
 
-/// `GET /share/r/{token}/receipt`: the file.
+/// `GET /share/r/{token}/receipt`: the file; with `?witnessed` that with the line of the manifest, if there is one.
 pub async fn file(
     visit: Visit,
     State(changes): State<Changes>,
     State(ledger): State<Ledger>,
     token: Result<PathId<ShareToken>, Problem>,
+    RawQuery(query): RawQuery,
 ) -> Response {
     let token = token.as_ref().ok().map(|PathId(token)| token);
     let file = match follow(&visit, &changes, &ledger, token).await {
-        Ok(Led::To(_, Shown::Good(receipt))) => Ok(attachment("receipt.tlog-proof", receipt.to_string())),
+        Ok(Led::To(shared, Shown::Good(receipt))) => {
+            let wanted = query.as_deref() == Some(WITNESSED);
+            let with = if wanted { witnessed(&shared, &changes.db, &ledger).await } else { None };
+            Ok(match with {
+                Some(with) => attachment(FILE, with.proof.to_string()),
+                None => attachment("receipt.tlog-proof", receipt.to_string()),
+            })
+        }
         Ok(Led::To(_, Shown::Broken(Mismatch { receipt: Some(damaged), .. }))) => {
             Ok(attachment("receipt.damaged.tlog-proof", damaged))
         }
@@ -216,17 +222,22 @@ fn seen(outcome: &'static str) {
 
 async fn page(
     visit: &Visit,
-    ledger: &Ledger,
+    (db, ledger): (&Db, &Ledger),
     shared: &SharedReceipt,
     shown: &Shown,
     token: &ShareToken,
 ) -> Result<Response, Problem> {
-    let (receipt, trouble) = match shown {
-        Shown::Good(receipt) => (Some(ReceiptView::of(receipt, visit)), None),
+    let (receipt, witnessed, trouble) = match shown {
+        Shown::Good(receipt) => {
+            let with = witnessed(shared, db, ledger).await;
+            let receipt = with.as_ref().map_or(&**receipt, |with| &with.receipt);
+            (Some(ReceiptView::of(receipt, visit)), with, None)
+        }
         Shown::Broken(mismatch) => {
             let damaged = mismatch.receipt.as_deref().and_then(|text| text.parse::<Receipt>().ok());
             (
                 damaged.map(|receipt| ReceiptView::of(&receipt, visit)),
+                None,
                 Some(format!("What is stored of this entry was altered: {mismatch}.")),
             )
         }
@@ -240,6 +251,7 @@ async fn page(
         verify: format!("bailiwick verify receipt.tlog-proof --key '{vkey}'"),
         jwks: format!("{}/w/{}/.well-known/jwks.json", visit.origin(), shared.workspace()),
         ends: visit.moment(shared.expires_at()),
+        witnessed: witnessed.map(|with| WitnessedView::of(with, visit, &vkey)),
         receipt,
         trouble,
         vkey,

@@ -122,10 +122,12 @@ impl LogCopy<'_> {
         if from > newest.size {
             return Err(self.conflict(CHECKPOINT));
         }
-        let known = self.keys().await?;
+        let published = self.published_keys().await?;
+        let known: Vec<VerifierKey> = published.keys.iter().map(|key| key.verifier().clone()).collect();
         let Some(target) = self.target(there.as_ref(), &known).await? else { return Ok(Step::Whole(from)) };
         let (checkpoint, note) = target;
         self.write(from, &checkpoint).await?;
+        self.put_keys(published).await?;
         match self.place.replace(CHECKPOINT, &Bytes::from(note), seen.as_ref()).await? {
             Replaced::Done => Ok(Step::To(checkpoint.size)),
             Replaced::Raced => Ok(Step::Raced),
@@ -180,7 +182,7 @@ impl LogCopy<'_> {
         Ok(Some((checkpoint.clone(), signed.note)))
     }
 
-    /// All that the checkpoint covers beyond `from`, and the keys.
+    /// All that the checkpoint covers beyond `from`.
     async fn write(&self, from: u64, checkpoint: &Checkpoint) -> Result<(), Stop> {
         let mut edges = Vec::new();
         for tile in tiles::edges(checkpoint.size) {
@@ -204,7 +206,7 @@ impl LogCopy<'_> {
             }
             above = own;
         }
-        self.put_keys().await
+        Ok(())
     }
 
     /// A tile that was held against the root; with those of the lowest level, the entries.
@@ -219,9 +221,8 @@ impl LogCopy<'_> {
         Ok(self.place.create(&tile.to_string(), &bytes.into()).await?)
     }
 
-    /// The keys that sign this log, as they are published; written when they are others.
-    async fn put_keys(&self) -> Result<(), Stop> {
-        let mut set = self.published_keys().await?;
+    /// The keys that sign this log, out of those that are published; written when they are others.
+    async fn put_keys(&self, mut set: Jwks) -> Result<(), Stop> {
         set.keys.retain(|key| key.verifier().name() == self.origin);
         let text = serde_json::to_vec(&set).map_err(|_| Stop::Job(Failure::for_good("keys_malformed")))?;
         let (bytes, seen) = (Bytes::from(text), self.place.read(KEYS).await?);
@@ -230,10 +231,6 @@ impl LogCopy<'_> {
             let _replaced = self.place.replace(KEYS, &bytes, seen.as_ref()).await?;
         }
         Ok(())
-    }
-
-    async fn keys(&self) -> Result<Vec<VerifierKey>, Stop> {
-        Ok(self.published_keys().await?.keys.iter().map(|key| key.verifier().clone()).collect())
     }
 
     async fn published_keys(&self) -> Result<Jwks, Stop> {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bailiwick_proof::log::Log;
+use bailiwick_proof::tile::WIDTH;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -28,8 +29,7 @@ use crate::jobs::{Claimed, Done, Failure, InCell, Job, Policy};
 use crate::ledger::Ledger;
 use crate::vault::{Alert, Alerts};
 
-/// A tile that is full is written within a round, what is not full once an hour.
-const TILE: u64 = 256;
+/// A tile that is full is written within a round, what is not full once this long.
 const HOUR: time::Duration = time::Duration::HOUR;
 /// A round ends after so long; the next one goes on.
 const TURN: Duration = Duration::from_secs(240);
@@ -122,7 +122,7 @@ impl Publisher {
             return has_waited;
         }
         let is_new = (head.generation, head.size) != (copied.generation, copied.size);
-        is_new && (has_waited || head.generation != copied.generation || head.size >= copied.size.saturating_add(TILE))
+        is_new && (has_waited || head.generation != copied.generation || head.size >= copied.size.saturating_add(WIDTH))
     }
 
     async fn bring_up(&self, store: &AnchorStore, head: Head, until: Instant) -> Result<(), Stop> {

@@ -7,13 +7,19 @@
 //! `version` is counted up by the database with each change, so an older row put back is not taken for a later one by
 //! anybody who knows the later one.
 
+mod account;
+mod factors;
 mod invitation;
+mod passkey;
 
 use aws_lc_rs::digest;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::account::{AddressChangeRow, DeviceLoginRow};
+pub use self::factors::{AuthenticatorRow, ENROLMENT_LIVES, FactorHolderRow, SecondStepRow};
 pub use self::invitation::InvitationRow;
+pub use self::passkey::PasskeyRow;
 use super::{Kind, Vouched};
 use crate::vault::Meaning;
 
@@ -104,6 +110,8 @@ pub struct MembershipRow<'a> {
     pub role: &'a str,
     /// Since when they belong there no more.
     pub ended_at: Option<OffsetDateTime>,
+    /// Whether the workspace lets in only those who have shown a factor.
+    pub strong_only: bool,
 }
 
 impl Vouched for MembershipRow<'_> {
@@ -124,11 +132,12 @@ impl Vouched for MembershipRow<'_> {
     fn meaning(&self) -> Meaning {
         let version = self.version.to_be_bytes();
         let meaning = Meaning::new().uuid(self.workspace).uuid(self.user).bytes(&version).text(self.role);
-        if self.ended_at.is_some() { meaning.moment(self.ended_at) } else { meaning }
+        let meaning = if self.ended_at.is_some() { meaning.moment(self.ended_at) } else { meaning };
+        if self.strong_only { meaning.text("strong_only") } else { meaning }
     }
 }
 
-/// A row of `users`: whose address signs in as whom, unless they are suspended.
+/// A row of `users`: whose address signs in as whom, unless they are suspended, and whether it does so alone.
 #[derive(Debug)]
 pub struct UserRow<'a> {
     /// Who.
@@ -141,6 +150,8 @@ pub struct UserRow<'a> {
     pub email_key: &'a str,
     /// Since when they may not come in.
     pub suspended_at: Option<OffsetDateTime>,
+    /// Since when the mail alone does not sign them in.
+    pub strong_since: Option<OffsetDateTime>,
 }
 
 impl Vouched for UserRow<'_> {
@@ -157,7 +168,8 @@ impl Vouched for UserRow<'_> {
     fn meaning(&self) -> Meaning {
         let version = self.version.to_be_bytes();
         let meaning = Meaning::new().uuid(self.id).bytes(&version).text(self.email).text(self.email_key);
-        meaning.moment(self.suspended_at)
+        let meaning = meaning.moment(self.suspended_at);
+        if self.strong_since.is_some() { meaning.moment(self.strong_since) } else { meaning }
     }
 }
 
@@ -174,6 +186,8 @@ pub struct SessionRow {
     pub expires_at: OffsetDateTime,
     /// When it was ended.
     pub revoked_at: Option<OffsetDateTime>,
+    /// Whether a factor beyond the mail was shown when it began.
+    pub strong: bool,
 }
 
 impl Vouched for SessionRow {
@@ -193,7 +207,8 @@ impl Vouched for SessionRow {
 
     fn meaning(&self) -> Meaning {
         let meaning = Meaning::new().uuid(self.id).uuid(self.user).bytes(&self.version.to_be_bytes());
-        meaning.moment(Some(self.expires_at)).moment(self.revoked_at)
+        let meaning = meaning.moment(Some(self.expires_at)).moment(self.revoked_at);
+        if self.strong { meaning.text("strong") } else { meaning }
     }
 }
 

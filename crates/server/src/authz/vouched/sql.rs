@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::standing::{At, Standing};
-use super::{Kind, rows};
+use super::{Kind, account_sql, factor_sql, rows};
 use crate::db::{DbError, SystemTx};
 
 pub(super) async fn api_keys(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
@@ -43,7 +43,7 @@ pub(super) async fn api_keys(tx: &mut SystemTx, after: &At, limit: i64) -> Resul
 
 pub(super) async fn memberships(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT workspace_id, user_id, version, role, ended_at, mac
+        "SELECT workspace_id, user_id, version, role, ended_at, strong_only, mac
          FROM memberships WHERE (workspace_id, user_id) > ($1, $2) ORDER BY workspace_id, user_id LIMIT $3",
         after.workspace,
         after.uuid(),
@@ -53,7 +53,14 @@ pub(super) async fn memberships(tx: &mut SystemTx, after: &At, limit: i64) -> Re
     .await?;
     let standing = all.into_iter().map(|row| {
         let (workspace, user, version) = (row.workspace_id, row.user_id, row.version);
-        let standing = rows::MembershipRow { workspace, user, version, role: &row.role, ended_at: row.ended_at };
+        let standing = rows::MembershipRow {
+            workspace,
+            user,
+            version,
+            role: &row.role,
+            ended_at: row.ended_at,
+            strong_only: row.strong_only,
+        };
         Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
@@ -61,7 +68,7 @@ pub(super) async fn memberships(tx: &mut SystemTx, after: &At, limit: i64) -> Re
 
 pub(super) async fn users(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT id, version, email, email_key, suspended_at, mac
+        "SELECT id, version, email, email_key, suspended_at, strong_since, mac
          FROM users WHERE id > $1 ORDER BY id LIMIT $2",
         after.uuid(),
         limit
@@ -69,8 +76,9 @@ pub(super) async fn users(tx: &mut SystemTx, after: &At, limit: i64) -> Result<V
     .fetch_all(tx.connection()?)
     .await?;
     let standing = all.into_iter().map(|row| {
-        let (id, version, suspended_at) = (row.id, row.version, row.suspended_at);
-        let standing = rows::UserRow { id, version, email: &row.email, email_key: &row.email_key, suspended_at };
+        let (id, version, suspended_at, strong_since) = (row.id, row.version, row.suspended_at, row.strong_since);
+        let (email, email_key) = (&row.email, &row.email_key);
+        let standing = rows::UserRow { id, version, email, email_key, suspended_at, strong_since };
         Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
@@ -83,7 +91,7 @@ pub(super) async fn sessions(
     limit: i64,
 ) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT id, user_id, version, expires_at, revoked_at, mac
+        "SELECT id, user_id, version, expires_at, revoked_at, strong, mac
          FROM sessions WHERE id > $1 AND expires_at > $2 ORDER BY id LIMIT $3",
         after.uuid(),
         now,
@@ -94,7 +102,7 @@ pub(super) async fn sessions(
     let standing = all.into_iter().map(|row| {
         let (id, user, version) = (row.id, row.user_id, row.version);
         let (expires_at, revoked_at) = (row.expires_at, row.revoked_at);
-        let standing = rows::SessionRow { id, user, version, expires_at, revoked_at };
+        let standing = rows::SessionRow { id, user, version, expires_at, revoked_at, strong: row.strong };
         Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
@@ -273,6 +281,32 @@ pub(super) async fn invitations(
     Ok(standing.collect())
 }
 
+pub(super) async fn passkeys(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT id, user_id, version, user_handle, credential_id, counter, backup_eligible, backed_up, removed_at, mac
+         FROM passkeys WHERE id > $1 ORDER BY id LIMIT $2",
+        after.uuid(),
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let standing = rows::PasskeyRow {
+            id: row.id,
+            user: row.user_id,
+            version: row.version,
+            user_handle: row.user_handle,
+            credential_id: &row.credential_id,
+            counter: row.counter,
+            backup_eligible: row.backup_eligible,
+            backed_up: row.backed_up,
+            removed_at: row.removed_at,
+        };
+        Standing::of(&standing, row.mac)
+    });
+    Ok(standing.collect())
+}
+
 /// MACs by the rows that they belong to, each in place of an older one.
 pub(super) struct Macs<'a> {
     pub(super) workspaces: &'a [Uuid],
@@ -286,6 +320,10 @@ pub(super) struct Macs<'a> {
 pub(super) async fn put(tx: &mut SystemTx, kind: Kind, macs: Macs<'_>) -> Result<u64, DbError> {
     let Macs { workspaces, ids, digests, old, new } = macs;
     let query = match kind {
+        Kind::DeviceLogin | Kind::AddressChange => return account_sql::put(tx, kind, ids, old, new).await,
+        Kind::Authenticator | Kind::FactorHolder | Kind::SecondStep => {
+            return factor_sql::put(tx, kind, ids, old, new).await;
+        }
         Kind::ApiKey => sqlx::query!(
             "UPDATE api_keys AS t SET mac = vouched.new
              FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS vouched (workspace_id, id, old, new)
@@ -349,6 +387,14 @@ pub(super) async fn put(tx: &mut SystemTx, kind: Kind, macs: Macs<'_>) -> Result
              FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) AS vouched (workspace_id, id, old, new)
              WHERE t.workspace_id = vouched.workspace_id AND t.id = vouched.id AND t.mac = vouched.old",
             workspaces,
+            ids,
+            old,
+            new
+        ),
+        Kind::Passkey => sqlx::query!(
+            "UPDATE passkeys AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
+             WHERE t.id = vouched.id AND t.mac = vouched.old",
             ids,
             old,
             new

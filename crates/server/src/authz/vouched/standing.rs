@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Kind, Notary, Vouched, sql};
+use super::{Kind, Notary, Vouched, account_sql, factor_sql, sql};
 use crate::db::{Db, DbError, OperationalPath, SystemTx, Unrecorded};
 use crate::vault::Meaning;
 
@@ -73,6 +73,12 @@ pub async fn page(db: &Db, kind: Kind, after: &At, now: OffsetDateTime) -> Resul
         Kind::Retention => sql::retention(&mut tx, after, PAGE).await?,
         Kind::ReceiptShare => sql::receipt_shares(&mut tx, after, now, PAGE).await?,
         Kind::Invitation => sql::invitations(&mut tx, after, now, PAGE).await?,
+        Kind::DeviceLogin => account_sql::device_logins(&mut tx, after, now, PAGE).await?,
+        Kind::AddressChange => account_sql::address_changes(&mut tx, after, now, PAGE).await?,
+        Kind::Passkey => sql::passkeys(&mut tx, after, PAGE).await?,
+        Kind::Authenticator => factor_sql::authenticators(&mut tx, after, now, PAGE).await?,
+        Kind::FactorHolder => factor_sql::holders(&mut tx, after, PAGE).await?,
+        Kind::SecondStep => factor_sql::second_steps(&mut tx, after, now, PAGE).await?,
     };
     tx.finish_reading().await?;
     Ok(page)

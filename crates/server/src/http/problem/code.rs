@@ -40,8 +40,20 @@ pub enum Code {
     SignInFailed,
     /// The link was opened in a browser that did not ask for it.
     OtherBrowser,
+    /// Nobody has decided yet whether the program comes in.
+    AuthorizationPending,
+    /// The program asks more often than it was told to.
+    SlowDown,
+    /// Somebody said no to the program.
+    AccessDenied,
+    /// The program's code opens nothing.
+    ExpiredToken,
     /// The refresh token is unknown, used or expired.
     RefreshTokenInvalid,
+    /// A passkey that is not taken.
+    PasskeyFailed,
+    /// There can be no passkeys at this server.
+    PasskeysUnavailable,
     /// A permission is missing.
     Forbidden,
     /// The request comes from another site's page.
@@ -78,6 +90,14 @@ pub enum Code {
     KeyAlreadyRotated,
     /// The person has to have signed in a moment ago.
     StepUpRequired,
+    /// The mail is not enough for this person: they owe a factor.
+    FactorRequired,
+    /// A code of an authenticator or a recovery code that is not good, or a second step that is over.
+    FactorFailed,
+    /// The workspace lets in only those who have shown a factor beyond the mail.
+    MfaRequired,
+    /// A workspace of the person's demands a factor, and this is the last one.
+    LastFactor,
     /// The version of the secret was revoked.
     SecretVersionGone,
     /// What is stored of the secret does not open at its place.
@@ -138,12 +158,16 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 73] = [
         Self::InvalidRequest,
         Self::MalformedJson,
         Self::InvalidParameter,
         Self::InvalidCursor,
         Self::InvalidHeader,
+        Self::AuthorizationPending,
+        Self::SlowDown,
+        Self::AccessDenied,
+        Self::ExpiredToken,
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::SessionEnded,
@@ -160,6 +184,10 @@ impl Code {
         Self::WrongAudience,
         Self::InsufficientScope,
         Self::StepUpRequired,
+        Self::PasskeyFailed,
+        Self::FactorRequired,
+        Self::FactorFailed,
+        Self::MfaRequired,
         Self::InvitationForAnother,
         Self::NotFound,
         Self::InvitationInvalid,
@@ -172,7 +200,9 @@ impl Code {
         Self::AlreadyMember,
         Self::AlreadyInvited,
         Self::LastOwner,
+        Self::LastFactor,
         Self::NameTaken,
+        Self::PasskeysUnavailable,
         Self::KeyNotActive,
         Self::KeyAlreadyRotated,
         Self::SecretVersionGone,

@@ -142,8 +142,7 @@ impl Floor {
         if self.is_claiming || wanted == 0 || !is_short || self.active.is_empty() || self.ender.pending() > PENDING {
             return;
         }
-        let (board, registry) = (&self.board, &self.inner.registry);
-        let asks = self.active.plan(wanted, |lane| board.room(lane, registry));
+        let asks = self.active.plan(wanted, self.board.room(&self.inner.registry));
         if !asks.is_empty() {
             self.is_claiming = true;
             let ended = if self.was_idle { self.ended_since_claim * 2 } else { self.ended_since_claim };

@@ -26,18 +26,32 @@ pub(super) async fn hold_still(tx: &mut SystemTx) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Every log that any table knows.
-pub(super) async fn logs(tx: &mut SystemTx) -> Result<Vec<(Uuid, String, i32)>, DbError> {
-    let rows = sqlx::query!(
-        r#"SELECT workspace_id AS "workspace!", environment AS "environment!", generation AS "generation!" FROM ledger_heads
-         UNION SELECT workspace_id, environment, generation FROM ledger_generations
-         UNION SELECT workspace_id, environment, generation FROM ledger_checkpoints
-         UNION SELECT workspace_id, environment, generation FROM ledger_hashes
-         UNION SELECT workspace_id, environment, generation FROM ledger_entries"#
+/// A log, as the tables name it.
+pub(super) type Named = (Uuid, String, i32);
+
+/// The first log after this one that any table knows: a step costs one row of each table, however many entries there are.
+pub(super) async fn next_log(tx: &mut SystemTx, after: &Named) -> Result<Option<Named>, DbError> {
+    let (workspace, environment, generation) = after;
+    let row = sqlx::query!(
+        r#"SELECT w AS "workspace!", e AS "environment!", g AS "generation!" FROM (
+             (SELECT workspace_id AS w, environment AS e, generation AS g FROM ledger_heads
+                 WHERE (workspace_id, environment, generation) > ($1, $2, $3) ORDER BY workspace_id, environment, generation LIMIT 1)
+             UNION ALL (SELECT workspace_id AS w, environment AS e, generation AS g FROM ledger_generations
+                 WHERE (workspace_id, environment, generation) > ($1, $2, $3) ORDER BY workspace_id, environment, generation LIMIT 1)
+             UNION ALL (SELECT workspace_id AS w, environment AS e, generation AS g FROM ledger_checkpoints
+                 WHERE (workspace_id, environment, generation) > ($1, $2, $3) ORDER BY workspace_id, environment, generation LIMIT 1)
+             UNION ALL (SELECT workspace_id AS w, environment AS e, generation AS g FROM ledger_hashes
+                 WHERE (workspace_id, environment, generation) > ($1, $2, $3) ORDER BY workspace_id, environment, generation LIMIT 1)
+             UNION ALL (SELECT workspace_id AS w, environment AS e, generation AS g FROM ledger_entries
+                 WHERE (workspace_id, environment, generation) > ($1, $2, $3) ORDER BY workspace_id, environment, generation LIMIT 1)
+         ) AS known ORDER BY w, e, g LIMIT 1"#,
+        workspace,
+        environment,
+        generation
     )
-    .fetch_all(tx.connection()?)
+    .fetch_optional(tx.connection()?)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.workspace, row.environment, row.generation)).collect())
+    Ok(row.map(|row| (row.workspace, row.environment, row.generation)))
 }
 
 pub(super) async fn staged(tx: &mut SystemTx) -> Result<u64, DbError> {

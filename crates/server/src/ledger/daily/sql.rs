@@ -95,6 +95,12 @@ pub(super) async fn expire(tx: &mut SystemTx, before: OffsetDateTime) -> Result<
     Ok(())
 }
 
+/// Those of days after this one; answers how many they were.
+pub(super) async fn withdraw(tx: &mut SystemTx, latest: Date) -> Result<u64, DbError> {
+    let done = sqlx::query!("DELETE FROM ledger_daily_roots WHERE day > $1", latest).execute(tx.connection()?).await?;
+    Ok(done.rows_affected())
+}
+
 /// One more than `limit`, to tell whether there are more.
 pub(super) async fn list(
     tx: &mut SystemTx,

@@ -125,3 +125,11 @@ pub(super) async fn expire(tx: &mut SystemTx, before: OffsetDateTime) -> Result<
     sqlx::query!("DELETE FROM ledger_manifests WHERE hour < $1", before).execute(tx.connection()?).await?;
     Ok(())
 }
+
+/// Those of after this moment; answers how many they were.
+pub(super) async fn withdraw(tx: &mut SystemTx, latest: OffsetDateTime) -> Result<u64, DbError> {
+    sqlx::query!("DELETE FROM ledger_manifest_lines WHERE hour > $1", latest).execute(tx.connection()?).await?;
+    sqlx::query!("DELETE FROM ledger_manifest_hashes WHERE hour > $1", latest).execute(tx.connection()?).await?;
+    let done = sqlx::query!("DELETE FROM ledger_manifests WHERE hour > $1", latest).execute(tx.connection()?).await?;
+    Ok(done.rows_affected())
+}

@@ -41,9 +41,8 @@ pub(super) async fn is_old(
 pub(super) async fn insert(tx: &mut SystemTx, log: Log, cut: &Cut, mac: &[u8]) -> Result<(), DbError> {
     let (workspace, environment) = columns(log);
     sqlx::query!(
-        "INSERT INTO ledger_cuts (workspace_id, environment, generation, pruned_to, deleted_to, root, kept, newest_ms, event_id,
-             cut_at, mac)
-         VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO ledger_cuts (workspace_id, environment, generation, pruned_to, root, kept, newest_ms, event_id, cut_at, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         workspace,
         environment,
         narrow(cut.generation),
@@ -60,18 +59,24 @@ pub(super) async fn insert(tx: &mut SystemTx, log: Log, cut: &Cut, mac: &[u8]) -
     Ok(())
 }
 
-/// The newest cut of the log, if not everything below it is deleted.
-pub(super) async fn unfinished(tx: &mut SystemTx, log: Log) -> Result<Option<u64>, DbError> {
+/// Whether anything of what was to go below a cut is there: entries, or openings that say more than what they say of rows.
+pub(super) async fn is_left(tx: &mut SystemTx, log: Log, cut: &Cut) -> Result<bool, DbError> {
     let (workspace, environment) = columns(log);
-    let row = sqlx::query!(
-        "SELECT pruned_to, deleted_to FROM ledger_cuts WHERE workspace_id = $1 AND environment = $2
-         ORDER BY generation DESC, pruned_to DESC LIMIT 1",
+    let is_left = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM ledger_entries
+               WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND seq < $4)
+             OR EXISTS (SELECT FROM ledger_openings
+               WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND seq < $4
+                 AND (rows IS NULL OR num_nonnulls(actor_sealed, ip_sealed, meta_sealed, target_sealed, actor_subject, meta_subject,
+                     target_subject, actor_index, target_index) > 0)) AS "is_left!""#,
         workspace,
-        environment
+        environment,
+        narrow(cut.generation),
+        number(cut.to)
     )
-    .fetch_optional(tx.connection()?)
+    .fetch_one(tx.connection()?)
     .await?;
-    Ok(row.filter(|row| row.deleted_to < row.pruned_to).and_then(|row| u64::try_from(row.pruned_to).ok()))
+    Ok(is_left)
 }
 
 /// Deletes entries and openings below `beyond`, but for what they say of rows; answers how many entries those were.
@@ -106,17 +111,6 @@ pub(super) async fn delete(tx: &mut SystemTx, log: Log, cut: &Cut, beyond: u64) 
         workspace,
         environment,
         generation,
-        beyond
-    )
-    .execute(tx.connection()?)
-    .await?;
-    sqlx::query!(
-        "UPDATE ledger_cuts SET deleted_to = $5
-         WHERE workspace_id = $1 AND environment = $2 AND generation = $3 AND pruned_to = $4",
-        workspace,
-        environment,
-        generation,
-        number(cut.to),
         beyond
     )
     .execute(tx.connection()?)

@@ -46,25 +46,21 @@ pub(super) async fn head(tx: &mut SystemTx, log: Log) -> Result<Option<HeadRow>,
     Ok(row)
 }
 
-/// How far a log has come, and was signed as rows say.
+/// How far a log has come.
 pub(super) struct Stand {
     pub(super) log: Log,
     pub(super) generation: u32,
     pub(super) size: u64,
-    /// Entries that the newest stored checkpoint covers.
-    pub(super) signed: u64,
-    /// Whether there is one of this size.
+    /// Whether a checkpoint of this size is stored.
     pub(super) is_stored: bool,
 }
 
 /// Every log that has a head.
 pub(super) async fn stand(tx: &mut SystemTx) -> Result<Vec<Stand>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT h.workspace_id, h.environment, h.generation, h.size, coalesce((SELECT c.size FROM ledger_checkpoints c
-             WHERE c.workspace_id = h.workspace_id AND c.environment = h.environment AND c.generation = h.generation
-             ORDER BY c.size DESC LIMIT 1), 0) AS "signed!",
+        r#"SELECT h.workspace_id, h.environment, h.generation, h.size,
              EXISTS (SELECT FROM ledger_checkpoints c WHERE c.workspace_id = h.workspace_id
-             AND c.environment = h.environment AND c.generation = h.generation AND c.size = h.size) AS "is_stored!"
+                 AND c.environment = h.environment AND c.generation = h.generation AND c.size = h.size) AS "is_stored!"
          FROM ledger_heads h"#
     )
     .fetch_all(tx.connection()?)
@@ -74,7 +70,6 @@ pub(super) async fn stand(tx: &mut SystemTx) -> Result<Vec<Stand>, DbError> {
             log: place::log(row.workspace_id, &row.environment)?,
             generation: u32::try_from(row.generation).ok()?,
             size: u64::try_from(row.size).ok()?,
-            signed: u64::try_from(row.signed).unwrap_or_default(),
             is_stored: row.is_stored,
         })
     });

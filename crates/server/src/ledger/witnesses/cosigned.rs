@@ -4,7 +4,7 @@ use bailiwick_proof::checkpoint::SignedCheckpoint;
 use bailiwick_proof::cosignature::parse_lines;
 use bailiwick_proof::log::Log;
 use bailiwick_proof::note::{Signature, VerifierKey};
-use bailiwick_proof::policy::Policy;
+use bailiwick_proof::policy::{Policy, PolicyWitness};
 use uuid::Uuid;
 
 use super::sql;
@@ -63,6 +63,14 @@ pub(in crate::ledger) async fn newest_cosigned(
         newest = newest.or(Some(signed));
     }
     Ok(newest)
+}
+
+/// Who of the policy has cosigned a checkpoint, and when by their own clocks, in seconds since 1970.
+#[must_use]
+pub fn cosigners(ledger: &Ledger, checkpoint: &SignedCheckpoint) -> Vec<(PolicyWitness, u64)> {
+    let witnesses = ledger.policy().into_iter().flat_map(Policy::witnesses);
+    let time = |witness: &PolicyWitness| witness.key.has_cosigned(checkpoint.note()).ok().flatten();
+    witnesses.filter_map(|witness| Some((witness.clone(), time(witness)?))).collect()
 }
 
 /// One checkpoint with those of its lines that hold; `None` when it is none of the cell's, or no line holds.

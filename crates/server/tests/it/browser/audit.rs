@@ -63,7 +63,7 @@ async fn an_entry_is_verified_in_the_browser_and_a_changed_one_is_not() {
     let long = json!({
         "action": LONG_ACTION,
         "actor": "W".repeat(256),
-        "target": "a \u{202e}target that runs backwards".to_owned(),
+        "target": "\u{5d0}\u{5d1}\u{5d2} a target that runs both ways".to_owned(),
         "meta": {"text": "W".repeat(300)},
     });
     record(&app, &ada, &workspace, &long).await;

@@ -170,5 +170,5 @@ async fn a_value_is_on_one_page_and_for_a_fresh_sign_in() {
     ada.cookies = format!("bw_access={}; {}", ada.access_token, ada.cookies);
     let refused = submit(&app, &ada, &reveal, &[("version", "1")]).await;
     assert_eq!(refused.status, 403, "{}", refused.text);
-    assert!(refused.text.contains("Sign in again") && !refused.text.contains("AAAA"));
+    assert!(refused.text.contains("/account/step-up?back=") && !refused.text.contains("AAAA"));
 }

@@ -30,6 +30,25 @@ async ({ Refusal, ...verifier }, files) => {
       const { older, newer } = await verifier.verifyPair(pair, known);
       return { origin: newer.origin, older_size: Number(older.size), newer_size: Number(newer.size) };
     },
+    async manifest_proof({ proof, known }) {
+      const { checkpoint, receipt, hour, logs, cell } = await verifier.verifyManifest(proof, known);
+      const [size, cell_size, seq] = [Number(checkpoint.size), Number(cell.checkpoint.size), receipt && Number(receipt.index)];
+      return { origin: checkpoint.origin, size, hour, logs, cell_size, cell_origin: cell.checkpoint.origin, seq };
+    },
+    async witness_key({ vkey }) {
+      const key = await verifier.parseKey(vkey, 4);
+      return { name: key.name, key_id: key.id, public_key: hex(key.public) };
+    },
+    async cosignature({ checkpoint, witness }) {
+      const end = checkpoint.lastIndexOf("\n\n");
+      const line = (text) => /^— (\S+) (\S+)$/.exec(text) ?? fail("malformed");
+      const signatures = checkpoint.slice(end + 2, -1).split("\n").map(line).map(([, name, encoded]) => {
+        const raw = unbase64(encoded);
+        return { name, id: hex(raw.subarray(0, 4)), bytes: raw.subarray(4) };
+      });
+      const time = await verifier.cosignedAt({ text: checkpoint.slice(0, end + 1), signatures }, witness);
+      return time === null ? fail("no_known_signature") : { time: Number(time) };
+    },
     async inclusion({ index, size, leaf, path, root }) {
       if (index >= size) fail("outside_tree");
       fail(await verifier.inclusionFault(BigInt(index), BigInt(size), bytes(leaf), path.map(bytes), bytes(root)));

@@ -135,7 +135,7 @@ async fn nobody_but_an_owner_who_signed_in_a_moment_ago() {
     assert_eq!(in_test.problem(), (403, "environment_mismatch".to_owned()));
     let refresh =
         async |token: &str| world.app.post("/auth/refresh", &json!({"refresh_token": token})).send().await.person();
-    world.app.advance(Duration::minutes(14));
+    world.app.advance(Duration::minutes(9));
     let ada = refresh(&world.ada.refresh_token).await;
     assert_eq!(ask(&wrong, &ada.access_token).await.0, 422, "in time");
     world.app.advance(Duration::seconds(61));

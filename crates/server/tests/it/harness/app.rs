@@ -57,6 +57,9 @@ pub struct Person {
     pub cookies: String,
 }
 
+/// Connections in each of a node's two large pools: a process of PostgreSQL's each, that reads the catalog anew.
+const POOL: u32 = 4;
+
 /// What the server answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -77,7 +80,7 @@ pub struct Call<'a> {
 impl TestApp {
     /// A server on a fresh database.
     pub async fn start() -> Self {
-        Self::on(TestDatabase::create().await, 10).await
+        Self::on(TestDatabase::create().await, POOL).await
     }
 
     /// A server on this database with so many connections in each pool.
@@ -91,13 +94,13 @@ impl TestApp {
     pub async fn configured(adjust: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::create().await;
         let vault = super::vault::settings(&database.kek_file);
-        Self::with(database, 10, made_secrets(), vault, None, adjust).await
+        Self::with(database, POOL, made_secrets(), vault, None, adjust).await
     }
 
     /// A server whose keys are kept so.
     pub async fn keeping(database: TestDatabase, vault: config::Vault) -> Self {
         let secrets = made_secrets();
-        Self::with(database, 10, secrets, vault, None, |_| ()).await
+        Self::with(database, POOL, secrets, vault, None, |_| ()).await
     }
 
     /// Another node of the same cell: its database, its anchor store and its secrets, as after a restart. Mail that it
@@ -113,7 +116,7 @@ impl TestApp {
 
     /// As [`Self::another_node_keeping`], of another configuration.
     pub async fn another_node_configured(&self, vault: config::Vault, adjust: impl FnOnce(&mut Config)) -> Self {
-        Self::with(self.database.clone(), 10, self.secrets.clone(), vault, Some(self.mailer.clone()), adjust).await
+        Self::with(self.database.clone(), POOL, self.secrets.clone(), vault, Some(self.mailer.clone()), adjust).await
     }
 
     async fn with(
@@ -234,15 +237,38 @@ impl TestApp {
 
     /// Asks for a link and redeems it by code.
     pub async fn sign_in(&self, email: &str) -> Person {
-        let before = self.mailer.mailbox().unwrap().newest_first().len();
-        let asked = self.post("/auth/request", &json!({"email": email})).send().await;
-        let challenge = asked.json()["challenge"].as_str().unwrap().to_owned();
-        let mails = self.mails(before + 1).await;
-        let code =
-            mails.iter().find(|mail| mail.to.eq_ignore_ascii_case(email)).and_then(|mail| mail.code.clone()).unwrap();
-        let verified = self.post("/auth/verify", &json!({"challenge": challenge, "code": code})).send().await;
+        let verified = self.show_mail(email).await;
         assert_eq!(verified.status, 200, "{}", verified.text);
         verified.person()
+    }
+
+    /// Asks for a link and shows its code; the answer.
+    pub async fn show_mail(&self, email: &str) -> Answer {
+        // Other mail may come to the same address meanwhile.
+        let codes = async || {
+            let mails = self.mails(0).await;
+            mails
+                .into_iter()
+                .filter(|mail| mail.to.eq_ignore_ascii_case(email))
+                .filter_map(|mail| mail.code)
+                .collect::<Vec<_>>()
+        };
+        let before = codes().await.len();
+        let asked = self.post("/auth/request", &json!({"email": email})).send().await;
+        let challenge = asked.json()["challenge"].as_str().unwrap().to_owned();
+        let code = loop {
+            let codes = codes().await;
+            if codes.len() > before {
+                break codes[0].clone();
+            }
+            tokio::task::yield_now().await;
+        };
+        self.post("/auth/verify", &json!({"challenge": challenge, "code": code})).send().await
+    }
+
+    /// The moment, as the server has it.
+    pub fn now(&self) -> OffsetDateTime {
+        Clock::system().now() + time::Duration::seconds(self.ahead_seconds.load(Ordering::SeqCst))
     }
 
     /// Signs in and founds a workspace; answers the person and the workspace's id.
@@ -347,7 +373,17 @@ impl Call<'_> {
         let (status, headers) = (response.status(), response.headers().clone());
         let answer = Answer { status, headers, text: response.text().await.unwrap() };
         if let Ok(body) = serde_json::from_str::<Value>(&answer.text) {
-            for name in ["key", "access_token", "refresh_token", "challenge"] {
+            for name in [
+                "key",
+                "access_token",
+                "refresh_token",
+                "challenge",
+                "factor_token",
+                "secret",
+                "otpauth_url",
+                "device_code",
+                "user_code",
+            ] {
                 if let Some(secret) = body[name].as_str() {
                     secrets::record(secret);
                 }

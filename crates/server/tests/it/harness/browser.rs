@@ -15,6 +15,10 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 use chromiumoxide::cdp::browser_protocol::input::InsertTextParams;
 use chromiumoxide::cdp::browser_protocol::log::{self, EventEntryAdded, LogEntrySource};
 use chromiumoxide::cdp::browser_protocol::page::CaptureScreenshotFormat;
+use chromiumoxide::cdp::browser_protocol::web_authn::{
+    self, AddVirtualAuthenticatorParams, AuthenticatorId, AuthenticatorProtocol, AuthenticatorTransport,
+    SetAutomaticPresenceSimulationParams, VirtualAuthenticatorOptions,
+};
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, EventExceptionThrown};
 use chromiumoxide::page::ScreenshotParams;
 use futures_util::StreamExt as _;
@@ -79,6 +83,11 @@ impl Tab {
     /// Waits for something on the page.
     pub async fn find(&self, selector: &str) {
         self.until(selector, &format!("document.querySelector({}) !== null", json(selector))).await;
+    }
+
+    /// Waits until the page says it.
+    pub async fn says(&self, text: &str) {
+        self.until(text, &format!("document.body.innerText.includes({})", json(text))).await;
     }
 
     /// Waits until the path begins so.
@@ -147,6 +156,22 @@ impl Tab {
         self.shape(1280, false).await;
     }
 
+    /// Gives the browser an authenticator that knows its person, and waits for nobody's finger.
+    pub async fn authenticator(&self) -> Device<'_> {
+        self.page.execute(web_authn::EnableParams::default()).await.unwrap();
+        let options = VirtualAuthenticatorOptions::builder()
+            .protocol(AuthenticatorProtocol::Ctap2)
+            .transport(AuthenticatorTransport::Internal)
+            .has_resident_key(true)
+            .has_user_verification(true)
+            .is_user_verified(true)
+            .automatic_presence_simulation(true)
+            .build()
+            .unwrap();
+        let added = self.page.execute(AddVirtualAuthenticatorParams::new(options)).await.unwrap();
+        Device { tab: self, id: added.result.authenticator_id }
+    }
+
     /// Nothing was complained of.
     pub fn close(self) {
         let complaints = self.complaints.lock().unwrap();
@@ -183,6 +208,20 @@ impl Tab {
         std::fs::create_dir_all(&dir).unwrap();
         let parameters = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).full_page(true).build();
         self.page.save_screenshot(parameters, dir.join(format!("{name}.png"))).await.unwrap();
+    }
+}
+
+/// The browser's authenticator.
+pub struct Device<'a> {
+    tab: &'a Tab,
+    id: AuthenticatorId,
+}
+
+impl Device<'_> {
+    /// Whether its person puts a finger on it as soon as it asks.
+    pub async fn answers(&self, at_once: bool) {
+        let parameters = SetAutomaticPresenceSimulationParams::new(self.id.clone(), at_once);
+        self.tab.page.execute(parameters).await.unwrap();
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Behaviour {
     FailingOnce,
     /// It ignores the conditions of writes.
     Unconditional,
+    /// It takes checkpoints and has none.
+    Forgetful,
     /// It keeps the versions of objects.
     Versioned,
     /// It has no room: writes are answered 507.
@@ -165,7 +167,7 @@ impl Objects {
     async fn put(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let alone = self.writing.clone().write_owned().await;
         let behaviour = self.behaviour().await?;
-        if behaviour == Behaviour::Unconditional {
+        if [Behaviour::Unconditional, Behaviour::Forgetful].contains(&behaviour) {
             (request.input.if_match, request.input.if_none_match) = (None, None);
         }
         if behaviour == Behaviour::Full {
@@ -218,7 +220,9 @@ impl S3 for Objects {
     {
         Box::pin(async move {
             let _whole = self.writing.read().await;
-            self.behaviour().await?;
+            if self.behaviour().await? == Behaviour::Forgetful && request.input.key.ends_with("/checkpoint") {
+                return Err(s3_error!(NoSuchKey));
+            }
             self.files.get_object(request).await
         })
     }

@@ -58,10 +58,11 @@ pub async fn waiting_for(pool: &PgPool, table: &str) -> Option<i32> {
     sqlx::query_scalar(waiting).bind(table).fetch_optional(pool).await.unwrap()
 }
 
-/// From now on a commit that inserted into or updated this table waits while [`hold_commits`] is held.
+/// From now on a commit that inserted into or updated this table waits while [`hold_commits`] is held, for longer than a statement waits for
+/// a lock elsewhere.
 pub async fn watch_commits(pool: &PgPool, table: &str) {
     let mut tx = begin(pool).await;
-    let function = "CREATE OR REPLACE FUNCTION test_waits() RETURNS trigger LANGUAGE plpgsql
+    let function = "CREATE OR REPLACE FUNCTION test_waits() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0
          AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7007); RETURN NULL; END $$";
     run(&mut tx, function).await;
     let trigger = format!(
@@ -81,7 +82,8 @@ pub async fn hold_commits(pool: &PgPool) -> Transaction<'static, Postgres> {
 
 /// Waits until a commit waits.
 pub async fn commit_waits(pool: &PgPool) {
-    let waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND objid = 7007)";
+    let waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND objid = 7007
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
     until(async || sqlx::query_scalar(waiting).fetch_one(pool).await.unwrap()).await;
 }
 

@@ -1,68 +1,30 @@
 //! `ops/nginx/forward-auth.conf`, run by nginx as it stands.
 
-use std::path::PathBuf;
-use std::process::Stdio;
-
 use axum::Router;
 use axum::http::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::process::{Child, Command};
 
 use crate::harness::app::TestApp;
-use crate::harness::process::{free_port, until};
-use crate::harness::programs;
+use crate::harness::nginx::Nginx;
+use crate::harness::process::until;
 
 /// nginx before a product that answers with the headers that it was sent.
-struct Proxy {
-    url: String,
-    _nginx: Child,
-    _dir: TempDir,
-}
+struct Proxy(Nginx);
 
 impl Proxy {
     async fn before(app: &TestApp, service: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (port, product) = (free_port(), product().await);
-        let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../ops/nginx/forward-auth.conf");
-        let private = app.private_url.trim_start_matches("http://");
-        // What the example leaves to the operator; all that it does stands in the file itself.
-        let config = format!(
-            "daemon off; master_process off; pid nginx.pid; error_log stderr;
-             events {{}}
-             http {{
-                 access_log off;
-                 client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;
-                 scgi_temp_path scgi;
-                 upstream bailiwick_private {{ server {private}; keepalive 16; }}
-                 upstream product {{ server {product}; keepalive 16; }}
-                 server {{
-                     listen 127.0.0.1:{port};
-                     set $bailiwick_internal_key {service};
-                     set $bailiwick_demands scope=read;
-                     include {};
-                 }}
-             }}",
-            example.display()
+        let (private, product) = (app.private_url.trim_start_matches("http://"), product().await);
+        let upstreams = format!(
+            "upstream bailiwick_private {{ server {private}; keepalive 16; }}
+             upstream product {{ server {product}; keepalive 16; }}"
         );
-        std::fs::write(dir.path().join("nginx.conf"), config).unwrap();
-        let nginx = Command::new(programs::nginx())
-            .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
-            .arg(dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let url = format!("http://127.0.0.1:{port}");
-        until(async || reqwest::get(&url).await.is_ok()).await;
-        Self { url, _nginx: nginx, _dir: dir }
+        let server = format!("set $bailiwick_internal_key {service}; set $bailiwick_demands scope=read;");
+        Self(Nginx::with(&upstreams, &server, "forward-auth.conf").await)
     }
 
     fn call(&self, method: Method) -> reqwest::RequestBuilder {
-        crate::harness::http::http().request(method, format!("{}/orders?x=1", self.url))
+        crate::harness::http::http().request(method, format!("{}/orders?x=1", self.0.url))
     }
 }
 
@@ -154,7 +116,7 @@ async fn the_example_keeps_no_answer_for_another() {
     let revoked = proxy.call(Method::GET).bearer_auth(keys[0]["key"].as_str().unwrap()).send().await.unwrap();
     assert_eq!((revoked.status().as_u16(), &revoked.headers()["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
     // The place where nginx asks is no address for clients.
-    let inside = reqwest::get(format!("{}/_bailiwick/forward-auth", proxy.url)).await.unwrap();
+    let inside = reqwest::get(format!("{}/_bailiwick/forward-auth", proxy.0.url)).await.unwrap();
     assert_eq!(inside.status(), 404);
 }
 

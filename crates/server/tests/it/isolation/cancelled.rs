@@ -54,7 +54,8 @@ async fn begin_with_of_sqlx_leaks_and_is_seen_to() {
         }
     }
     let Leak { open, .. } = leak.expect("sqlx has mended begin_with: is our own way around it still needed?");
-    assert_eq!(open, ["bailiwick_runtime: idle in transaction"]);
+    // The server at hand may be at work of its own.
+    assert!(open.contains(&"bailiwick_runtime: idle in transaction".to_owned()), "{open:?}");
     assert_eq!(
         careless::next_borrower(&pool).await,
         ada.uuid,

@@ -40,13 +40,17 @@ async fn a_request_in_flight_is_a_conflict_and_its_event_is_recorded_once() {
     let app = TestApp::start().await;
     let recorder = Recorder::of(&app).await;
     let other_node = app.another_node().await;
-    let held = hold(&app.database.owner, "ledger_entries", "SHARE").await;
+    // A request finds the log behind while something of before is to be numbered, and lets go of its key to wait for that.
+    app.numbered().await;
+    watch_commits(&app.database.owner, "idempotency_records").await;
+    let held = hold_commits(&app.database.owner).await;
     let send = || {
         let recorder = recorder.clone();
         tokio::spawn(async move { recorder.record("n-1").await })
     };
     let first = send();
-    waited_for(&app.database.owner, "ledger_entries").await;
+    // It alone keeps an answer: it is the first that has the key's lock, and has it until it may commit.
+    commit_waits(&app.database.owner).await;
     let same_node = send();
     let second = recorder.at(&other_node.url).try_record("n-1").await.unwrap();
     assert_eq!(second.problem(), (409, "idempotency_in_flight".into()));

@@ -139,6 +139,19 @@ async fn a_key_that_was_put_there_signs_nothing_and_holds_nothing_up() {
     assert!(acme.verdict().await.contains("has another root at size"), "the others are told of");
 }
 
+/// Entries of a generation that nobody has begun are no part of a log, whatever stands beside them.
+#[tokio::test]
+async fn a_generation_that_was_invented_is_noticed() {
+    let acme = Acme::found().await;
+    acme.sql(
+        "INSERT INTO ledger_entries SELECT (jsonb_populate_record(e, '{\"generation\": 7}')).* FROM ledger_entries e WHERE OWN;
+         UPDATE ledger_entries SET event_id = gen_random_uuid() WHERE OWN AND generation = 7;
+         INSERT INTO ledger_generations SELECT workspace_id, environment, 7, size, last_leaf, frontier, now() FROM ledger_heads WHERE OWN",
+    )
+    .await;
+    assert_eq!(acme.verdict().await, "Some(0) it is of a generation that the journal does not know");
+}
+
 #[tokio::test]
 async fn an_entry_under_another_event_s_id_is_noticed() {
     let acme = Acme::found().await;

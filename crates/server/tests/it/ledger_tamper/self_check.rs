@@ -150,3 +150,42 @@ async fn entries_that_wait_too_long_are_an_alert_and_make_a_node_unready() {
     held.rollback().await.unwrap();
     until(async || ready().await.status == 200).await;
 }
+
+/// A log that cannot be checked, for a key is not there, keeps no other from it, and nobody is told that all is well.
+#[tokio::test]
+async fn a_log_that_cannot_be_checked_hides_no_other() {
+    let two = Two::found().await;
+    let globex = two.globex.1.parse::<WorkspaceId>().unwrap().uuid();
+    two.sql(&format!("UPDATE vault_deks SET kek = 'nobody' WHERE workspace_id = '{globex}'")).await;
+    two.flip().await;
+    let ledger = beside_that_tells(&two.app).await;
+    ledger::self_check(&ledger).await.unwrap_err();
+    let frozen = ledger::frozen(&ledger).await.unwrap();
+    assert_eq!(frozen.keys().copied().collect::<Vec<_>>(), [two.acme_id()]);
+    let told = async |what: &str, of: Uuid| two.alerts().await.iter().any(|(told, who, _)| told == what && *who == of);
+    until(async || told("ledger_unchecked", globex).await && told("ledger_altered", two.acme_id()).await).await;
+    let report = crate::harness::ledger::report(&two.app).await;
+    assert!(report.logs.iter().any(|log| log.damages.iter().any(|damage| damage.seq == Some(3))), "{report:?}");
+    assert!(report.logs.iter().any(|log| log.damages.iter().any(|damage| damage.what.contains("cannot be checked"))));
+}
+
+/// A log whose keys were all retired by hand is not signed; those that are signed with it are.
+#[tokio::test]
+async fn a_log_without_a_key_holds_up_no_other() {
+    let two = Two::found().await;
+    let retire = format!("UPDATE ledger_keys SET retired_at = '2020-01-01' WHERE workspace_id = '{}'", two.acme_id());
+    two.sql(&retire).await;
+    for _ in 0..3 {
+        assert_eq!(record(&two.app, &two.acme).await.status, 201);
+        assert_eq!(record(&two.app, &two.globex).await.status, 201);
+    }
+    let globex = two.globex.1.parse::<WorkspaceId>().unwrap().uuid();
+    let unsigned = "SELECT count(*) FROM ledger_heads h WHERE workspace_id = $1 AND environment = 'live' AND NOT EXISTS (
+             SELECT FROM ledger_checkpoints c WHERE c.workspace_id = $1 AND c.environment = 'live' AND c.size = h.size)";
+    let unsigned = async |of: Uuid| -> i64 {
+        sqlx::query_scalar(unsigned).bind(of).fetch_one(&two.app.database.owner).await.unwrap()
+    };
+    until(async || unsigned(globex).await == 0).await;
+    assert_eq!(unsigned(two.acme_id()).await, 1);
+    assert_eq!(checkpoint(&two.app, &two.acme).await.problem(), (500, "internal".into()));
+}

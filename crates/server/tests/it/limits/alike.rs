@@ -6,6 +6,9 @@
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
+use bailiwick_server::account::operator;
+use bailiwick_server::clock::Clock;
+use bailiwick_server::entropy::Entropy;
 use serde_json::json;
 
 use super::{as_shipped, from};
@@ -102,7 +105,7 @@ async fn populate(app: &TestApp) {
         sqlx::query(sql).bind(i32::try_from(EACH).unwrap()).execute(&app.database.owner).await.unwrap();
     };
     run("INSERT INTO users (id, email, email_key, created_at, suspended_at)
-         SELECT gen_random_uuid(), a.email, a.email, now(), CASE WHEN kind = 'suspended' THEN now() END
+         SELECT gen_random_uuid(), a.email, a.email, now(), NULL
          FROM generate_series(0, $1 - 1) AS n, unnest(ARRAY['known', 'busy', 'suspended']) AS kind,
              LATERAL (SELECT kind || n || '@example.com' AS email) a")
     .await;
@@ -114,6 +117,12 @@ async fn populate(app: &TestApp) {
          WHERE u.email_key LIKE 'busy%' AND $1 > 0")
     .await;
     app.vouch().await;
+    let (notary, clock, entropy) = (app.notary().await, Clock::system(), Entropy::system());
+    let desk = operator::Desk { db: &app.db, notary: &notary, clock: &clock, entropy: &entropy };
+    for number in 0..EACH {
+        let who = format!("suspended{number}@example.com").parse().unwrap();
+        operator::suspend(&desk, &who, "as the command does it").await.unwrap();
+    }
 }
 
 #[tokio::test]

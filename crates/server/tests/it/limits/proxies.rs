@@ -1,64 +1,25 @@
 //! From where a request comes, through `ops/nginx/public.conf` as it stands.
 
-use std::path::PathBuf;
-use std::process::Stdio;
-
 use reqwest::Method;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::process::{Child, Command};
 
 use crate::harness::app::TestApp;
-use crate::harness::process::{free_port, until};
-use crate::harness::programs;
+use crate::harness::nginx::Nginx;
 
 /// nginx before the public listener.
-struct Proxy {
-    url: String,
-    _nginx: Child,
-    _dir: TempDir,
-}
+struct Proxy(Nginx);
 
 impl Proxy {
     async fn before(app: &TestApp) -> Self {
-        let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
-        let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../ops/nginx/public.conf");
         let public = app.url.replace("http://localhost", "127.0.0.1");
-        let config = format!(
-            "daemon off; master_process off; pid nginx.pid; error_log stderr;
-             events {{}}
-             http {{
-                 access_log off;
-                 client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;
-                 scgi_temp_path scgi;
-                 upstream bailiwick_public {{ server {public}; keepalive 16; }}
-                 server {{
-                     listen 127.0.0.1:{port};
-                     server_name bailiwick.example;
-                     include {};
-                 }}
-             }}",
-            example.display()
-        );
-        std::fs::write(dir.path().join("nginx.conf"), config).unwrap();
-        let nginx = Command::new(programs::nginx())
-            .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
-            .arg(dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let url = format!("http://127.0.0.1:{port}");
-        until(async || reqwest::get(&url).await.is_ok()).await;
-        Self { url, _nginx: nginx, _dir: dir }
+        let upstreams = format!("upstream bailiwick_public {{ server {public}; keepalive 16; }}");
+        Self(Nginx::with(&upstreams, "server_name bailiwick.example;", "public.conf").await)
     }
 
     /// A request from that address of this machine, which claims to come from another.
     fn call(&self, method: Method, path: &str, from: &str, claimed: &str) -> reqwest::RequestBuilder {
         let client = crate::harness::http::http_builder().local_address(Some(from.parse().unwrap())).build().unwrap();
-        let call = client.request(method, format!("{}{path}", self.url)).header("host", "bailiwick.example");
+        let call = client.request(method, format!("{}{path}", self.0.url)).header("host", "bailiwick.example");
         call.header("x-forwarded-for", claimed).header("forwarded", format!("for={claimed}"))
     }
 }

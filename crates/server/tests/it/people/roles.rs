@@ -105,7 +105,7 @@ async fn a_workspace_is_handed_over_and_left_by_whoever_just_signed_in() {
         );
     }
     // A browser that was left open gives nobody's place away, and makes nobody an owner.
-    world.app.advance(Duration::minutes(14));
+    world.app.advance(Duration::minutes(9));
     let refresh = json!({"refresh_token": world.ada.refresh_token});
     let early = world.app.post("/auth/refresh", &refresh).send().await.person();
     world.app.advance(Duration::seconds(61));

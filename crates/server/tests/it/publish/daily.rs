@@ -4,6 +4,7 @@ use std::process::Command;
 
 use bailiwick_proof::checkpoint::Checkpoint;
 use bailiwick_proof::jose::{Jwks, verify_checkpoint};
+use bailiwick_server::clock::Clock;
 use bailiwick_server::ledger;
 use serde_json::{Value, json};
 use time::Duration;
@@ -27,7 +28,8 @@ impl Acme {
     }
 
     async fn make_roots(&self, ahead: Duration) {
-        ledger::make_daily_roots(&self.ledger(ahead).await).await.unwrap();
+        let ledger = self.ledger(ahead).await;
+        ledger::make_daily_roots_of(&ledger, Clock::system().now() + ahead).await.unwrap();
     }
 }
 
@@ -97,7 +99,7 @@ async fn a_day_without_entries_has_the_same_root_and_days_without_a_server_have_
     let roots = acme.roots().await;
     let day = |root: &Value| root["day"].as_str().unwrap().to_owned();
     let today = time::Duration::ZERO;
-    let date = |ahead: i64| (bailiwick_server::clock::Clock::system().now() + today + Duration::days(ahead)).date();
+    let date = |ahead: i64| (Clock::system().now() + today + Duration::days(ahead)).date();
     let days: Vec<String> = roots.iter().map(day).collect();
     assert_eq!(days, [date(5), date(1), date(0)].map(|date| date.to_string()), "none is made up afterwards");
     let [last, second, first] = [&roots[0], &roots[1], &roots[2]];
@@ -171,6 +173,19 @@ async fn two_nodes_make_each_root_once() {
     first.unwrap();
     second.unwrap();
     assert_eq!(acme.roots().await.len(), 1);
+}
+
+/// A node whose clock is ahead makes no root of a day to come and takes none away; those that were made by such a clock go.
+#[tokio::test]
+async fn a_clock_that_is_ahead_makes_and_takes_no_root() {
+    let acme = Acme::found().await;
+    acme.make_roots(Duration::ZERO).await;
+    ledger::make_daily_roots(&acme.ledger(Duration::days(500)).await).await.unwrap();
+    let [root] = acme.roots().await.try_into().unwrap();
+    acme.make_roots(Duration::days(30)).await;
+    assert_eq!(acme.roots().await.len(), 2);
+    ledger::make_daily_roots(&acme.ledger(Duration::ZERO).await).await.unwrap();
+    assert_eq!(acme.roots().await, [root]);
 }
 
 /// The owner of the database has no key of the log's: what they put into the table is not handed out, and a checkpoint of theirs

@@ -6,6 +6,7 @@ use bailiwick_proof::log::Log;
 use bailiwick_proof::manifest::proof::{Covered, InManifest, ManifestProof};
 use bailiwick_proof::note::VerifierKey;
 use bailiwick_server::anchor::Head;
+use bailiwick_server::clock::Clock;
 use bailiwick_server::ledger::{self, Lost, Sanction};
 use serde_json::json;
 use time::Duration;
@@ -20,7 +21,7 @@ impl Acme {
     async fn publish(&self, ahead: Duration) {
         let ledger = self.ledger(ahead).await;
         ledger.checkpoint(self.live()).await.unwrap();
-        ledger::publish_manifest(&ledger).await.unwrap();
+        ledger::publish_manifest_of(&ledger, Clock::system().now() + ahead).await.unwrap();
     }
 
     async fn manifest(&self, query: &str) -> Answer {
@@ -48,7 +49,7 @@ impl Acme {
 }
 
 fn hour(ahead: Duration) -> String {
-    let hour = (bailiwick_server::clock::Clock::system().now() + ahead).truncate_to_hour();
+    let hour = (Clock::system().now() + ahead).truncate_to_hour();
     hour.format(&time::format_description::well_known::Rfc3339).unwrap()
 }
 
@@ -86,6 +87,22 @@ async fn a_log_finds_its_line_and_ends_at_the_cells_checkpoint() {
     assert_eq!(gone.problem(), (404, "no_manifest".into()), "for seven days");
 }
 
+/// One node among good ones, whose clock is half a year ahead; and manifests that such a clock has made.
+#[tokio::test]
+async fn a_clock_that_is_ahead_takes_no_manifest_and_puts_none_on_top() {
+    let acme = Acme::found().await;
+    acme.publish(-HOUR * 24 * 6).await;
+    ledger::publish_manifest(&acme.ledger(Duration::days(190)).await).await.unwrap();
+    let newest = acme.verified_line("").await.hour;
+    assert!([hour(Duration::ZERO), hour(-HOUR)].contains(&newest), "{newest}");
+    acme.verified_line(&format!("?hour={}", hour(-HOUR * 24 * 6))).await;
+    // What another one has published that looked at no second clock.
+    acme.publish(Duration::days(100)).await;
+    assert_eq!(acme.verified_line("").await.hour, hour(Duration::days(100)));
+    ledger::publish_manifest(&acme.ledger(Duration::ZERO).await).await.unwrap();
+    assert!(acme.verified_line("").await.hour <= hour(Duration::ZERO));
+}
+
 /// Requirement 4.
 #[tokio::test]
 async fn a_whole_log_that_was_deleted_is_missed_by_the_next_manifest() {
@@ -99,7 +116,7 @@ async fn a_whole_log_that_was_deleted_is_missed_by_the_next_manifest() {
         acme.by_owner(&format!("DELETE FROM {table} WHERE workspace_id = '{workspace}' AND environment = 'live'"))
             .await;
     }
-    ledger::publish_manifest(&running).await.unwrap();
+    ledger::publish_manifest_of(&running, Clock::system().now() + HOUR * 2).await.unwrap();
     let missing = acme.manifest("").await;
     assert_eq!(missing.problem(), (409, "ledger_mismatch".into()), "{}", missing.text);
     assert!(missing.text.contains("does not name this log"), "{}", missing.text);
@@ -121,7 +138,8 @@ async fn a_line_that_the_owner_of_the_database_forges_is_not_made_or_not_shown()
     let note = "UPDATE ledger_checkpoints SET note = replace(note, E'\\n1\\n', E'\\n2\\n') WHERE environment = 'live'
         AND workspace_id <> '00000000-0000-0000-0000-000000000000'";
     acme.by_owner(note).await;
-    ledger::publish_manifest(&acme.ledger(HOUR * 2).await).await.unwrap();
+    let later = acme.ledger(HOUR * 2).await;
+    ledger::publish_manifest_of(&later, Clock::system().now() + HOUR * 2).await.unwrap();
     assert_eq!(acme.manifest("").await.problem(), (409, "ledger_mismatch".into()));
 }
 
@@ -130,7 +148,9 @@ async fn two_nodes_make_one_manifest_of_an_hour() {
     let acme = Acme::found().await;
     acme.ledger(HOUR).await.checkpoint(acme.live()).await.unwrap();
     let (one, other) = (acme.ledger(HOUR).await, acme.ledger(HOUR).await);
-    let (first, second) = tokio::join!(ledger::publish_manifest(&one), ledger::publish_manifest(&other));
+    let then = Clock::system().now() + HOUR;
+    let (first, second) =
+        tokio::join!(ledger::publish_manifest_of(&one, then), ledger::publish_manifest_of(&other, then));
     first.unwrap();
     second.unwrap();
     acme.verified_line("").await;

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
-use bailiwick_proof::checkpoint::SignedCheckpoint;
+use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use bailiwick_proof::entry::Entry;
 use bailiwick_proof::merkle::{Hash, leaf_hash};
 use bailiwick_proof::tile;
+use bailiwick_server::anchor::Head;
+use bailiwick_server::ledger::{Lost, Sanction, open_generation};
 use serde_json::json;
 use tlog_tiles::tlog::{self, HashReader as _};
 use tlog_tiles::{Tile, TileHashReader, TileReader};
 
 use super::Acme;
+use crate::harness::ledger::to_restore;
 
 impl Acme {
     async fn fetch(&self, path: &str, credential: &str) -> reqwest::Response {
@@ -55,6 +58,37 @@ impl TileReader for Fetched {
     }
 
     fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
+}
+
+/// Whoever keeps a tile keeps it for as long as it is that of the log's generation.
+#[tokio::test]
+async fn a_tile_that_was_kept_is_not_taken_for_that_of_the_next_generation() {
+    let acme = Acme::found().await;
+    acme.record_many(256).await;
+    acme.signed().await;
+    let kept = acme.fetch("tile/0/000", &acme.person.access_token).await;
+    let tag = kept.headers()["etag"].to_str().unwrap().to_owned();
+    let kept = kept.bytes().await.unwrap();
+    let again = async || {
+        let url = format!("{}/v1/workspaces/{}/audit/log/tile/0/000", acme.app.url, acme.workspace);
+        let asked = crate::harness::http::http().get(url).bearer_auth(&acme.person.access_token);
+        asked.header("if-none-match", format!("\"x\", {tag}")).send().await.unwrap()
+    };
+    let same = again().await;
+    assert_eq!((same.status().as_u16(), same.headers()["etag"].to_str().unwrap()), (304, tag.as_str()));
+    assert_eq!(same.bytes().await.unwrap().len(), 0);
+
+    let ledger = to_restore(&acme.app).await;
+    let newest: SignedCheckpoint = ledger.checkpoint(acme.live()).await.unwrap().note.parse().unwrap();
+    let Checkpoint { origin, size, root, .. } = newest.unverified().clone();
+    let journal = Head { size, root };
+    let lost = Lost { origin: origin.parse().unwrap(), journal, database: (1, size), is_begun: false };
+    open_generation(&ledger, &lost, Sanction { reason: "a test", is_forked: false }).await.unwrap();
+    acme.record_many(256).await;
+    acme.signed().await;
+    let other = again().await;
+    assert_eq!(other.status(), 200);
+    assert_ne!(other.bytes().await.unwrap(), kept);
 }
 
 /// Requirement 20: the crate `tlog_tiles` reads the log by its paths alone, and finds every entry under the signed root.
@@ -104,7 +138,7 @@ async fn full_tiles_are_kept_by_readers_and_what_is_not_signed_is_not_there() {
     acme.signed().await;
     let token = &acme.person.access_token;
     let full = acme.fetch("tile/0/000", token).await;
-    assert_eq!(full.headers()["cache-control"], "private, max-age=31536000, immutable");
+    assert_eq!(full.headers()["cache-control"], "private, no-cache", "the next generation has the same paths");
     assert_eq!(full.headers()["content-type"], "application/octet-stream");
     assert_eq!(full.bytes().await.unwrap().len(), 256 * 32);
     let partial = acme.fetch("tile/0/000.p/7", token).await;

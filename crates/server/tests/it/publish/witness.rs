@@ -2,6 +2,7 @@
 
 mod alone;
 mod liars;
+mod link;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use bailiwick_proof::cosignature::WitnessKey;
 use bailiwick_proof::log::Log;
 use bailiwick_proof::manifest::proof::ManifestProof;
 use bailiwick_proof::note::SignedNote;
+use bailiwick_server::clock::Clock;
 use bailiwick_server::ledger;
 use serde_json::json;
 use tempfile::TempDir;
@@ -49,8 +51,24 @@ impl Witness {
         command
     }
 
-    /// Serves for the logs of these keys.
+    /// Begins with the log of this key; answers whether it did, and what it said.
+    async fn add(&self, vkey: &str) -> (bool, String) {
+        let added = output(bailiwickd(["witness", "add", "--log", vkey, "--dir"]).arg(self.folder())).await;
+        (added.status.success(), String::from_utf8(added.stderr).unwrap())
+    }
+
+    /// Serves for the logs of these keys, with which it begins if it has not.
     async fn start(&mut self, logs: &[String]) {
+        let begun = std::fs::read_to_string(self.folder().join("begun")).unwrap_or_default();
+        let mut origins: Vec<&str> = begun.lines().collect();
+        for vkey in logs {
+            let origin = vkey.split('+').next().unwrap();
+            if !origins.contains(&origin) {
+                origins.push(origin);
+                let (is_added, said) = self.add(vkey).await;
+                assert!(is_added, "{said}");
+            }
+        }
         self.process = Some(self.command(logs).stderr(log_file()).kill_on_drop(true).spawn().unwrap());
         until(async || self.post("").await.is_some_and(|(status, _)| status == 400)).await;
     }
@@ -154,7 +172,7 @@ impl Witnessed {
     async fn publish(&self, ahead: Duration) {
         let ledger = self.acme.ledger(ahead).await;
         ledger.checkpoint(self.acme.live()).await.unwrap();
-        ledger::publish_manifest(&ledger).await.unwrap();
+        ledger::publish_manifest_of(&ledger, Clock::system().now() + ahead).await.unwrap();
         self.acme.app.numbered().await;
         ledger.checkpoint(Log::Cell).await.unwrap();
     }

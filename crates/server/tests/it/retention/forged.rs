@@ -7,9 +7,9 @@ const ALL: [&str; 0] = [];
 #[tokio::test]
 async fn entries_taken_away_by_hand_are_no_retention() {
     let world = World::found().await;
-    let stranger = "INSERT INTO ledger_cuts (workspace_id, environment, generation, pruned_to, deleted_to, root, kept, newest_ms,
+    let stranger = "INSERT INTO ledger_cuts (workspace_id, environment, generation, pruned_to, root, kept, newest_ms,
              event_id, cut_at, mac)
-         SELECT workspace_id, environment, 1, 256, 256, sha256('a'), sha256(''), 4000000000000, event_id, now(), '\\x00000001'::bytea || sha256('b')
+         SELECT workspace_id, environment, 1, 256, sha256('a'), sha256(''), 4000000000000, event_id, now(), '\\x00000001'::bytea || sha256('b')
          FROM ledger_entries WHERE environment = 'test' AND seq = 290";
     let gone = "DELETE FROM ledger_entries WHERE environment = 'test' AND seq < 256;
          DELETE FROM ledger_openings WHERE environment = 'test' AND seq < 256";

@@ -1,11 +1,15 @@
 //! Settings and holds: who may, when they take effect, and what they stop.
 
+use bailiwick_proof::checkpoint::{Checkpoint, SignedCheckpoint};
+use bailiwick_server::anchor::Head;
+use bailiwick_server::ledger::{Lost, Sanction, open_generation};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use super::{DAY, World};
-use crate::harness::ledger::report;
+use crate::harness::ledger::{commit_waits, hold_commits, report, to_restore, watch_commits};
+use crate::harness::process::until;
 
 #[tokio::test]
 async fn what_is_shorter_waits_a_week_and_can_be_taken_back() {
@@ -84,6 +88,33 @@ async fn while_a_hold_is_open_nothing_goes_and_nobody_is_erased() {
     assert!(report.is_good(), "{report:?}");
 }
 
+/// Of a hold and an erasure at one moment the second sees the first: what is held is not taken in for erasure any more.
+#[tokio::test]
+async fn a_hold_and_an_erasure_come_one_after_the_other() {
+    let world = World::found().await;
+    let owner = &world.app.database.owner;
+    watch_commits(owner, "legal_holds").await;
+    let held = hold_commits(owner).await;
+    let bearer = &world.ada.access_token;
+    let call = |path: &str, body: &Value| {
+        world.app.post(&format!("/v1/workspaces/{}/{path}", world.workspace), body).bearer(bearer).send()
+    };
+    let opening = call("audit/legal-holds", &json!({"reason": "2026-0117"}));
+    let erasing = async {
+        commit_waits(owner).await;
+        call("erasures", &json!({"subject": "customer-1", "confirm": "customer-1"})).await
+    };
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND objid <> 7007
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+    let going_on = async {
+        until(async || sqlx::query_scalar(waits).fetch_one(owner).await.unwrap()).await;
+        held.rollback().await.unwrap();
+    };
+    let (opened, erased, ()) = tokio::join!(opening, erasing, going_on);
+    assert_eq!(opened.status, 201, "{}", opened.text);
+    assert_eq!(erased.problem(), (409, "legal_hold".to_owned()));
+}
+
 #[tokio::test]
 async fn nobody_but_an_owner_who_signed_in_a_moment_ago() {
     let world = World::found().await;
@@ -121,7 +152,7 @@ async fn nobody_but_an_owner_who_signed_in_a_moment_ago() {
         404
     );
 
-    world.app.advance(time::Duration::minutes(14));
+    world.app.advance(time::Duration::minutes(9));
     let refreshed =
         world.app.post("/auth/refresh", &json!({"refresh_token": world.ada.refresh_token})).send().await.person();
     world.app.advance(time::Duration::minutes(2));
@@ -134,6 +165,31 @@ async fn nobody_but_an_owner_who_signed_in_a_moment_ago() {
     );
     let call = world.app.post(&world.path("legal-holds"), &json!({"reason": "in haste"})).bearer(token);
     assert_eq!(call.send().await.status, 201, "who keeps something needs no fresh sign-in");
+}
+
+/// What a restore that was meant does not undo.
+#[tokio::test]
+async fn what_was_decided_before_a_new_generation_stands_and_can_be_changed() {
+    let world = World::found().await;
+    assert_eq!(world.set(Some(400)).await.status, 200);
+    let hold = world.hold("2026-0117").await;
+    let ledger = to_restore(&world.app).await;
+    let newest: SignedCheckpoint = ledger.checkpoint(world.log()).await.unwrap().note.parse().unwrap();
+    let Checkpoint { origin, size, root, .. } = newest.unverified().clone();
+    let origin = origin.parse().unwrap();
+    let lost = Lost { origin, journal: Head { size, root }, database: (1, size), is_begun: false };
+    open_generation(&ledger, &lost, Sanction { reason: "a test", is_forked: false }).await.unwrap();
+    // The server reads on in the journal when it signs next.
+    let path = format!("/v1/workspaces/{}", world.workspace);
+    let made = world.app.post(&format!("{path}/projects"), &json!({"name": "p"})).bearer(&world.ada.access_token);
+    assert_eq!(made.send().await.status, 201);
+    let signed = world.app.get(&format!("{path}/audit/checkpoint")).bearer(&world.ada.access_token).send().await;
+    assert_eq!(signed.status, 200, "{}", signed.text);
+
+    let stands = world.retention().await;
+    assert_eq!((&stands["pending"]["days"], &stands["open_holds"]), (&json!(400), &json!(1)), "{stands}");
+    assert_eq!(world.release(&hold).await.status, 200);
+    assert_eq!(world.set(Some(500)).await.status, 200);
 }
 
 const TABLES: [&str; 2] = ["ledger_retention", "legal_holds"];

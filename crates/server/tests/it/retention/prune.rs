@@ -130,7 +130,6 @@ async fn whoever_dies_in_between_is_gone_on_with() {
         ("ledger_checkpoints", "INSERT"),
         ("ledger_entries", "DELETE"),
         ("ledger_openings", "DELETE"),
-        ("ledger_cuts", "UPDATE"),
     ]
     .into_iter()
     .enumerate()
@@ -146,13 +145,54 @@ async fn whoever_dies_in_between_is_gone_on_with() {
         assert_eq!(world.damages().await, [""; 0], "{when} {table}");
     }
     world.sql(&before).await;
-    assert_eq!(left, [256; 6], "nothing went before all of it could");
+    assert_eq!(left, [256; 5], "nothing went before all of it could");
     let (one, other) = (world.pruner().await, world.pruner().await);
     let (one, other) = tokio::join!(one.prune(world.log()), other.prune(world.log()));
     assert_eq!(one.unwrap() + other.unwrap(), 256, "two at once");
     assert_eq!(world.damages().await, [""; 0]);
     assert_eq!(world.events("action=retention.pruned").await.len(), 1);
     look(&world).await;
+}
+
+/// How far a deletion has come is told by what is there, and by nothing that the owner of the database could write beside it.
+#[tokio::test]
+async fn what_went_and_was_put_back_goes_again() {
+    let world = World::found().await;
+    world.sql("CREATE TABLE copied AS SELECT * FROM ledger_entries WHERE environment = 'test' AND seq < 3").await;
+    world.sql("CREATE TABLE opened AS SELECT * FROM ledger_openings WHERE environment = 'test' AND seq < 3").await;
+    world.keeps(90).await;
+    assert_eq!(world.prune().await, 256);
+    for (back, gone) in [
+        ("INSERT INTO ledger_entries SELECT * FROM copied; INSERT INTO ledger_openings SELECT * FROM opened", 3),
+        ("INSERT INTO ledger_openings SELECT * FROM opened", 0),
+    ] {
+        world.sql(back).await;
+        assert_eq!(world.prune().await, gone, "{back}");
+        let left = "SELECT (SELECT count(*) FROM ledger_entries WHERE environment = 'test' AND seq < 256)
+            + (SELECT count(*) FROM ledger_openings WHERE environment = 'test' AND seq < 256)";
+        assert_eq!(world.count(left).await, 0, "{back}");
+    }
+    assert_eq!(world.events("action=retention.pruned").await.len(), 1, "by the one certificate");
+    assert_eq!(world.damages().await, [""; 0]);
+}
+
+/// What is decided to be kept between the cut and the deletion is kept.
+#[tokio::test]
+async fn what_is_kept_for_ever_meanwhile_stays() {
+    let world = World::found().await;
+    world.keeps(90).await;
+    let dies = "CREATE FUNCTION test_dies() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'dies'; END $$;
+        CREATE TRIGGER test_dies BEFORE DELETE ON ledger_entries FOR EACH ROW EXECUTE FUNCTION test_dies()";
+    world.sql(dies).await;
+    assert!(world.pruner().await.prune(world.log()).await.is_err());
+    assert_eq!(world.events("action=retention.pruned").await.len(), 1, "it was decided");
+    let hold = world.hold("2026-0117").await;
+    assert_eq!(world.set(None).await.status, 200);
+    assert_eq!(world.release(&hold).await.status, 200);
+    world.sql("DROP TRIGGER test_dies ON ledger_entries").await;
+    assert_eq!(world.prune().await, 0);
+    assert_eq!(world.count("SELECT count(*) FROM ledger_entries WHERE environment = 'test' AND seq < 256").await, 256);
+    assert_eq!(world.damages().await, [""; 0]);
 }
 
 /// A second cut while the first is there: at no moment does the log look damaged.

@@ -46,7 +46,7 @@ async fn a_person_has_to_have_signed_in_a_moment_ago() {
     let mut world = World::found().await;
     let id = world.secret("token").await;
     let key = world.app.api_key(&world.ada, &world.workspace, &json!({"name": "k", "scopes": ["management"]})).await;
-    world.app.advance(Duration::minutes(14));
+    world.app.advance(Duration::minutes(9));
     world.refresh().await;
     assert_eq!(world.reveal(&id, json!({})).await.text_of("value"), VALUE);
     world.app.advance(Duration::minutes(2));

@@ -11,8 +11,10 @@ use tokio::sync::Notify;
 
 use super::keeper::{Cell, Keeper, LONG};
 use super::load::Served;
+use crate::harness::authenticator::{Authenticator, Lie};
 use crate::jobs::kinds::Tell;
 use crate::jobs::shop::Shop;
+use crate::passkeys;
 
 /// How many values of each column are not sealed by the newest version of their owner's key.
 async fn left(pool: &PgPool) -> Vec<(String, i64, i64)> {
@@ -57,6 +59,10 @@ async fn filled() -> (Served, Shop) {
     assert_eq!(call.send().await.status, 200);
     let proof = json!({"refresh_token": served.person.refresh_token});
     assert_eq!(served.app.post("/auth/refresh", &proof).send().await.status, 200);
+    let grace = served.app.sign_in("grace@example.com").await;
+    let mut device = Authenticator::new(&served.app.url);
+    assert_eq!(passkeys::register(&served.app, &grace, &mut device, &Lie::default()).await.status, 201);
+    passkeys::challenge(&served.app).await;
     served.app.numbered().await;
     (served, shop)
 }

@@ -59,9 +59,42 @@ impl Code {
                 "The link was asked for in another browser",
                 "Open the link in the browser that asked for it, or type the mail's code there.",
             ),
+            Self::AuthorizationPending => (
+                "authorization_pending",
+                400,
+                "Nobody has decided yet",
+                "Ask again after `interval` seconds: somebody has to type the code and approve.",
+            ),
+            Self::SlowDown => {
+                ("slow_down", 400, "Asked too early", "Wait five seconds longer between two questions from now on.")
+            }
+            Self::AccessDenied => (
+                "access_denied",
+                400,
+                "The sign-in was denied",
+                "Whoever looked at it said no. Begin anew if that was a mistake.",
+            ),
+            Self::ExpiredToken => (
+                "expired_token",
+                400,
+                "The code opens nothing",
+                "Begin anew at `POST /auth/device`: a code is good for ten minutes, and opens one session.",
+            ),
             Self::RefreshTokenInvalid => {
                 ("refresh_token_invalid", 401, "The refresh token is not valid", "Sign in again.")
             }
+            Self::PasskeyFailed => (
+                "passkey_failed",
+                403,
+                "The passkey was not taken",
+                "Ask for a new challenge, which is good once and for five minutes, and answer it in the same browser or session.",
+            ),
+            Self::PasskeysUnavailable => (
+                "passkeys_unavailable",
+                409,
+                "There are no passkeys at this server",
+                "Passkeys belong to a name: whoever runs the server sets `public_url` to one with a host name, not an address.",
+            ),
             Self::Forbidden => (
                 "forbidden",
                 403,
@@ -197,7 +230,32 @@ impl Code {
                 "step_up_required",
                 403,
                 "Sign in again for this",
-                "You signed in more than 15 minutes ago: sign in again, then repeat the request.",
+                "You signed in more than 10 minutes ago: sign in again, then repeat the request.",
+            ),
+            Self::FactorRequired => (
+                "factor_required",
+                403,
+                "A second factor is required",
+                "Send `factor_token` with a code of your authenticator or a recovery code to `POST /auth/factor` within ten minutes.",
+            ),
+            Self::FactorFailed => (
+                "factor_failed",
+                403,
+                "The code is not good",
+                "Type the code that your authenticator shows now: each works once. A recovery code works once as well. After ten \
+                 minutes or five tries, sign in from the beginning.",
+            ),
+            Self::MfaRequired => (
+                "mfa_required",
+                403,
+                "This workspace demands a second factor",
+                "Add an authenticator or a passkey to your account, or sign in with the one that you have, then repeat the request.",
+            ),
+            Self::LastFactor => (
+                "last_factor",
+                409,
+                "A workspace of yours demands a second factor",
+                "Add another factor before you remove this one, or leave the workspaces that demand one.",
             ),
             Self::SecretVersionGone => (
                 "secret_version_gone",

@@ -36,6 +36,21 @@ async fn whatever_passes_is_told_and_tried_again_and_nothing_is_lost() {
     assert_eq!(once.len(), count, "an object was written twice");
 }
 
+/// One that takes a checkpoint and then has none would be filled from the beginning for ever.
+#[tokio::test]
+async fn a_bucket_that_forgets_is_left_alone() {
+    let world = World::found().await;
+    world.store.behave(Behaviour::Forgetful);
+    world.set().await;
+    let unfit = world.fault("bucket_unfit").await;
+    assert_eq!(unfit["state"], "retrying", "{unfit}");
+    let checkpoints = || world.store.written().iter().filter(|name| name.ends_with("/checkpoint")).count();
+    assert!(checkpoints() <= 2, "{:?}", world.store.written());
+    world.store.behave(Behaviour::Serving);
+    world.set().await;
+    world.caught_up(2).await;
+}
+
 #[tokio::test]
 async fn a_key_that_is_refused_is_told_and_the_next_one_serves() {
     let world = World::found().await;

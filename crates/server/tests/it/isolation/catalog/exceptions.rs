@@ -3,7 +3,7 @@
 use bailiwick_server::db::OperationalPath;
 
 /// Tables that belong to the cell and not to a workspace. Nothing of a tenant's stands in them.
-const CELL_TABLES: [(&str, &str); 16] = [
+const CELL_TABLES: [(&str, &str); 23] = [
     ("cell_facts", "what was fixed when the cell was made"),
     ("ledger_manifests", "one for all logs of the cell, and tells a root and a count"),
     ("ledger_manifest_hashes", "hashes of lines of all logs, which tell nobody whose they are"),
@@ -16,6 +16,13 @@ const CELL_TABLES: [(&str, &str); 16] = [
     ("refresh_tokens", "a person's"),
     ("sign_in_challenges", "made before anybody is known"),
     ("sign_in_mail_budgets", "counted before anybody is known"),
+    ("passkeys", "a person's"),
+    ("passkey_ceremonies", "kept before anybody is known"),
+    ("authenticators", "a person's"),
+    ("factor_holders", "a person's"),
+    ("second_steps", "a person's, before they are signed in"),
+    ("device_logins", "asked for before anybody is known"),
+    ("address_changes", "a person's"),
     ("cell_ledger_staged", "account events and failed sign-ins go to the cell's own log"),
     ("account_idempotency_records", "a person's, before the workspace exists"),
     ("internal_credentials", "the operator's own services"),
@@ -52,7 +59,7 @@ const WITHOUT_PROJECT: [(&str, &str); 14] = [
 ];
 
 /// Columns that hold a digest or a sealed secret, and who may read them all the same: `role table.column`.
-const READABLE_SECRETS: [(&str, &str); 41] = [
+const READABLE_SECRETS: [(&str, &str); 49] = [
     ("bailiwick_runtime ledger_openings.ip_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.meta_sealed", "as above"),
     ("bailiwick_runtime ledger_openings.target_sealed", "as above"),
@@ -95,8 +102,16 @@ const READABLE_SECRETS: [(&str, &str); 41] = [
         "compares it once more when it is taken, and vouches for what it becomes",
     ),
     ("bailiwick_system invitations.token_digest", "finds an invitation"),
+    ("bailiwick_system passkeys.credential_sealed", "checks what a passkey has signed"),
+    ("bailiwick_system passkey_ceremonies.state_sealed", "holds an answer against what was asked"),
+    ("bailiwick_system authenticators.secret_sealed", "computes what an authenticator shows"),
+    ("bailiwick_system second_steps.token_digest", "knows who made the first step"),
     ("bailiwick_system refresh_tokens.digest", "finds a refresh token"),
     ("bailiwick_system refresh_tokens.successor_sealed", "answers the losers of a parallel refresh"),
+    ("bailiwick_system device_logins.device_digest", "knows a program's code"),
+    ("bailiwick_system device_logins.code_digest", "finds a login by the person's code"),
+    ("bailiwick_system address_changes.old_code_digest", "knows the code that went to the one address"),
+    ("bailiwick_system address_changes.new_code_digest", "and the one that went to the other"),
     ("bailiwick_system sign_in_challenges.challenge_digest", "redeems a sign-in"),
     ("bailiwick_system sign_in_challenges.token_digest", "redeems a sign-in"),
     ("bailiwick_system sign_in_challenges.code_digest", "redeems a sign-in"),
@@ -113,7 +128,7 @@ pub(super) struct Opening {
 }
 
 /// A person's own rows in an `AccountTx`, and the names of the members of the workspace at hand.
-pub(super) const OPENINGS: [Opening; 7] = [
+pub(super) const OPENINGS: [Opening; 8] = [
     Opening {
         table: "users",
         policy: "account_self",
@@ -141,6 +156,12 @@ pub(super) const OPENINGS: [Opening; 7] = [
     Opening {
         table: "sessions",
         policy: "account_sessions",
+        command: 'r',
+        lets_through: r#"(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))"#,
+    },
+    Opening {
+        table: "passkeys",
+        policy: "account_passkeys",
         command: 'r',
         lets_through: r#"(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS "nullif"))"#,
     },

@@ -74,7 +74,7 @@ pub fn id(place: Place, which: Which) -> Uuid {
 ///
 /// `:person` is the workspace's own, `:member` who is or becomes one of its, `:user` a person as a row of their own;
 /// `:number` is one that a place has alone in its log, `:self` is the id of a row that is its own place, `:seeded` that of the row that stands there from the beginning.
-const MAKERS: [(&str, &str); 51] = [
+const MAKERS: [(&str, &str); 58] = [
     ("workspaces", "workspace_id :workspace; name 'Name'; slug 'slug'; created_at now()"),
     ("memberships", "workspace_id :workspace; user_id :member; role 'owner'; created_at now()"),
     (
@@ -195,7 +195,7 @@ const MAKERS: [(&str, &str); 51] = [
     ),
     (
         "ledger_cuts",
-        "workspace_id :workspace; environment :environment; generation 1; pruned_to (:number + 1) * 256; deleted_to 0; root sha256('');
+        "workspace_id :workspace; environment :environment; generation 1; pruned_to (:number + 1) * 256; root sha256('');
          kept sha256(''); newest_ms 0; event_id :id; cut_at now(); mac ''",
     ),
     ("vault_subjects", "workspace_id :workspace; number :number; name_sealed 'sealed'; name_index sha256(:id)"),
@@ -238,7 +238,30 @@ const MAKERS: [(&str, &str); 51] = [
         "id :id; email 'a@b.c'; email_key 'a@b.c'; challenge_digest sha256(:id); token_digest sha256(:id);
          code_digest sha256(:id); created_at now(); expires_at now()",
     ),
+    (
+        "device_logins",
+        "id :id; device_digest sha256(:id); code_digest decode('00000001', 'hex') || sha256(:id); device ''; created_at now();
+         expires_at now(); interval_seconds 2",
+    ),
+    (
+        "address_changes",
+        "id :id; user_id :person; old_email_key 'a@b'; new_email 'c@d'; new_email_key 'c@d';
+         old_code_digest decode('00000001', 'hex') || sha256(:id); new_code_digest decode('00000001', 'hex') || sha256(:id);
+         created_at now(); expires_at now()",
+    ),
     ("sign_in_mail_budgets", "email_key :id; full_at now(); newest :id"),
+    (
+        "passkeys",
+        "id :id; user_id :person; name 'Key'; credential_id sha256(:id); user_handle :id; credential_sealed 'sealed'; counter 0;
+         backup_eligible false; backed_up false; created_at now()",
+    ),
+    ("authenticators", "id :id; user_id :person; name 'Telephone'; secret_sealed 'sealed'; created_at now()"),
+    ("factor_holders", "user_id :user"),
+    (
+        "second_steps",
+        "id :id; user_id :person; token_digest sha256(:id); signed_in_by 'mail_code'; created_at now(); expires_at now()",
+    ),
+    ("passkey_ceremonies", "id :id; state_sealed 'sealed'; expires_at now()"),
     (
         "cell_ledger_staged",
         "event_id :id; action 'test.done'; actor 'a'; target ''; recorded_by 'a'; meta '{}'; trace_id repeat('0', 32);

@@ -181,7 +181,8 @@ pub async fn breaches(ground: &Ground<'_>) -> Vec<String> {
 
 /// A signed-in person's settings show their own rows and change only the answers that are kept for them.
 pub async fn account_breaches(ground: &Ground<'_>) -> Vec<String> {
-    let visible = ["users", "memberships", "workspaces", "account_idempotency_records", "sessions", "refresh_tokens"];
+    let visible =
+        ["users", "memberships", "workspaces", "account_idempotency_records", "sessions", "refresh_tokens", "passkeys"];
     let settings = Settings { user: Some(person(ADA).to_string()), ..Settings::empty() };
     let before = ground.dump().await;
     let mut session = Session::open(&ground.database.urls.runtime).await;

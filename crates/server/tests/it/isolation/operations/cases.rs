@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub enum Reach {
     /// Nothing of a tenant's; whoever calls it has these security schemes, or none.
     Nowhere(&'static [&'static str]),
-    /// A session of the caller's own; whose it is otherwise, `sessions` tests.
+    /// A session, or something else of the caller's own; whose it is otherwise, its own tests say.
     Session,
     /// A workspace.
     Workspace,
@@ -62,9 +62,29 @@ impl Reach {
 }
 
 /// By `operationId`. Whoever adds an operation says here what it could be made to show of another tenant's.
-pub const CASES: [(&str, Reach); 82] = [
+pub const CASES: [(&str, Reach); 102] = [
     ("requestSignIn", Reach::Nowhere(&[])),
     ("verifySignIn", Reach::Nowhere(&[])),
+    ("requestDeviceLogin", Reach::Nowhere(&[])),
+    ("redeemDeviceLogin", Reach::Nowhere(&[])),
+    ("beginPasskeySignIn", Reach::Nowhere(&[])),
+    ("signInByPasskey", Reach::Nowhere(&[])),
+    ("beginPasskeyStepUp", Reach::Nowhere(&["session"])),
+    ("stepUpByPasskey", Reach::Nowhere(&["session"])),
+    ("beginPasskeyRegistration", Reach::Nowhere(&["session"])),
+    ("registerPasskey", Reach::Nowhere(&["session"])),
+    ("listPasskeys", Reach::Nowhere(&["session"])),
+    ("renamePasskey", Reach::Session),
+    ("removePasskey", Reach::Session),
+    ("passFactor", Reach::Nowhere(&[])),
+    ("stepUp", Reach::Nowhere(&["session"])),
+    ("listFactors", Reach::Nowhere(&["session"])),
+    ("addAuthenticator", Reach::Nowhere(&["session"])),
+    ("confirmAuthenticator", Reach::Session),
+    ("removeAuthenticator", Reach::Session),
+    ("renewRecoveryCodes", Reach::Nowhere(&["session"])),
+    ("getWorkspaceSecurity", Reach::Workspace),
+    ("changeWorkspaceSecurity", Reach::Workspace),
     ("refreshSession", Reach::Nowhere(&[])),
     ("signOut", Reach::Nowhere(&[])),
     ("listSessions", Reach::Nowhere(&["session"])),
@@ -160,6 +180,7 @@ fn body(operation: &str) -> Option<Value> {
         "changeMemberRole" => Some(json!({"role": "viewer"})),
         "transferWorkspace" => Some(json!({"to": "usr_01h455vb4pex5vsknk084sn02q", "confirm": "nobody"})),
         "leaveWorkspace" => Some(json!({"confirm": "nowhere"})),
+        "changeWorkspaceSecurity" => Some(json!({"require_mfa": false})),
         "rotateApiKey" | "revealSecret" | "createReceiptShare" => Some(json!({})),
         "createSecret" => Some(json!({"name": "new", "kind": "generic", "value": "of the new one"})),
         "openSecretRotation" => Some(json!({"reason": "scheduled", "value": "another"})),

@@ -6,6 +6,8 @@ use bailiwick_proof::cosignature::{AddCheckpoint, parse_lines};
 use bailiwick_proof::merkle::{Hash, Node, consistency_proof, leaf_hash, root};
 use bailiwick_proof::note::SigningKey;
 
+use tokio::io::AsyncWriteExt as _;
+
 use super::Witness;
 use crate::harness::process::refused;
 
@@ -105,9 +107,37 @@ async fn what_does_not_extend_is_refused_also_after_a_kill() {
     assert!(strange.contains("is no checkpoint of example.com/cell/1 by the keys given"), "{strange}");
     let record = std::fs::read_dir(one.folder().join("logs")).unwrap().map(|file| file.unwrap().path());
     let record = record.into_iter().find(|path| path.extension().is_some_and(|end| end == "checkpoint")).unwrap();
+    let kept = std::fs::read(&record).unwrap();
     std::fs::write(&record, "").unwrap();
     let empty = refused(&mut one.command(&[vkey()])).await;
     assert!(empty.contains("is no checkpoint"), "it does not begin anew by itself: {empty}");
+    std::fs::remove_file(&record).unwrap();
+    let gone = refused(&mut one.command(&[vkey()])).await;
+    assert!(gone.contains("is gone"), "nor without a record: {gone}");
+    let (is_added, again) = one.add(&vkey()).await;
+    assert!(!is_added && again.contains("has begun with example.com/cell/1 before"), "nor is it told to: {again}");
+    std::fs::write(&record, kept).unwrap();
+    one.start(&[vkey()]).await;
+    assert_eq!(one.size(&log).await, 20);
+}
+
+#[tokio::test]
+async fn a_log_is_begun_with_by_a_command_and_slow_senders_keep_nobody_out() {
+    let log = Tree::new(200, 200);
+    let mut one = Witness::init("witness.example/one").await;
+    let strange = refused(&mut one.command(&[vkey()])).await;
+    assert!(strange.contains("has not begun with example.com/cell/1"), "{strange}");
+    one.start(&[vkey()]).await;
+    let address = one.url.trim_start_matches("http://");
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+        let begun = b"POST /add-checkpoint HTTP/1.1\r\nhost: witness\r\ncontent-length: 4000\r\n\r\nold 0\n";
+        connection.write_all(begun).await.unwrap();
+        slow.push(connection);
+    }
+    assert_eq!(one.asked(&log.request(0, 7)).await.0, 200);
+    drop(slow);
 }
 
 #[tokio::test]

@@ -1,0 +1,163 @@
+//! Another address: asked for by a person, confirmed by both addresses, in force when both have.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::model::{
+    AccountError, CHANGE_LIVES, CODE_TRIES, Confirmed, MOST_IN_AN_HOUR, MOST_IN_AN_HOUR_TO_ONE, Side, Waiting, With,
+};
+use super::sql::{self, Change, Named};
+use crate::authz::SignedIn;
+use crate::db::{DbError, OperationalPath, SystemTx};
+use crate::identity::{self, EmailAddress, new_code};
+use crate::ledger::{self, Action, Entry};
+use crate::mail;
+use crate::sessions;
+
+/// Sends a code to each address; the change that waited before is given up. To an address that is somebody's goes another mail, which
+/// has none, and nothing else differs.
+///
+/// # Errors
+/// See [`AccountError`].
+pub async fn ask(with: With<'_>, person: &SignedIn, wanted: &EmailAddress) -> Result<(), AccountError> {
+    let With { changes, queue, context } = with;
+    let (notary, entropy, now) = (&changes.notary, &changes.entropy, context.received_at);
+    if !person.is_fresh(now) {
+        return Err(AccountError::NotFresh);
+    }
+    let mut tx = changes.db.system_tx(OperationalPath::ChangeAddress).await?;
+    let of = (person.user(), person.session());
+    sessions::lives(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
+    let own = sql::hold(&mut tx, notary, Named::Id(person.user())).await?.ok_or(AccountError::Nobody)?;
+    if own.email_key == wanted.key() {
+        return Err(AccountError::SameAddress);
+    }
+    if sql::asked_since(&mut tx, own.user, now - time::Duration::hours(1)).await? >= MOST_IN_AN_HOUR {
+        return Err(AccountError::TooOften);
+    }
+    let mut stamps = Vec::new();
+    for mut before in sql::hold_waiting(&mut tx, notary, own.user, now).await? {
+        before.ended_at = Some(now);
+        stamps.push(sql::keep_change(&mut tx, notary, &mut before).await?);
+    }
+    let (id, until) = (entropy.uuid_v7(now), now + CHANGE_LIVES);
+    let (old_code, new_code) = (new_code(entropy), new_code(entropy));
+    let change = Change {
+        id,
+        user_id: own.user.uuid(),
+        version: 1,
+        old_email_key: own.email_key,
+        new_email: wanted.as_str().to_owned(),
+        new_email_key: wanted.key(),
+        old_code_digest: notary.sign_code(&Side::Old.code_meaning(id, &old_code)),
+        new_code_digest: notary.sign_code(&Side::New.code_meaning(id, &new_code)),
+        expires_at: until,
+        code_tries: 0,
+        old_confirmed_at: None,
+        new_confirmed_at: None,
+        ended_at: None,
+        mac: Vec::new(),
+    };
+    let mailed_lately = sql::asked_for_since(&mut tx, &change.new_email_key, now - time::Duration::hours(1)).await?;
+    stamps.push(sql::insert_change(&mut tx, notary, &change, now).await?);
+    let to_new = match sql::holder_of(&mut tx, &change.new_email_key).await? {
+        Some(stored) => mail::address_is_yours(&stored),
+        None => mail::confirm_new_address(&change.new_email, &new_code, until),
+    };
+    let to_old = mail::confirm_old_address(&own.email, &change.new_email, &old_code, until);
+    // Whoever is asked for from many accounts is told three times; nobody who asks can tell.
+    let to_new = to_new.held_back_if(mailed_lately >= MOST_IN_AN_HOUR_TO_ONE);
+    for message in [to_old, to_new] {
+        mail::send(queue, &mut tx, &message, now).await?;
+    }
+    let entry = Entry::about(Action::AddressChangeRequested, own.user)
+        .with(json!({"change": id, "by": person.session()}))
+        .changing(stamps);
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &own.user.to_string(), &entry).await?;
+    Ok(tx.commit(recorded).await?)
+}
+
+/// The change that waits for its codes.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn waiting(with: With<'_>, person: &SignedIn) -> Result<Option<Waiting>, DbError> {
+    let mut tx = with.changes.db.system_tx(OperationalPath::ChangeAddress).await?;
+    let found = sql::hold_waiting(&mut tx, &with.changes.notary, person.user(), with.context.received_at).await?;
+    tx.finish_reading().await?;
+    Ok(found.into_iter().next().filter(|change| change.code_tries < CODE_TRIES).map(|change| Waiting {
+        new_email: change.new_email,
+        old_confirmed: change.old_confirmed_at.is_some(),
+        new_confirmed: change.new_confirmed_at.is_some(),
+        expires_at: change.expires_at,
+    }))
+}
+
+/// Takes a code, of whichever address; with the second the address is the other one, on every node.
+///
+/// # Errors
+/// See [`AccountError`].
+pub async fn confirm(with: With<'_>, person: &SignedIn, code: &str) -> Result<Confirmed, AccountError> {
+    let With { changes, context, .. } = with;
+    let (notary, entropy, now) = (&changes.notary, &changes.entropy, context.received_at);
+    let mut tx = changes.db.system_tx(OperationalPath::ChangeAddress).await?;
+    let of = (person.user(), person.session());
+    sessions::lives(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
+    let waiting = sql::hold_waiting(&mut tx, notary, person.user(), now).await?.into_iter().next();
+    let mut change = waiting.filter(|change| change.code_tries < CODE_TRIES).ok_or(AccountError::NothingWaits)?;
+    let side = side_of(notary, &change, code).await?;
+    match side {
+        Some(Side::Old) => change.old_confirmed_at = change.old_confirmed_at.or(Some(now)),
+        Some(Side::New) => change.new_confirmed_at = change.new_confirmed_at.or(Some(now)),
+        None => change.code_tries += 1,
+    }
+    if change.old_confirmed_at.is_some() && change.new_confirmed_at.is_some() {
+        take_effect(with, tx, person, change).await?;
+        return Ok(Confirmed::Both);
+    }
+    let id = change.id;
+    let stamp = sql::keep_change(&mut tx, notary, &mut change).await?;
+    let (action, told) = match side {
+        Some(side) => (Action::AddressConfirmed, json!({"change": id, "address": side.word()})),
+        None => (Action::AddressCodeFailed, json!({"change": id, "try": change.code_tries})),
+    };
+    let entry = Entry::about(action, person.user()).with(told).changing([stamp]);
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &person.user().to_string(), &entry).await?;
+    tx.commit(recorded).await?;
+    side.map(|_| Confirmed::One).ok_or(AccountError::WrongCode)
+}
+
+async fn side_of(notary: &crate::authz::Notary, change: &Change, code: &str) -> Result<Option<Side>, DbError> {
+    let id: Uuid = change.id;
+    let old = notary.knows_code(&Side::Old.code_meaning(id, code), &change.old_code_digest).await?;
+    let new = notary.knows_code(&Side::New.code_meaning(id, code), &change.new_code_digest).await?;
+    Ok(if old { Some(Side::Old) } else { new.then_some(Side::New) })
+}
+
+async fn take_effect(
+    with: With<'_>,
+    mut tx: SystemTx,
+    person: &SignedIn,
+    mut change: Change,
+) -> Result<(), AccountError> {
+    let With { changes, queue, context } = with;
+    let (notary, entropy, now) = (&changes.notary, &changes.entropy, context.received_at);
+    let own = sql::hold(&mut tx, notary, Named::Id(person.user())).await?;
+    let mut own = own.filter(|own| own.email_key == change.old_email_key).ok_or(AccountError::NothingWaits)?;
+    let before = std::mem::replace(&mut own.email, change.new_email.clone());
+    let mut stamps = identity::void_challenges(&mut tx, notary, &change.old_email_key, now).await?;
+    own.email_key = change.new_email_key.clone();
+    let changed = sql::keep(&mut tx, notary, &mut own).await;
+    stamps.push(changed.map_err(|error| match error.constraint() {
+        Some("users_email_key") => AccountError::Taken,
+        _ => error.into(),
+    })?);
+    change.ended_at = Some(now);
+    stamps.push(sql::keep_change(&mut tx, notary, &mut change).await?);
+    mail::send(queue, &mut tx, &mail::address_changed(&before, &change.new_email), now).await?;
+    let entry = Entry::about(Action::AddressChanged, own.user).with(json!({"change": change.id})).changing(stamps);
+    let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &own.user.to_string(), &entry).await?;
+    let xid = tx.xid().await?;
+    tx.commit(recorded).await?;
+    Ok(changes.feed.barrier(Some(xid)).await?)
+}

@@ -1,0 +1,306 @@
+//! Authenticators, recovery codes and second steps, on their operational paths.
+
+use bailiwick_proof::id::{AuthenticatorId, Id, UserId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::holder::Holder;
+use super::second_step::Step;
+use crate::authz::Notary;
+use crate::authz::vouched::rows;
+use crate::authz::vouched::stamp::Stamp;
+use crate::db::{DbError, SystemTx};
+
+/// A person whom somebody vouches for, held until the transaction ends: what changes of their factors changes one after the other.
+pub(super) struct Person {
+    pub(super) user: UserId,
+    pub(super) email: String,
+    email_key: String,
+    pub(super) suspended_at: Option<OffsetDateTime>,
+    /// Since when the mail alone does not sign them in.
+    pub(super) strong_since: Option<OffsetDateTime>,
+    version: i64,
+}
+
+impl Person {
+    fn row(&self, version: i64) -> rows::UserRow<'_> {
+        rows::UserRow {
+            id: self.user.uuid(),
+            version,
+            email: &self.email,
+            email_key: &self.email_key,
+            suspended_at: self.suspended_at,
+            strong_since: self.strong_since,
+        }
+    }
+}
+
+pub(super) async fn lock_person(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Person>, DbError> {
+    let row = sqlx::query!(
+        "SELECT version, email, email_key, suspended_at, strong_since, mac FROM users WHERE id = $1 FOR NO KEY UPDATE",
+        user.uuid()
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (suspended_at, strong_since) = (row.suspended_at, row.strong_since);
+    let person =
+        Person { user, email: row.email, email_key: row.email_key, suspended_at, strong_since, version: row.version };
+    let vouched = notary.vouches(&person.row(person.version), &row.mac).await?;
+    Ok(vouched.then_some(person))
+}
+
+/// The person with this address, as it is compared.
+pub(super) async fn user_by_address(tx: &mut SystemTx, email_key: &str) -> Result<Option<UserId>, DbError> {
+    let id = sqlx::query_scalar!("SELECT id FROM users WHERE email_key = $1", email_key);
+    Ok(id.fetch_optional(tx.connection()?).await?.map(Id::from_uuid))
+}
+
+/// From now on, or no more, the mail alone does not sign them in.
+pub(super) async fn set_strong(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    person: &mut Person,
+    strong_since: Option<OffsetDateTime>,
+) -> Result<Stamp, DbError> {
+    person.strong_since = strong_since;
+    person.version += 1;
+    let vouching = notary.vouch(&person.row(person.version));
+    sqlx::query!(
+        "UPDATE users SET strong_since = $2, mac = $3 WHERE id = $1",
+        person.user.uuid(),
+        strong_since,
+        &vouching.mac
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(vouching.stamp)
+}
+
+/// Whether a workspace of the person's demands a factor. A membership that nobody vouches for makes it stricter at most.
+pub(super) async fn is_demanded(tx: &mut SystemTx, user: UserId) -> Result<bool, DbError> {
+    let demanded = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM memberships WHERE user_id = $1 AND ended_at IS NULL AND strong_only) AS "demanded!""#,
+        user.uuid()
+    );
+    Ok(demanded.fetch_one(tx.connection()?).await?)
+}
+
+/// An authenticator that was not removed.
+pub(super) struct Row {
+    pub(super) id: Uuid,
+    pub(super) user: UserId,
+    pub(super) name: String,
+    pub(super) secret_sealed: Option<Vec<u8>>,
+    pub(super) created_at: OffsetDateTime,
+    pub(super) confirmed_at: Option<OffsetDateTime>,
+    pub(super) last_step: i64,
+    pub(super) last_used_at: Option<OffsetDateTime>,
+    pub(super) removed_at: Option<OffsetDateTime>,
+    pub(super) version: i64,
+}
+
+impl Row {
+    pub(super) const fn authenticator(&self) -> AuthenticatorId {
+        Id::from_uuid(self.id)
+    }
+
+    fn vouched(&self, version: i64) -> rows::AuthenticatorRow {
+        rows::AuthenticatorRow {
+            id: self.id,
+            user: self.user.uuid(),
+            version,
+            created_at: self.created_at,
+            confirmed_at: self.confirmed_at,
+            last_step: self.last_step,
+            removed_at: self.removed_at,
+        }
+    }
+}
+
+/// Those of a person that somebody vouches for, locked, the oldest first; those that were never confirmed too.
+pub(super) async fn authenticators(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Vec<Row>, DbError> {
+    let all = sqlx::query!(
+        "SELECT id, name, secret_sealed, created_at, confirmed_at, last_step, last_used_at, version, mac
+         FROM authenticators WHERE user_id = $1 AND removed_at IS NULL ORDER BY id FOR UPDATE",
+        user.uuid()
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let mut vouched = Vec::with_capacity(all.len());
+    for row in all {
+        let found = Row {
+            id: row.id,
+            user,
+            name: row.name,
+            secret_sealed: row.secret_sealed,
+            created_at: row.created_at,
+            confirmed_at: row.confirmed_at,
+            last_step: row.last_step,
+            last_used_at: row.last_used_at,
+            removed_at: None,
+            version: row.version,
+        };
+        if notary.vouches(&found.vouched(found.version), &row.mac).await? {
+            vouched.push(found);
+        }
+    }
+    Ok(vouched)
+}
+
+pub(super) async fn insert_authenticator(tx: &mut SystemTx, notary: &Notary, row: &Row) -> Result<Stamp, DbError> {
+    let vouching = notary.vouch(&row.vouched(row.version));
+    sqlx::query!(
+        "INSERT INTO authenticators (id, user_id, name, secret_sealed, created_at, mac) VALUES ($1, $2, $3, $4, $5, $6)",
+        row.id,
+        row.user.uuid(),
+        row.name,
+        row.secret_sealed,
+        row.created_at,
+        &vouching.mac
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(vouching.stamp)
+}
+
+/// Writes what became of one. A removed one keeps no secret.
+pub(super) async fn keep_authenticator(tx: &mut SystemTx, notary: &Notary, row: &mut Row) -> Result<Stamp, DbError> {
+    row.version += 1;
+    let vouching = notary.vouch(&row.vouched(row.version));
+    sqlx::query!(
+        "UPDATE authenticators SET confirmed_at = $2, last_step = $3, last_used_at = $4, removed_at = $5, mac = $6,
+             secret_sealed = CASE WHEN $5::timestamptz IS NULL THEN secret_sealed END
+         WHERE id = $1",
+        row.id,
+        row.confirmed_at,
+        row.last_step,
+        row.last_used_at,
+        row.removed_at,
+        &vouching.mac
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(vouching.stamp)
+}
+
+/// Those of a person that nobody confirmed go once their time is long over.
+pub(super) async fn forget_unconfirmed(tx: &mut SystemTx, user: UserId, before: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query!(
+        "DELETE FROM authenticators WHERE user_id = $1 AND confirmed_at IS NULL AND created_at < $2",
+        user.uuid(),
+        before
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(())
+}
+
+/// What the person has besides, if somebody vouches for it; locked.
+pub(super) async fn lock_holder(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Holder>, DbError> {
+    let row = sqlx::query!(
+        "SELECT recovery_codes, codes_made_at, failures, failed_at, version, mac
+         FROM factor_holders WHERE user_id = $1 FOR UPDATE",
+        user.uuid()
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let holder = Holder {
+        user,
+        version: row.version,
+        recovery_codes: row.recovery_codes,
+        codes_made_at: row.codes_made_at,
+        failures: row.failures,
+        failed_at: row.failed_at,
+    };
+    Ok(notary.vouches(&holder.row(holder.version), &row.mac).await?.then_some(holder))
+}
+
+/// One of whom nothing is known yet, in place of whatever stands there and nobody vouches for. Its version goes on.
+pub(super) async fn fresh_holder(tx: &mut SystemTx, user: UserId) -> Result<Holder, DbError> {
+    let stands = sqlx::query_scalar!("SELECT version FROM factor_holders WHERE user_id = $1 FOR UPDATE", user.uuid());
+    Ok(Holder::new(user, stands.fetch_optional(tx.connection()?).await?.unwrap_or_default()))
+}
+
+/// Writes what became of it.
+pub(super) async fn keep_holder(tx: &mut SystemTx, notary: &Notary, holder: &mut Holder) -> Result<Stamp, DbError> {
+    holder.version += 1;
+    let vouching = notary.vouch(&holder.row(holder.version));
+    sqlx::query!(
+        "INSERT INTO factor_holders (user_id, recovery_codes, codes_made_at, failures, failed_at, mac)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (user_id) DO UPDATE SET recovery_codes = excluded.recovery_codes,
+             codes_made_at = excluded.codes_made_at, failures = excluded.failures, failed_at = excluded.failed_at,
+             mac = excluded.mac",
+        holder.user.uuid(),
+        &holder.recovery_codes,
+        holder.codes_made_at,
+        holder.failures,
+        holder.failed_at,
+        &vouching.mac
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(vouching.stamp)
+}
+
+pub(super) async fn insert_step(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    step: &Step,
+    now: OffsetDateTime,
+) -> Result<Stamp, DbError> {
+    let vouching = notary.vouch(&step.row());
+    sqlx::query!(
+        "INSERT INTO second_steps (id, user_id, token_digest, signed_in_by, created_at, expires_at, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        step.id,
+        step.user.uuid(),
+        step.token_digest,
+        step.signed_in_by,
+        now,
+        step.expires_at,
+        &vouching.mac
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(vouching.stamp)
+}
+
+/// One that somebody vouches for, locked until the transaction ends, so that of many who come with it one gets in.
+pub(super) async fn lock_step(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> Result<Option<Step>, DbError> {
+    let row = sqlx::query!(
+        "SELECT user_id, token_digest, signed_in_by, expires_at, tries, ended_at, mac
+         FROM second_steps WHERE id = $1 FOR UPDATE",
+        id
+    )
+    .fetch_optional(tx.connection()?)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let step = Step {
+        id,
+        user: Id::from_uuid(row.user_id),
+        token_digest: row.token_digest,
+        signed_in_by: row.signed_in_by,
+        expires_at: row.expires_at,
+        tries: row.tries,
+        ended_at: row.ended_at,
+    };
+    Ok(notary.vouches(&step.row(), &row.mac).await?.then_some(step))
+}
+
+/// Writes what became of it.
+pub(super) async fn keep_step(tx: &mut SystemTx, notary: &Notary, step: &Step) -> Result<Stamp, DbError> {
+    let vouching = notary.vouch(&step.row());
+    sqlx::query!(
+        "UPDATE second_steps SET tries = $2, ended_at = $3, mac = $4 WHERE id = $1",
+        step.id,
+        step.tries,
+        step.ended_at,
+        &vouching.mac
+    )
+    .execute(tx.connection()?)
+    .await?;
+    Ok(vouching.stamp)
+}

@@ -1,0 +1,32 @@
+//! The mail that tells a member what their workspace demands leaves outside the request, by a job of the workspace.
+
+use std::time::Duration;
+
+use crate::authz::PermissionSet;
+use crate::jobs::{Claimed, DeadPayload, Done, Failure, InWorkspace, Job, Policy};
+use crate::mail::{Mailer, Message};
+
+/// The job `member.mail`.
+pub struct MailMember(pub Mailer);
+
+impl Job for MailMember {
+    const KIND: &'static str = "member.mail";
+    /// As for any mail; a lane of its own for each workspace, so that one with many members holds nobody's sign-in up.
+    const POLICY: Policy = Policy {
+        attempts: 20,
+        first_pause: Duration::from_secs(2),
+        longest_pause: Duration::from_secs(600),
+        per_lane: 2,
+        time_limit: Duration::from_secs(60),
+        dead_payload: DeadPayload::Scrubbed,
+        ..Policy::QUICK
+    };
+    const PERMISSIONS: PermissionSet = PermissionSet::NONE;
+    type Place = InWorkspace;
+    type Payload = Message;
+
+    async fn run(&self, claimed: Claimed<Self>, message: Message) -> Result<Done, Failure> {
+        self.0.deliver(message).await?;
+        Ok(claimed.done())
+    }
+}

@@ -1,0 +1,104 @@
+//! The end of an account.
+
+use serde_json::json;
+use time::Duration;
+
+use super::{count, page, submit, who};
+use crate::harness::app::TestApp;
+use crate::harness::process::until;
+
+#[tokio::test]
+async fn a_person_goes_and_nothing_of_theirs_lets_anybody_in() {
+    let app = TestApp::start().await;
+    let (ada, acme) = app.founder("ada@example.com", "acme").await;
+    let (ada_is, _) = who(&app, &ada).await.unwrap();
+    let key = app.api_key(&ada, &acme, &json!({"name": "k", "scopes": ["read"]})).await;
+    let delete = async |confirm: &'static str| submit(&app, &ada, "/account/delete", ("confirm", confirm)).await;
+    assert_eq!(delete("eve@example.com").await.status, 422);
+    let last = delete("ADA@example.com").await;
+    assert!(last.status == 409 && last.text.contains("<li>acme</li>"), "{}", last.text);
+    assert!(who(&app, &ada).await.is_ok(), "nothing was changed");
+
+    let bob = app.join(&acme, "bob@example.com", "owner").await;
+    let invited = json!({"email": "carol@example.com", "role": "viewer"});
+    let path = format!("/v1/workspaces/{acme}/invitations");
+    assert_eq!(app.post(&path, &invited).bearer(&ada.access_token).send().await.status, 201);
+    let other = app.sign_in("ada@example.com").await;
+    assert!(page(&app, &ada, "/account/delete").await.text.contains("for good"));
+    let gone = delete("ada@example.com").await;
+    assert_eq!((gone.status.as_u16(), &gone.headers["location"]), (303, &"/sign-in".parse().unwrap()));
+
+    for token in [&ada, &other] {
+        assert_eq!(who(&app, token).await, Err("ended".to_owned()));
+        let refresh = app.post("/auth/refresh", &json!({"refresh_token": token.refresh_token})).send().await;
+        assert_eq!(refresh.problem(), (401, "refresh_token_invalid".into()));
+    }
+    let members = app.get(&format!("/v1/workspaces/{acme}/members")).bearer(&bob.access_token).send().await;
+    assert!(members.text.contains("bob@example.com") && !members.text.contains("ada@example.com"), "{}", members.text);
+    let invitations = app.get(&path).bearer(&bob.access_token).send().await.json();
+    assert_eq!(invitations["data"], json!([]), "what they have offered is revoked");
+    assert_eq!(
+        app.get("/v1/key").bearer(key["key"].as_str().unwrap()).send().await.status,
+        200,
+        "keys are the workspace's"
+    );
+    let log = app.actions(Some(&acme)).await;
+    assert_eq!(log.last().unwrap(), "member.left");
+    assert_eq!(count(&app, "account.deleted").await, 1);
+    let rows: Vec<(String, String)> = sqlx::query_as("SELECT email, email_key FROM users ORDER BY id LIMIT 1")
+        .fetch_all(&app.database.owner)
+        .await
+        .unwrap();
+    assert!(rows[0].0 == "deleted" && !rows[0].1.contains('@'), "{rows:?}");
+
+    // The address is free for somebody new.
+    let new = app.sign_in("ada@example.com").await;
+    let (new_is, theirs) = who(&app, &new).await.unwrap();
+    assert!(new_is != ada_is && theirs.is_empty());
+    let told = async || app.mails(0).await.iter().any(|mail| mail.subject.contains("is deleted"));
+    until(told).await;
+    app.advance(Duration::minutes(11));
+    assert_eq!(submit(&app, &new, "/account/delete", ("confirm", "ada@example.com")).await.status, 403, "not fresh");
+}
+
+#[tokio::test]
+async fn of_two_last_owners_who_go_at_once_one_stays() {
+    let app = TestApp::start().await;
+    for round in 0..3 {
+        let (ada_at, bob_at) = (format!("ada{round}@example.com"), format!("bob{round}@example.com"));
+        let (ada, acme) = app.founder(&ada_at, &format!("acme{round}")).await;
+        let bob = app.join(&acme, &bob_at, "owner").await;
+        let (one, other) = tokio::join!(
+            submit(&app, &ada, "/account/delete", ("confirm", &ada_at)),
+            submit(&app, &bob, "/account/delete", ("confirm", &bob_at)),
+        );
+        let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [303, 409], "{} {}", one.text, other.text);
+    }
+}
+
+#[tokio::test]
+async fn nobody_joins_a_workspace_who_goes_at_that_moment() {
+    let app = TestApp::start().await;
+    let (ada, acme) = app.founder("ada@example.com", "acme").await;
+    for round in 0..6 {
+        let address = format!("dan{round}@example.com");
+        let dan = app.sign_in(&address).await;
+        let invited = json!({"email": address, "role": "owner"});
+        let path = format!("/v1/workspaces/{acme}/invitations");
+        assert_eq!(app.post(&path, &invited).bearer(&ada.access_token).send().await.status, 201);
+        let token = crate::harness::people::token(&app, &address).await;
+        let body = json!({"token": token});
+        let (gone, taken) = tokio::join!(
+            submit(&app, &dan, "/account/delete", ("confirm", &address)),
+            app.post("/auth/accept-invite", &body).bearer(&dan.access_token).send(),
+        );
+        assert_eq!(gone.status, 303, "{}", gone.text);
+        assert!(matches!(taken.status.as_u16(), 200 | 401 | 404 | 410 | 422), "{} {}", taken.status, taken.text);
+    }
+    let nobodys = "SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE m.ended_at IS NULL AND u.email NOT LIKE '%@%'";
+    let nobodys: i64 = sqlx::query_scalar(nobodys).fetch_one(&app.database.owner).await.unwrap();
+    assert_eq!(nobodys, 0);
+}
