@@ -95,7 +95,9 @@ impl World {
 
     /// What everybody has, by address.
     async fn roles(&self, who: &Person) -> Vec<(String, String)> {
-        let members = self.get(who, "members").await.json();
+        let members = self.get(who, "members").await;
+        assert_eq!(members.status, 200, "{}", members.text);
+        let members = members.json();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let role = |member: &Value| (text(&member["email"]), text(&member["role"]));
         let mut roles: Vec<_> = members["data"].as_array().unwrap().iter().map(role).collect();

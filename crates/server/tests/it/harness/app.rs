@@ -58,7 +58,7 @@ pub struct Person {
 }
 
 /// Connections in each of a node's two large pools: a process of PostgreSQL's each, that reads the catalog anew.
-const POOL: u32 = 4;
+const POOL: u32 = 6;
 
 /// What the server answered.
 #[derive(Debug)]

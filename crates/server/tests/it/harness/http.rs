@@ -1,6 +1,8 @@
 //! The tests' HTTP client. It trusts nobody, because all servers of tests speak plainly on loopback; reading the machine's root
 //! certificates would cost each test a tenth of a second.
 
+use std::time::Duration;
+
 use reqwest::{Client, ClientBuilder};
 
 /// A client as most tests want it.
@@ -10,5 +12,6 @@ pub fn http() -> Client {
 
 /// The same, to be adjusted.
 pub fn http_builder() -> ClientBuilder {
-    Client::builder().tls_certs_only([])
+    // Sooner than the server closes what is idle: a request that meets that is nobody's fault.
+    Client::builder().tls_certs_only([]).pool_idle_timeout(Duration::from_secs(4))
 }

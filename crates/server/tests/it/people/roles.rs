@@ -65,8 +65,8 @@ async fn a_workspace_has_an_owner_always() {
         };
         let done = [&one, &other].iter().filter(|answer| answer.status.is_success()).count();
         assert_eq!(done, 1, "{round}: {} {}", one.text, other.text);
-        // Whoever is left gives Ada her place back.
-        if !one.status.is_success() {
+        // Whoever is left gives Ada her place back. If Eve has left, Ada has it.
+        if !one.status.is_success() && round < 2 {
             let role = world.roles(&eve).await.into_iter().find(|(address, _)| address == "ada@example.com");
             if role.is_none() {
                 let invited = json!({"email": "ada@example.com", "role": "owner"});
@@ -77,7 +77,7 @@ async fn a_workspace_has_an_owner_always() {
                 assert_eq!(world.set_role(&eve, &adas, "owner").await.status, 200);
             }
             assert_eq!(world.delete(&world.ada, &format!("members/{eves}")).await.status, 204);
-        } else if round == 2 {
+        } else if round == 2 && one.status.is_success() {
             let invited = json!({"email": "ada@example.com", "role": "owner"});
             assert_eq!(world.post(&eve, "invitations", &invited).await.status, 201);
         }

@@ -69,12 +69,12 @@ async fn a_tile_that_was_kept_is_not_taken_for_that_of_the_next_generation() {
     let kept = acme.fetch("tile/0/000", &acme.person.access_token).await;
     let tag = kept.headers()["etag"].to_str().unwrap().to_owned();
     let kept = kept.bytes().await.unwrap();
-    let again = async || {
-        let url = format!("{}/v1/workspaces/{}/audit/log/tile/0/000", acme.app.url, acme.workspace);
-        let asked = crate::harness::http::http().get(url).bearer_auth(&acme.person.access_token);
+    let again = async |of: &Acme| {
+        let url = format!("{}/v1/workspaces/{}/audit/log/tile/0/000", of.app.url, of.workspace);
+        let asked = crate::harness::http::http().get(url).bearer_auth(&of.person.access_token);
         asked.header("if-none-match", format!("\"x\", {tag}")).send().await.unwrap()
     };
-    let same = again().await;
+    let same = again(&acme).await;
     assert_eq!((same.status().as_u16(), same.headers()["etag"].to_str().unwrap()), (304, tag.as_str()));
     assert_eq!(same.bytes().await.unwrap().len(), 0);
 
@@ -84,9 +84,12 @@ async fn a_tile_that_was_kept_is_not_taken_for_that_of_the_next_generation() {
     let journal = Head { size, root };
     let lost = Lost { origin: origin.parse().unwrap(), journal, database: (1, size), is_begun: false };
     open_generation(&ledger, &lost, Sanction { reason: "a test", is_forked: false }).await.unwrap();
-    acme.record_many(256).await;
-    acme.signed().await;
-    let other = again().await;
+    let app = acme.app.another_node().await;
+    let person = app.sign_in("ada@example.com").await;
+    let restarted = Acme { app, person, workspace: acme.workspace.clone() };
+    restarted.record_many(256).await;
+    restarted.signed().await;
+    let other = again(&restarted).await;
     assert_eq!(other.status(), 200);
     assert_ne!(other.bytes().await.unwrap(), kept);
 }

@@ -63,6 +63,8 @@ async fn filled() -> (Served, Shop) {
     let mut device = Authenticator::new(&served.app.url);
     assert_eq!(passkeys::register(&served.app, &grace, &mut device, &Lie::default()).await.status, 201);
     passkeys::challenge(&served.app).await;
+    let heidi = served.app.sign_in("heidi@example.com").await;
+    crate::factors::begin(&served.app, &heidi, "Telephone").await;
     served.app.numbered().await;
     (served, shop)
 }
