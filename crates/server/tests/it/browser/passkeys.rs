@@ -5,6 +5,10 @@ use crate::harness::app::TestApp;
 use crate::harness::browser::Tab;
 use crate::harness::secrets;
 
+/// Nothing is fetched before `open_gate`.
+const GATE: &str = "(() => { const fetch = window.fetch, gate = new Promise((open) => { window.open_gate = open; }); \
+                    window.fetch = async (...asked) => { await gate; return fetch(...asked); }; })()";
+
 async fn sign_out(tab: &Tab) {
     tab.go("/account/sessions").await;
     tab.click("details.person summary").await;
@@ -46,12 +50,15 @@ async fn somebody_adds_a_passkey_and_signs_in_by_button_and_by_autofill() {
     assert!(tab.text("table").await.contains("This laptop"));
     tab.look("passkeys").await;
 
-    // By the button, while the browser waits for somebody to choose from the field.
+    // By the button, while the browser waits for somebody to choose from the field. An authenticator that is asked before it
+    // answers never does, so the button's own question waits until it would.
     device.answers(false).await;
     sign_out(&tab).await;
     tab.find("form[data-passkey=show]:not([hidden])").await;
+    tab.evaluate(GATE).await;
     tab.click("form[data-passkey=show] button").await;
     device.answers(true).await;
+    tab.evaluate("window.open_gate()").await;
     tab.arrive("/workspaces").await;
 
     // From the field, without a button: the device answers as soon as the page asks.
