@@ -22,8 +22,7 @@ use crate::erasure::{EraseSubjects, RepeatErasures};
 use crate::housekeeping::{CheckLogs, MakeDailyRoots, PublishManifest, RotateKeys};
 use crate::http::ConnectionCap;
 use crate::jobs::{self, Registry, Workers};
-use crate::members::invitations::MailInvitation;
-use crate::members::mfa::MailMember;
+use crate::members::MailMember;
 use crate::reconciliation::Reconciler;
 use crate::retention::{PruneLogs, Pruner};
 use crate::secrets::{ForgetVersions, RotateSecrets};
@@ -177,7 +176,6 @@ fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
         .with(PruneLogs(pruner(state)))
         .with(CheckLogs(state.ledger.clone()))
         .with(state.mailer.clone())
-        .with(MailInvitation(state.mailer.clone()))
         .with(MailMember(state.mailer.clone()))
         .with(ForgetVersions::new(state.vault.clone()))
         .with(RotateSecrets::new(db.clone(), queue.clone(), state.edge.entropy.clone()));

@@ -33,5 +33,5 @@ pub use model::{
     AddAuthenticator, Authenticator, ConfirmAuthenticator, ConfirmedAuthenticator, FactorError, Factors,
     NewAuthenticator, PassFactor, RecoveryCodes, ShowFactor,
 };
-pub use ops::{FirstFactor, Hands, Held, Reset, Resetting, first_factor, held, is_fresh, may_remove, reset, tell};
+pub use ops::{FirstFactor, Hands, Held, Reset, Resetting, first_factor, held, may_remove, own_person, reset, tell};
 pub use second_step::{Begun, SECOND_STEP_LIVES, begin_second_step};

@@ -9,6 +9,7 @@
 
 pub mod http;
 pub mod invitations;
+mod mail;
 pub mod mfa;
 mod model;
 mod names;
@@ -17,6 +18,7 @@ pub mod page;
 mod sql;
 
 pub use invitations::{CreateInvitation, Invitation};
+pub use mail::MailMember;
 pub use mfa::{ChangeWorkspaceSecurity, WorkspaceSecurity};
 pub use model::{ChangeRole, LeaveWorkspace, Member, TransferWorkspace};
 pub(crate) use names::Names;

@@ -20,6 +20,8 @@ mod sql;
 pub mod verify;
 
 pub use keep_alive::keep_alive;
-pub use model::{EndedSessions, OpenedSession, Opening, RefreshRefusal, Replaced, Session, SignInMethod, TokenPair};
-pub use ops::{Ended, Refreshing, end_all_within, end_by_tokens, lives, open, open_beside, refresh, replace, settle};
+pub use model::{
+    EndedSessions, Living, OpenedSession, Opening, RefreshRefusal, Replaced, Session, SignInMethod, TokenPair,
+};
+pub use ops::{Ended, Refreshing, end_all_within, end_by_tokens, hold_living, open, open_beside, refresh, replace};
 pub use seen::Seen;

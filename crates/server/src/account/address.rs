@@ -6,13 +6,13 @@ use uuid::Uuid;
 use super::model::{
     AccountError, CHANGE_LIVES, CODE_TRIES, Confirmed, MOST_IN_AN_HOUR, MOST_IN_AN_HOUR_TO_ONE, Side, Waiting, With,
 };
-use super::sql::{self, Change, Named};
-use crate::authz::SignedIn;
+use super::sql::{self, Change};
+use crate::authz::{Person, SignedIn};
 use crate::db::{DbError, OperationalPath, SystemTx};
 use crate::identity::{self, EmailAddress, new_code};
 use crate::ledger::{self, Action, Entry};
 use crate::mail;
-use crate::sessions;
+use crate::sessions::{self, Living};
 
 /// Sends a code to each address; the change that waited before is given up. To an address that is somebody's goes another mail, which
 /// has none, and nothing else differs.
@@ -27,8 +27,8 @@ pub async fn ask(with: With<'_>, person: &SignedIn, wanted: &EmailAddress) -> Re
     }
     let mut tx = changes.db.system_tx(OperationalPath::ChangeAddress).await?;
     let of = (person.user(), person.session());
-    sessions::lives(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
-    let own = sql::hold(&mut tx, notary, Named::Id(person.user())).await?.ok_or(AccountError::Nobody)?;
+    let Living { person: own, .. } =
+        sessions::hold_living(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
     if own.email_key == wanted.key() {
         return Err(AccountError::SameAddress);
     }
@@ -102,7 +102,8 @@ pub async fn confirm(with: With<'_>, person: &SignedIn, code: &str) -> Result<Co
     let (notary, entropy, now) = (&changes.notary, &changes.entropy, context.received_at);
     let mut tx = changes.db.system_tx(OperationalPath::ChangeAddress).await?;
     let of = (person.user(), person.session());
-    sessions::lives(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
+    let Living { person: own, .. } =
+        sessions::hold_living(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
     let waiting = sql::hold_waiting(&mut tx, notary, person.user(), now).await?.into_iter().next();
     let mut change = waiting.filter(|change| change.code_tries < CODE_TRIES).ok_or(AccountError::NothingWaits)?;
     let side = side_of(notary, &change, code).await?;
@@ -112,7 +113,7 @@ pub async fn confirm(with: With<'_>, person: &SignedIn, code: &str) -> Result<Co
         None => change.code_tries += 1,
     }
     if change.old_confirmed_at.is_some() && change.new_confirmed_at.is_some() {
-        take_effect(with, tx, person, change).await?;
+        take_effect(with, tx, own, change).await?;
         return Ok(Confirmed::Both);
     }
     let id = change.id;
@@ -137,17 +138,18 @@ async fn side_of(notary: &crate::authz::Notary, change: &Change, code: &str) -> 
 async fn take_effect(
     with: With<'_>,
     mut tx: SystemTx,
-    person: &SignedIn,
+    mut own: Person,
     mut change: Change,
 ) -> Result<(), AccountError> {
     let With { changes, queue, context } = with;
     let (notary, entropy, now) = (&changes.notary, &changes.entropy, context.received_at);
-    let own = sql::hold(&mut tx, notary, Named::Id(person.user())).await?;
-    let mut own = own.filter(|own| own.email_key == change.old_email_key).ok_or(AccountError::NothingWaits)?;
+    if own.email_key != change.old_email_key {
+        return Err(AccountError::NothingWaits);
+    }
     let before = std::mem::replace(&mut own.email, change.new_email.clone());
     let mut stamps = identity::void_challenges(&mut tx, notary, &change.old_email_key, now).await?;
     own.email_key = change.new_email_key.clone();
-    let changed = sql::keep(&mut tx, notary, &mut own).await;
+    let changed = own.keep(&mut tx, notary).await;
     stamps.push(changed.map_err(|error| match error.constraint() {
         Some("users_email_key") => AccountError::Taken,
         _ => error.into(),

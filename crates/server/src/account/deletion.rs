@@ -5,14 +5,14 @@ use bailiwick_proof::log::Log;
 use serde_json::json;
 
 use super::model::{AccountError, With};
-use super::sql::{self, Member, Named};
+use super::sql::{self, Member};
 use crate::authz::SignedIn;
 use crate::db::{OperationalPath, SystemTx};
 use crate::identity;
 use crate::ledger::{self, Action, Entry};
 use crate::mail;
 use crate::passkeys;
-use crate::sessions;
+use crate::sessions::{self, Living};
 
 /// What stands where an address was: none, for an address has an `@`.
 const NO_ADDRESS: &str = "deleted";
@@ -30,9 +30,8 @@ pub async fn delete(with: With<'_>, person: &SignedIn, typed: &str) -> Result<()
     let mut tx = changes.db.system_tx(OperationalPath::DeleteAccount).await?;
     // Whoever takes an invitation at this moment comes before, and is in that workspace, or after, and is nobody.
     let of = (person.user(), person.session());
-    sessions::lives(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
-    let own = sql::hold(&mut tx, notary, Named::Id(person.user())).await?;
-    let mut own = own.filter(|own| own.suspended_at.is_none()).ok_or(AccountError::Nobody)?;
+    let Living { person: mut own, .. } =
+        sessions::hold_living(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
     if !own.email.eq_ignore_ascii_case(typed.trim()) {
         return Err(AccountError::NotConfirmed);
     }
@@ -44,7 +43,7 @@ pub async fn delete(with: With<'_>, person: &SignedIn, typed: &str) -> Result<()
     let address = std::mem::replace(&mut own.email, NO_ADDRESS.to_owned());
     own.email_key = format!("{NO_ADDRESS} {}", own.user.uuid());
     own.suspended_at = Some(now);
-    stamps.push(sql::keep(&mut tx, notary, &mut own).await?);
+    stamps.push(own.keep(&mut tx, notary).await?);
     mail::send(queue, &mut tx, &mail::account_deleted(&address), now).await?;
     let entry = Entry::about(Action::AccountDeleted, own.user)
         .with(json!({"by": person.session(), "workspaces_left": left, "sessions_ended": sessions_ended}))

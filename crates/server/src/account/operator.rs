@@ -4,11 +4,11 @@ use bailiwick_proof::id::UserId;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::sql::{self, Named};
-use crate::authz::Notary;
+use super::sql;
+use crate::authz::{Notary, Person};
 use crate::clock::Clock;
 use crate::context::RequestContext;
-use crate::db::{Db, DbError, OperationalPath, Xid};
+use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
 use crate::identity::EmailAddress;
 use crate::ledger::{self, Action, Entry, OPERATOR};
@@ -97,14 +97,12 @@ pub struct Done {
     pub changed: Xid,
 }
 
-fn named(who: &Who, key: &mut String) -> Option<UserId> {
-    match who {
-        Who::Id(user) => Some(*user),
-        Who::Address(address) => {
-            *key = address.key();
-            None
-        }
-    }
+async fn hold(tx: &mut SystemTx, notary: &Notary, who: &Who) -> Result<Person, PeopleError> {
+    let held = match who {
+        Who::Id(user) => Person::hold(tx, notary, *user).await?,
+        Who::Address(address) => Person::hold_by_address(tx, notary, &address.key()).await?,
+    };
+    held.ok_or(PeopleError::Nobody)
 }
 
 /// Looks at a person.
@@ -112,11 +110,8 @@ fn named(who: &Who, key: &mut String) -> Option<UserId> {
 /// # Errors
 /// See [`PeopleError`].
 pub async fn show(desk: &Desk<'_>, who: &Who) -> Result<Shown, PeopleError> {
-    let mut key = String::new();
-    let id = named(who, &mut key);
     let mut tx = desk.db.system_tx(OperationalPath::ManagePeople).await?;
-    let found = sql::hold(&mut tx, desk.notary, id.map_or(Named::Address(&key), Named::Id)).await?;
-    let person = found.ok_or(PeopleError::Nobody)?;
+    let person = hold(&mut tx, desk.notary, who).await?;
     let (sessions, workspaces) = sql::counts(&mut tx, person.user, desk.clock.now()).await?;
     tx.finish_reading().await?;
     let email = (!person.is_deleted()).then_some(person.email);
@@ -149,16 +144,8 @@ async fn change(desk: &Desk<'_>, who: &Who, reason: &str, out: bool) -> Result<D
     }
     let context = RequestContext::internal(clock, entropy);
     let now = context.received_at;
-    let mut key = String::new();
-    let id = named(who, &mut key);
     let mut tx = db.system_tx(OperationalPath::ManagePeople).await?;
-    let found = sql::hold(&mut tx, notary, id.map_or(Named::Address(&key), Named::Id)).await?;
-    let user = found.ok_or(PeopleError::Nobody)?.user;
-    tx.finish_reading().await?;
-    let mut tx = db.system_tx(OperationalPath::ManagePeople).await?;
-    // Everybody who changes a person takes this lock before the row.
-    sessions::settle(&mut tx, user).await?;
-    let mut person = sql::hold(&mut tx, notary, Named::Id(user)).await?.ok_or(PeopleError::Nobody)?;
+    let mut person = hold(&mut tx, notary, who).await?;
     if person.is_deleted() {
         return Err(PeopleError::Deleted);
     }
@@ -171,7 +158,7 @@ async fn change(desk: &Desk<'_>, who: &Who, reason: &str, out: bool) -> Result<D
     let mut stamps = sessions::end_all_within(&mut tx, notary, person.user, None, now).await?;
     let sessions_ended = stamps.len();
     person.suspended_at = out.then_some(now);
-    stamps.push(sql::keep(&mut tx, notary, &mut person).await?);
+    stamps.push(person.keep(&mut tx, notary).await?);
     let action = if out { Action::PersonSuspended } else { Action::PersonRestored };
     let told = json!({"reason": reason, "sessions_ended": sessions_ended});
     let entry = Entry::about(action, person.user).with(told).changing(stamps);

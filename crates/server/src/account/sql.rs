@@ -7,87 +7,7 @@ use uuid::Uuid;
 use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
 use crate::authz::{Notary, Role};
-use crate::db::{DbError, SystemTx};
-
-/// A person, held until the transaction ends.
-pub(super) struct Person {
-    pub(super) user: UserId,
-    pub(super) email: String,
-    pub(super) email_key: String,
-    pub(super) created_at: OffsetDateTime,
-    pub(super) suspended_at: Option<OffsetDateTime>,
-    strong_since: Option<OffsetDateTime>,
-    version: i64,
-}
-
-impl Person {
-    fn vouched(&self) -> rows::UserRow<'_> {
-        rows::UserRow {
-            id: self.user.uuid(),
-            version: self.version,
-            email: &self.email,
-            email_key: &self.email_key,
-            suspended_at: self.suspended_at,
-            strong_since: self.strong_since,
-        }
-    }
-
-    /// Whether the account was deleted: what is compared is no address.
-    pub(super) fn is_deleted(&self) -> bool {
-        !self.email_key.contains('@')
-    }
-}
-
-/// How somebody is named.
-#[derive(Clone, Copy)]
-pub(super) enum Named<'a> {
-    Id(UserId),
-    Address(&'a str),
-}
-
-/// The person, if somebody vouches for them.
-pub(super) async fn hold(tx: &mut SystemTx, notary: &Notary, named: Named<'_>) -> Result<Option<Person>, DbError> {
-    let (id, email_key) = match named {
-        Named::Id(user) => (Some(user.uuid()), None),
-        Named::Address(email_key) => (None, Some(email_key)),
-    };
-    let row = sqlx::query!(
-        "SELECT id, version, email, email_key, created_at, suspended_at, strong_since, mac FROM users
-         WHERE id = $1 OR email_key = $2 FOR NO KEY UPDATE",
-        id,
-        email_key
-    )
-    .fetch_optional(tx.connection()?)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let person = Person {
-        user: Id::from_uuid(row.id),
-        email: row.email,
-        email_key: row.email_key,
-        created_at: row.created_at,
-        suspended_at: row.suspended_at,
-        strong_since: row.strong_since,
-        version: row.version,
-    };
-    Ok(notary.vouches(&person.vouched(), &row.mac).await?.then_some(person))
-}
-
-/// Writes what has become of a person.
-pub(super) async fn keep(tx: &mut SystemTx, notary: &Notary, person: &mut Person) -> Result<Stamp, DbError> {
-    person.version = person.version.saturating_add(1);
-    let vouching = notary.vouch(&person.vouched());
-    sqlx::query!(
-        "UPDATE users SET email = $2, email_key = $3, suspended_at = $4, mac = $5 WHERE id = $1",
-        person.user.uuid(),
-        person.email,
-        person.email_key,
-        person.suspended_at,
-        &vouching.mac
-    )
-    .execute(tx.connection()?)
-    .await?;
-    Ok(vouching.stamp)
-}
+use crate::db::{DbError, Lock, SystemTx};
 
 /// The address of whoever has this one, as it is stored; whoever vouches for them.
 pub(super) async fn holder_of(tx: &mut SystemTx, email_key: &str) -> Result<Option<String>, DbError> {
@@ -240,9 +160,7 @@ pub(super) async fn workspaces_of(tx: &mut SystemTx, user: UserId) -> Result<Vec
 
 /// As `members` does it: nobody else changes who belongs there until the transaction ends.
 pub(super) async fn lock_people(tx: &mut SystemTx, workspace: WorkspaceId) -> Result<(), DbError> {
-    let name = format!("people {}", workspace.uuid());
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(tx.connection()?).await?;
-    Ok(())
+    Lock::People(workspace).take(tx.connection()?).await
 }
 
 /// A membership that is to end.

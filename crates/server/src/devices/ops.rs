@@ -5,13 +5,12 @@ use serde_json::json;
 
 use super::model::{Asking, DEVICE_CODE_BYTES, DecideError, INTERVAL_SECONDS, LIVES, PickUpError, code_meaning, pace};
 use super::sql::{self, Row};
-use crate::authn::ACCESS_TOKEN_TTL;
 use crate::authz::SignedIn;
 use crate::context::RequestContext;
 use crate::db::{DbError, OperationalPath, SystemTx, Unrecorded};
 use crate::identity::{Door, NOBODY, Opaque, Refused, SigningIn, new_code};
 use crate::ledger::{self, Action, Entry};
-use crate::sessions::{self, Opening, Seen, SignInMethod, TokenPair};
+use crate::sessions::{self, Living, Opening, Seen, SignInMethod, TokenPair};
 
 /// What a program has in hand after asking: its own code, and the person's.
 pub(super) struct Asked {
@@ -88,7 +87,7 @@ pub(super) async fn decide(
     }
     let mut tx = door.db.system_tx(OperationalPath::RedeemDeviceLogin).await?;
     let of = (person.user(), person.session());
-    sessions::lives(&mut tx, &door.notary, of, now).await?.ok_or(DecideError::NotFresh)?;
+    sessions::hold_living(&mut tx, &door.notary, of, now).await?.ok_or(DecideError::NotFresh)?;
     let found = waiting(&mut tx, door, context, code).await;
     let mut row = found.inspect_err(|error| note(door, context, error))?;
     row.decided_at = Some(now);
@@ -153,21 +152,21 @@ async fn open(with: SigningIn<'_>, mut tx: SystemTx, mut row: Row) -> Result<Tok
     let now = context.received_at;
     let (Some(user), Some(approver)) = (row.decided_by, row.by_session) else { return Err(PickUpError::Over) };
     let (user, approver): (UserId, SessionId) = (Id::from_uuid(user), Id::from_uuid(approver));
-    let Some(ends) = sessions::lives(&mut tx, notary, (user, approver), now).await? else {
+    let Some(approving) = sessions::hold_living(&mut tx, notary, (user, approver), now).await? else {
         tx.finish_reading().await?;
         return Err(PickUpError::Over);
     };
+    let Living { person, expires_at } = &approving;
     row.picked_up_at = Some(now);
     let picked_up = sql::keep(&mut tx, notary, &row).await?;
-    let opening = Opening { user, by: SignInMethod::Device, strong: row.strong, seen, now };
-    let opened = sessions::open_beside(&mut tx, notary, entropy, &opening, (approver, ends)).await?;
+    let opening = Opening { person, by: SignInMethod::Device, strong: row.strong, seen, now };
+    let opened = sessions::open_beside(&mut tx, notary, entropy, &opening, (approver, *expires_at)).await?;
     let entry = Entry::about(Action::SignedIn, opened.session)
         .with(json!({"by": "device", "login": row.id, "first": false}))
-        .changing([picked_up].into_iter().chain(opened.stamps));
+        .changing([picked_up].into_iter().chain(opened.stamps.clone()));
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
-    let access_token = tokens.issue(user, opened.session, now).map_err(PickUpError::Sign)?;
-    Ok(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
+    opened.tokens(tokens, now).map_err(PickUpError::Sign)
 }
 
 /// What asks, and from where, as the request tells.

@@ -1,7 +1,7 @@
 //! Adding a factor, removing one, new recovery codes, showing one again: the change and its entry in one transaction.
 //!
 //! # Invariants
-//! - What changes of a person's factors changes under their row's lock, one after the other.
+//! - What changes of a person's factors changes while they are held ([`Person`]), one after the other.
 //! - With the first factor all other sessions of the person end, and the one at hand is replaced: no session stays that began
 //!   when the mail was enough.
 //! - Whoever is told of recovery codes is told of them once.
@@ -12,12 +12,12 @@ use time::{Duration, OffsetDateTime};
 
 use super::model::{Authenticator, ConfirmedAuthenticator, FactorError, Factors, NewAuthenticator, Typed};
 use super::prove::{self, Verdict};
-use super::sql::{self, Person, Row};
+use super::sql::{self, Row};
 use super::{recovery, totp};
-use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
+use crate::authn::AccessTokens;
 use crate::authz::vouched::rows::ENROLMENT_LIVES;
 use crate::authz::vouched::stamp::Stamp;
-use crate::authz::{Notary, STEP_UP_LIVES, SignedIn};
+use crate::authz::{Notary, Person, SignedIn};
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
@@ -27,7 +27,7 @@ use crate::ledger::{self, Action, Entry};
 use crate::mail::{self, FactorNews, Message};
 use crate::name::Name;
 use crate::passkeys;
-use crate::sessions::{self, OpenedSession, Opening, Replaced, Seen, SignInMethod, TokenPair};
+use crate::sessions::{self, Living, Opening, Replaced, Seen, SignInMethod, TokenPair};
 use crate::vault::{self, Owner, Place, RowId};
 
 /// More authenticators than anybody has devices.
@@ -106,21 +106,20 @@ pub async fn held(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<He
 pub async fn first_factor(
     tx: &mut SystemTx,
     with: &Hands<'_>,
-    person: &SignedIn,
+    (person, own): (&SignedIn, &mut Person),
     by: SignInMethod,
 ) -> Result<FirstFactor, FactorError> {
     let Hands { changes, seen, context, .. } = with;
     let (notary, entropy, now) = (&changes.notary, &changes.entropy, context.received_at);
-    let user = person.user();
-    let mut own = sql::lock_person(tx, notary, user).await?.ok_or(FactorError::SessionOver)?;
     if own.strong_since.is_some() {
         return Ok(FirstFactor::default());
     }
-    let mut stamps = vec![sql::set_strong(tx, notary, &mut own, Some(now)).await?];
-    let (codes, made) = make_codes(tx, with, user).await?;
+    own.strong_since = Some(now);
+    let mut stamps = vec![own.keep(tx, notary).await?];
+    let (codes, made) = make_codes(tx, with, own.user).await?;
     stamps.push(made);
-    stamps.extend(sessions::end_all_within(tx, notary, user, Some(person.session()), now).await?);
-    let opening = Opening { user, by, strong: true, seen, now };
+    stamps.extend(sessions::end_all_within(tx, notary, own.user, Some(person.session()), now).await?);
+    let opening = Opening { person: own, by, strong: true, seen, now };
     let session = sessions::replace(tx, notary, entropy, person, &opening).await?.ok_or(FactorError::SessionOver)?;
     Ok(FirstFactor { session: Some(session), recovery_codes: Some(codes), stamps })
 }
@@ -133,23 +132,23 @@ pub async fn first_factor(
 pub async fn may_remove(
     tx: &mut SystemTx,
     notary: &Notary,
-    user: UserId,
+    person: &mut Person,
     remaining: usize,
 ) -> Result<Vec<Stamp>, FactorError> {
-    let mut person = sql::lock_person(tx, notary, user).await?.ok_or(FactorError::SessionOver)?;
     if remaining > 0 {
         return Ok(Vec::new());
     }
-    if sql::is_demanded(tx, user).await? {
+    if sql::is_demanded(tx, person.user).await? {
         return Err(FactorError::LastFactor);
     }
-    forget_all(tx, notary, &mut person).await
+    forget_all(tx, notary, person).await
 }
 
 /// The mail alone signs them in from now on.
 async fn forget_all(tx: &mut SystemTx, notary: &Notary, person: &mut Person) -> Result<Vec<Stamp>, FactorError> {
-    let mut stamps = vec![sql::set_strong(tx, notary, person, None).await?];
-    if let Some(mut holder) = sql::lock_holder(tx, notary, person.user).await? {
+    person.strong_since = None;
+    let mut stamps = vec![person.keep(tx, notary).await?];
+    if let Some(mut holder) = sql::holder(tx, notary, person.user).await? {
         holder.recovery_codes.clear();
         holder.succeeded();
         stamps.push(sql::keep_holder(tx, notary, &mut holder).await?);
@@ -157,14 +156,8 @@ async fn forget_all(tx: &mut SystemTx, notary: &Notary, person: &mut Person) -> 
     Ok(stamps)
 }
 
-/// Whether the person proved who they are a moment ago.
-#[must_use]
-pub fn is_fresh(person: &SignedIn, now: OffsetDateTime) -> bool {
-    now - person.signed_in_at() <= STEP_UP_LIVES
-}
-
 fn refuse_stale(with: &Hands<'_>, person: &SignedIn) -> Result<(), FactorError> {
-    if is_fresh(person, with.context.received_at) { Ok(()) } else { Err(FactorError::Stale) }
+    if person.is_fresh(with.context.received_at) { Ok(()) } else { Err(FactorError::Stale) }
 }
 
 /// Tells somebody by mail, in the transaction of what it is about. That does not wait for a key service.
@@ -187,22 +180,11 @@ async fn send(queue: &Queue, tx: &mut SystemTx, message: &Message, now: OffsetDa
     }
 }
 
-/// The tokens of a session that was opened.
-pub(super) fn issue(
-    tokens: &AccessTokens,
-    opened: OpenedSession,
-    now: OffsetDateTime,
-) -> Result<TokenPair, FactorError> {
-    let access_token = tokens.issue(opened.user, opened.session, now).map_err(FactorError::Sign)?;
-    let expires_in = ACCESS_TOKEN_TTL.whole_seconds();
-    Ok(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in })
-}
-
 /// What a person has, for themselves.
 pub(super) async fn list(changes: &Changes, person: &SignedIn) -> Result<Factors, FactorError> {
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
     let rows = sql::authenticators(&mut tx, &changes.notary, person.user()).await?;
-    let holder = sql::lock_holder(&mut tx, &changes.notary, person.user()).await?;
+    let holder = sql::holder(&mut tx, &changes.notary, person.user()).await?;
     let passkeys = passkeys::holds(&mut tx, &changes.notary, person.user()).await?;
     let demanded = sql::is_demanded(&mut tx, person.user()).await?;
     tx.finish_reading().await?;
@@ -220,14 +202,17 @@ fn told(row: &Row) -> Option<Authenticator> {
 }
 
 /// The person, held, if the session at hand lives: one that was ended a moment ago changes nothing any more.
-async fn own_person(
+///
+/// # Errors
+/// [`FactorError::SessionOver`], and those of the database.
+pub async fn own_person(
     tx: &mut SystemTx,
     notary: &Notary,
     person: &SignedIn,
     now: OffsetDateTime,
 ) -> Result<Person, FactorError> {
-    sessions::lives(tx, notary, (person.user(), person.session()), now).await?.ok_or(FactorError::SessionOver)?;
-    sql::lock_person(tx, notary, person.user()).await?.ok_or(FactorError::SessionOver)
+    let living = sessions::hold_living(tx, notary, (person.user(), person.session()), now).await?;
+    living.map(|Living { person, .. }| person).ok_or(FactorError::SessionOver)
 }
 
 /// Begins to add an authenticator. One that was begun before and not confirmed is none any more.
@@ -296,7 +281,7 @@ pub(super) async fn confirm(
     let (notary, now) = (&changes.notary, context.received_at);
     changes.vault.keys(Owner::Cell).await?;
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
-    let own = own_person(&mut tx, notary, person, now).await?;
+    let mut own = own_person(&mut tx, notary, person, now).await?;
     let mut all = sql::authenticators(&mut tx, notary, own.user).await?.into_iter();
     let waiting =
         |row: &Row| row.authenticator() == id && row.confirmed_at.is_none() && row.created_at + ENROLMENT_LIVES > now;
@@ -305,13 +290,13 @@ pub(super) async fn confirm(
     let step = prove::step_of(&changes.vault, &row, &code, now).await?.ok_or(FactorError::Failed)?;
     (row.confirmed_at, row.last_step, row.last_used_at) = (Some(now), step, Some(now));
     let confirmed = sql::keep_authenticator(&mut tx, notary, &mut row).await?;
-    let first = first_factor(&mut tx, with, person, SignInMethod::MailAndTotp).await?;
+    let first = first_factor(&mut tx, with, (person, &mut own), SignInMethod::MailAndTotp).await?;
     tell(with, &mut tx, &own.email, FactorNews::Added { what: "An authenticator", name: &row.name }).await?;
     let words = json!({"kind": "totp", "first": first.session.is_some()});
     let stamps = first.all_stamps().into_iter().chain([confirmed]);
     let entry = Entry::about(Action::FactorAdded, id).with(words).changing(stamps);
     record(with, tx, own.user, &entry).await?;
-    let session = first.session.map(|new| issue(tokens, new.opened, now)).transpose()?;
+    let session = first.session.map(|new| new.opened.tokens(tokens, now)).transpose().map_err(FactorError::Sign)?;
     let authenticator = told(&row).ok_or(FactorError::NotFound)?;
     Ok(ConfirmedAuthenticator { authenticator, recovery_codes: first.recovery_codes, session })
 }
@@ -330,14 +315,14 @@ pub(super) async fn remove(with: &Hands<'_>, person: &SignedIn, id: Authenticato
     refuse_stale(with, person)?;
     let (notary, now) = (&with.changes.notary, with.context.received_at);
     let mut tx = with.changes.db.system_tx(OperationalPath::ManageFactors).await?;
-    let own = own_person(&mut tx, notary, person, now).await?;
+    let mut own = own_person(&mut tx, notary, person, now).await?;
     let mut all = sql::authenticators(&mut tx, notary, own.user).await?.into_iter();
     let found = all.find(|row| row.authenticator() == id && row.confirmed_at.is_some());
     let mut row = found.ok_or(FactorError::NotFound)?;
     row.removed_at = Some(now);
     let removed = sql::keep_authenticator(&mut tx, notary, &mut row).await?;
     let remaining = held(&mut tx, notary, own.user).await?.all();
-    let stamps = may_remove(&mut tx, notary, own.user, remaining).await?;
+    let stamps = may_remove(&mut tx, notary, &mut own, remaining).await?;
     tell(with, &mut tx, &own.email, FactorNews::Removed { what: "An authenticator", name: &row.name }).await?;
     let words = json!({"kind": "totp", "remaining": remaining});
     let entry = Entry::about(Action::FactorRemoved, id).with(words).changing(stamps.into_iter().chain([removed]));
@@ -361,7 +346,7 @@ pub(super) async fn renew_codes(with: &Hands<'_>, person: &SignedIn) -> Result<V
 
 async fn make_codes(tx: &mut SystemTx, with: &Hands<'_>, user: UserId) -> Result<(Vec<String>, Stamp), FactorError> {
     let Hands { changes, context, .. } = with;
-    let mut holder = match sql::lock_holder(tx, &changes.notary, user).await? {
+    let mut holder = match sql::holder(tx, &changes.notary, user).await? {
         Some(holder) => holder,
         None => sql::fresh_holder(tx, user).await?,
     };
@@ -394,7 +379,7 @@ pub(super) async fn step_up(with: &Hands<'_>, person: &SignedIn, typed: &Typed) 
             return Err(FactorError::Failed);
         }
     };
-    let opening = Opening { user: own.user, by: proven.by, strong: true, seen, now };
+    let opening = Opening { person: &own, by: proven.by, strong: true, seen, now };
     let replaced = sessions::replace(&mut tx, notary, &changes.entropy, person, &opening).await?;
     let Replaced { opened, ended } = replaced.ok_or(FactorError::SessionOver)?;
     if let Some(left) = proven.codes_left {
@@ -404,7 +389,7 @@ pub(super) async fn step_up(with: &Hands<'_>, person: &SignedIn, typed: &Typed) 
     let stamps = proven.stamps.into_iter().chain([ended]).chain(opened.stamps.iter().cloned());
     let entry = Entry::about(Action::SteppedUp, opened.session).with(words).changing(stamps);
     record(with, tx, own.user, &entry).await?;
-    issue(tokens, opened, now)
+    opened.tokens(tokens, now).map_err(FactorError::Sign)
 }
 
 /// What an operator took away.
@@ -445,9 +430,8 @@ pub async fn reset(with: &Resetting<'_>, email_key: &str, reason: &str) -> Resul
     let Resetting { db, notary, entropy, queue, context } = with;
     let now = context.received_at;
     let mut tx = db.system_tx(OperationalPath::ManageFactors).await?;
-    let Some(user) = sql::user_by_address(&mut tx, email_key).await? else { return Ok(None) };
-    sessions::settle(&mut tx, user).await?;
-    let Some(mut own) = sql::lock_person(&mut tx, notary, user).await? else { return Ok(None) };
+    let Some(mut own) = Person::hold_by_address(&mut tx, notary, email_key).await? else { return Ok(None) };
+    let user = own.user;
     let mut stamps = Vec::new();
     let mut authenticators = 0;
     for mut row in sql::authenticators(&mut tx, notary, user).await? {

@@ -157,7 +157,7 @@ pub async fn ask_remove(
     PathId(id): PathId<AuthenticatorId>,
 ) -> Result<Response, Problem> {
     let page = remove_page(&visit, &person, &tools, id).await?;
-    if !ops::is_fresh(&person, visit.now()) {
+    if !person.is_fresh(visit.now()) {
         return Ok(stale(&page.action));
     }
     visit.page(&page)
@@ -192,7 +192,7 @@ pub async fn remove(
 /// `internal`.
 pub async fn ask_codes(person: SignedIn, visit: Visit) -> Result<Response, Problem> {
     let action = format!("{HERE}/recovery-codes");
-    if !ops::is_fresh(&person, visit.now()) {
+    if !person.is_fresh(visit.now()) {
         return Ok(stale(&action));
     }
     let (desk, title) = (Account::of(&person, &visit, AccountPage::Factors), "New recovery codes".to_owned());

@@ -63,7 +63,7 @@ pub(super) async fn check(
     typed: &Typed,
     now: OffsetDateTime,
 ) -> Result<Verdict, FactorError> {
-    let Some(mut holder) = sql::lock_holder(tx, notary, user).await? else {
+    let Some(mut holder) = sql::holder(tx, notary, user).await? else {
         return Err(FactorError::Failed);
     };
     let found = match typed {
@@ -75,6 +75,8 @@ pub(super) async fn check(
         Typed::Nonsense => None,
     };
     match found {
+        // Nobody guesses a recovery code, and whoever types anything else keeps the owner's authenticator from nothing.
+        None if !matches!(typed, Typed::Code(_)) => Ok(Verdict::Wrong { failures: 0, stamps: Vec::new() }),
         None => {
             holder.failed(now);
             let stamps = vec![sql::keep_holder(tx, notary, &mut holder).await?];

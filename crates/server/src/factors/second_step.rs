@@ -13,13 +13,13 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::model::{FactorError, Typed};
-use super::ops::{Hands, issue, tell};
+use super::ops::{Hands, tell};
 use super::prove::{self, Proven, Verdict};
-use super::sql::{self, Person};
+use super::sql;
 use crate::authn::TokenDigest;
-use crate::authz::Notary;
 use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
+use crate::authz::{Notary, Person};
 use crate::db::{DbError, OperationalPath, SystemTx};
 use crate::entropy::Entropy;
 use crate::ledger::{self, Action, Entry};
@@ -108,7 +108,7 @@ pub(super) async fn complete(with: &Hands<'_>, token: &str, typed: &Typed) -> Re
     let found = sql::lock_step(&mut tx, &changes.notary, id).await?;
     let held = |step: &Step| TokenDigest::of(token.as_bytes()).matches(&step.token_digest);
     let step = found.filter(|step| held(step) && step.is_open(now)).ok_or(FactorError::Failed)?;
-    let person = sql::lock_person(&mut tx, &changes.notary, step.user).await?;
+    let person = Person::hold(&mut tx, &changes.notary, step.user).await?;
     let person = person.filter(|person| person.suspended_at.is_none()).ok_or(FactorError::Failed)?;
     match prove::check(&mut tx, (&changes.notary, &changes.vault), person.user, typed, now).await? {
         Verdict::Proven(proven) => enter(with, tx, step, &person, proven).await,
@@ -131,7 +131,7 @@ async fn enter(
     let (notary, entropy, now) = (&changes.notary, &changes.entropy, context.received_at);
     step.ended_at = Some(now);
     let ended = sql::keep_step(&mut tx, notary, &step).await?;
-    let opening = Opening { user: person.user, by: proven.by, strong: true, seen, now };
+    let opening = Opening { person, by: proven.by, strong: true, seen, now };
     let opened = sessions::open(&mut tx, notary, entropy, &opening).await?;
     if let Some(left) = proven.codes_left {
         tell(with, &mut tx, &person.email, FactorNews::CodeUsed { left }).await?;
@@ -142,7 +142,7 @@ async fn enter(
     let entry = Entry::about(Action::SignedIn, opened.session).with(told).changing(stamps);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &person.user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
-    issue(tokens, opened, now)
+    opened.tokens(tokens, now).map_err(FactorError::Sign)
 }
 
 async fn refuse(

@@ -11,72 +11,6 @@ use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
 use crate::db::{DbError, SystemTx};
 
-/// A person whom somebody vouches for, held until the transaction ends: what changes of their factors changes one after the other.
-pub(super) struct Person {
-    pub(super) user: UserId,
-    pub(super) email: String,
-    email_key: String,
-    pub(super) suspended_at: Option<OffsetDateTime>,
-    /// Since when the mail alone does not sign them in.
-    pub(super) strong_since: Option<OffsetDateTime>,
-    version: i64,
-}
-
-impl Person {
-    fn row(&self, version: i64) -> rows::UserRow<'_> {
-        rows::UserRow {
-            id: self.user.uuid(),
-            version,
-            email: &self.email,
-            email_key: &self.email_key,
-            suspended_at: self.suspended_at,
-            strong_since: self.strong_since,
-        }
-    }
-}
-
-pub(super) async fn lock_person(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Person>, DbError> {
-    let row = sqlx::query!(
-        "SELECT version, email, email_key, suspended_at, strong_since, mac FROM users WHERE id = $1 FOR NO KEY UPDATE",
-        user.uuid()
-    )
-    .fetch_optional(tx.connection()?)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (suspended_at, strong_since) = (row.suspended_at, row.strong_since);
-    let person =
-        Person { user, email: row.email, email_key: row.email_key, suspended_at, strong_since, version: row.version };
-    let vouched = notary.vouches(&person.row(person.version), &row.mac).await?;
-    Ok(vouched.then_some(person))
-}
-
-/// The person with this address, as it is compared.
-pub(super) async fn user_by_address(tx: &mut SystemTx, email_key: &str) -> Result<Option<UserId>, DbError> {
-    let id = sqlx::query_scalar!("SELECT id FROM users WHERE email_key = $1", email_key);
-    Ok(id.fetch_optional(tx.connection()?).await?.map(Id::from_uuid))
-}
-
-/// From now on, or no more, the mail alone does not sign them in.
-pub(super) async fn set_strong(
-    tx: &mut SystemTx,
-    notary: &Notary,
-    person: &mut Person,
-    strong_since: Option<OffsetDateTime>,
-) -> Result<Stamp, DbError> {
-    person.strong_since = strong_since;
-    person.version += 1;
-    let vouching = notary.vouch(&person.row(person.version));
-    sqlx::query!(
-        "UPDATE users SET strong_since = $2, mac = $3 WHERE id = $1",
-        person.user.uuid(),
-        strong_since,
-        &vouching.mac
-    )
-    .execute(tx.connection()?)
-    .await?;
-    Ok(vouching.stamp)
-}
-
 /// Whether a workspace of the person's demands a factor. A membership that nobody vouches for makes it stricter at most.
 pub(super) async fn is_demanded(tx: &mut SystemTx, user: UserId) -> Result<bool, DbError> {
     let demanded = sqlx::query_scalar!(
@@ -118,11 +52,12 @@ impl Row {
     }
 }
 
-/// Those of a person that somebody vouches for, locked, the oldest first; those that were never confirmed too.
+/// Those of a person that somebody vouches for, the oldest first; those that were never confirmed too. Whoever changes one holds the
+/// person.
 pub(super) async fn authenticators(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Vec<Row>, DbError> {
     let all = sqlx::query!(
         "SELECT id, name, secret_sealed, created_at, confirmed_at, last_step, last_used_at, version, mac
-         FROM authenticators WHERE user_id = $1 AND removed_at IS NULL ORDER BY id FOR UPDATE",
+         FROM authenticators WHERE user_id = $1 AND removed_at IS NULL ORDER BY id",
         user.uuid()
     )
     .fetch_all(tx.connection()?)
@@ -196,11 +131,11 @@ pub(super) async fn forget_unconfirmed(tx: &mut SystemTx, user: UserId, before: 
     Ok(())
 }
 
-/// What the person has besides, if somebody vouches for it; locked.
-pub(super) async fn lock_holder(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Holder>, DbError> {
+/// What the person has besides, if somebody vouches for it. Whoever changes it holds the person.
+pub(super) async fn holder(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Holder>, DbError> {
     let row = sqlx::query!(
         "SELECT recovery_codes, codes_made_at, failures, failed_at, version, mac
-         FROM factor_holders WHERE user_id = $1 FOR UPDATE",
+         FROM factor_holders WHERE user_id = $1",
         user.uuid()
     )
     .fetch_optional(tx.connection()?)
@@ -219,7 +154,7 @@ pub(super) async fn lock_holder(tx: &mut SystemTx, notary: &Notary, user: UserId
 
 /// One of whom nothing is known yet, in place of whatever stands there and nobody vouches for. Its version goes on.
 pub(super) async fn fresh_holder(tx: &mut SystemTx, user: UserId) -> Result<Holder, DbError> {
-    let stands = sqlx::query_scalar!("SELECT version FROM factor_holders WHERE user_id = $1 FOR UPDATE", user.uuid());
+    let stands = sqlx::query_scalar!("SELECT version FROM factor_holders WHERE user_id = $1", user.uuid());
     Ok(Holder::new(user, stands.fetch_optional(tx.connection()?).await?.unwrap_or_default()))
 }
 

@@ -11,10 +11,10 @@ use super::model::{
     new_code,
 };
 use super::refusals::{Refusals, Refused};
-use super::sql::{self, Known};
-use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
-use crate::authz::Notary;
+use super::sql;
+use crate::authn::AccessTokens;
 use crate::authz::vouched::stamp::Stamp;
+use crate::authz::{Notary, Person};
 use crate::config::PublicUrl;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx};
@@ -189,11 +189,9 @@ async fn try_to_redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<Entered,
 
 /// The person of an address.
 struct Found {
-    user: UserId,
+    person: Person,
     /// They were made just now.
     made: Option<Stamp>,
-    /// The mail alone does not sign them in.
-    owes_factor: bool,
 }
 
 /// Opens the session, or the second step where somebody owes one, with the entry of what was redeemed.
@@ -205,8 +203,9 @@ async fn enter(
 ) -> Result<Entered, SignInRefusal> {
     let SigningIn { door: Door { notary, tokens, entropy, .. }, seen, context } = with;
     let (now, by) = (context.received_at, proof.method());
-    let Found { user, made, owes_factor } = found;
-    if owes_factor {
+    let Found { person, made } = found;
+    let user = person.user;
+    if person.strong_since.is_some() {
         let begun = factors::begin_second_step(&mut tx, notary, entropy, (user, by), now).await?;
         let stamps = redeemed.into_iter().chain([begun.stamp]);
         let entry = Entry::about(Action::FactorAsked, user).with(json!({"by": proof.word()})).changing(stamps);
@@ -214,16 +213,14 @@ async fn enter(
         tx.commit(recorded).await?;
         return Ok(Entered::SecondStep(begun.token));
     }
-    let opening = Opening { user, by, strong: by.is_strong(), seen, now };
+    let opening = Opening { person: &person, by, strong: by.is_strong(), seen, now };
     let opened = sessions::open(&mut tx, notary, entropy, &opening).await?;
     let entry = Entry::about(Action::SignedIn, opened.session)
         .with(json!({"by": proof.word(), "first": made.is_some()}))
-        .changing(redeemed.into_iter().chain(made).chain(opened.stamps));
+        .changing(redeemed.into_iter().chain(made).chain(opened.stamps.clone()));
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
-    let access_token = tokens.issue(user, opened.session, now).map_err(SignInRefusal::Sign)?;
-    let expires_in = ACCESS_TOKEN_TTL.whole_seconds();
-    Ok(Entered::Session(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in }))
+    opened.tokens(tokens, now).map(Entered::Session).map_err(SignInRefusal::Sign)
 }
 
 enum Mismatch {
@@ -309,13 +306,7 @@ async fn find_or_make_user(
 ) -> Result<Found, SignInRefusal> {
     let fresh: UserId = Id::from_uuid(entropy.uuid_v7(context.received_at));
     let made = sql::insert_user(tx, notary, fresh, challenge, context.received_at).await?;
-    let known = sql::user_by_email_key(tx, notary, &challenge.email_key).await?.ok_or(SignInRefusal::Failed)?;
-    // Whoever adds a first factor, or ends all sessions, comes before, and is seen, or after, and sees the one that is opened here.
-    sessions::settle(tx, known.user).await?;
-    match sql::user_by_email_key(tx, notary, &challenge.email_key).await? {
-        Some(Known { user, suspended_at: None, strong_since }) => {
-            Ok(Found { user, made, owes_factor: strong_since.is_some() })
-        }
-        _ => Err(SignInRefusal::Failed),
-    }
+    let person = Person::hold_by_address(tx, notary, &challenge.email_key).await?;
+    let person = person.filter(|person| person.suspended_at.is_none()).ok_or(SignInRefusal::Failed)?;
+    Ok(Found { person, made })
 }

@@ -1,6 +1,6 @@
 //! Challenges and people, on their operational paths.
 
-use bailiwick_proof::id::{Id, UserId};
+use bailiwick_proof::id::UserId;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -257,35 +257,6 @@ pub(super) async fn insert_user(
     .execute(tx.connection()?)
     .await?;
     Ok((done.rows_affected() == 1).then_some(vouching.stamp))
-}
-
-/// A person whom somebody vouches for.
-pub(super) struct Known {
-    pub(super) user: UserId,
-    /// Since when they may not come in.
-    pub(super) suspended_at: Option<OffsetDateTime>,
-    /// Since when the mail alone does not sign them in.
-    pub(super) strong_since: Option<OffsetDateTime>,
-}
-
-/// The person with this address, if somebody vouches for them.
-pub(super) async fn user_by_email_key(
-    tx: &mut SystemTx,
-    notary: &Notary,
-    email_key: &str,
-) -> Result<Option<Known>, DbError> {
-    let row = sqlx::query!(
-        "SELECT id, version, email, suspended_at, strong_since, mac FROM users WHERE email_key = $1",
-        email_key
-    )
-    .fetch_optional(tx.connection()?)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (id, version, email) = (row.id, row.version, &row.email);
-    let (suspended_at, strong_since) = (row.suspended_at, row.strong_since);
-    let own = rows::UserRow { id, version, email, email_key, suspended_at, strong_since };
-    let vouched = notary.vouches(&own, &row.mac).await?;
-    Ok(vouched.then(|| Known { user: Id::from_uuid(id), suspended_at, strong_since }))
 }
 
 /// The address under which its person is known, if somebody vouches for them; otherwise as it was typed. Both take the same way.

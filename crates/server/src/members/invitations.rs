@@ -12,12 +12,10 @@
 
 pub mod accept;
 pub mod http;
-mod mail;
 mod model;
 mod ops;
 pub mod page;
 mod sql;
 
-pub use self::mail::MailInvitation;
 pub use self::model::{CreateInvitation, Invitation, InvitationStatus};
 pub(super) use self::sql::revoke_of;

@@ -7,14 +7,11 @@
 //! - The answer comes when no node decides by what was before. Keys go on: a factor is a person's.
 
 pub mod http;
-mod mail;
 mod ops;
 pub mod page;
 mod sql;
 
 use serde::{Deserialize, Serialize};
-
-pub use self::mail::MailMember;
 
 /// What a workspace demands of those who sign in to it.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]

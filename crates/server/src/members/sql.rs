@@ -8,7 +8,7 @@ use super::Member;
 use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
 use crate::authz::{Notary, Role};
-use crate::db::{DbError, WorkspaceTx};
+use crate::db::{DbError, Lock, WorkspaceTx};
 
 /// Members by id, one more than `limit`. A row whose role is no word of ours is no membership, nor is one that has ended.
 ///
@@ -46,22 +46,7 @@ pub async fn get(tx: &mut WorkspaceTx, user: UserId) -> Result<Option<Member>, D
 /// Nobody else changes who belongs to the workspace, and as what, until the transaction ends: of two owners who demote each
 /// other at once, the second sees what the first has done.
 pub(super) async fn lock_people(tx: &mut WorkspaceTx) -> Result<(), DbError> {
-    let name = format!("people {}", tx.workspace().uuid());
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(tx.connection()?).await?;
-    Ok(())
-}
-
-/// Waits for whoever ends this person's account, which takes the same lock (`sessions::settle`); before the workspace's.
-pub(super) async fn lock_person(tx: &mut WorkspaceTx, user: UserId) -> Result<(), DbError> {
-    let name = format!("sessions {}", user.uuid());
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(tx.connection()?).await?;
-    Ok(())
-}
-
-/// A member's address, as it is now.
-pub(super) async fn address_of(tx: &mut WorkspaceTx, user: UserId) -> Result<Option<String>, DbError> {
-    let address = sqlx::query_scalar!("SELECT email FROM users WHERE id = $1", user.uuid());
-    Ok(address.fetch_optional(tx.connection()?).await?)
+    Lock::People(tx.workspace()).take(tx.connection()?).await
 }
 
 /// A member whom somebody vouches for, held until the transaction ends.

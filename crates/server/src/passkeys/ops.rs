@@ -9,8 +9,8 @@ use super::ceremony::{self, Asked};
 use super::model::{PasskeyRefusal, ShowPasskey};
 use super::party::{RelyingParty, Shown};
 use super::sql::{self, Row};
-use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
-use crate::authz::SignedIn;
+use crate::authn::{AccessTokens, TokenDigest};
+use crate::authz::{Person, SignedIn};
 use crate::context::RequestContext;
 use crate::db::{OperationalPath, SystemTx};
 use crate::factors::Hands;
@@ -124,18 +124,18 @@ async fn try_to_sign_in(
     let With { bench: Bench { changes, tokens, .. }, context, seen } = with;
     let (path, now) = (OperationalPath::SignInByPasskey, context.received_at);
     let asked = ceremony::take(changes, path, &shown.ceremony, now).await?.of_browser(cookie)?;
-    let (mut tx, passkey, used) = find(with, path, asked, &shown.credential, None).await?;
-    let (id, user) = (passkey.id, passkey.user());
+    let (mut tx, person, passkey, used) = find(with, path, asked, &shown.credential, None).await?;
+    let (id, user) = (passkey.id, person.user);
     let used = sql::note_use(&mut tx, &changes.notary, passkey, (used.counter, used.backed_up), now).await?;
-    let opening = Opening { user, by: SignInMethod::Passkey, strong: true, seen, now };
+    let opening = Opening { person: &person, by: SignInMethod::Passkey, strong: true, seen, now };
     let opened = sessions::open(&mut tx, &changes.notary, &changes.entropy, &opening).await?;
     let meta = json!({"by": "passkey", "passkey": told(id), "first": false});
-    let entry =
-        Entry::about(Action::SignedIn, opened.session).with(meta).changing(opened.stamps.into_iter().chain(used));
+    let entry = Entry::about(Action::SignedIn, opened.session)
+        .with(meta)
+        .changing(opened.stamps.clone().into_iter().chain(used));
     let recorded = ledger::stage_in_cell(&mut tx, &changes.entropy, context, &user.to_string(), &entry).await?;
     tx.commit(recorded).await?;
-    let access_token = tokens.issue(user, opened.session, now).map_err(PasskeyRefusal::Sign)?;
-    Ok(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
+    opened.tokens(tokens, now).map_err(PasskeyRefusal::Sign)
 }
 
 /// Asks somebody who is signed in for a passkey of theirs.
@@ -170,21 +170,20 @@ pub(super) async fn step_up(
     let With { bench: Bench { changes, tokens, .. }, context, seen } = with;
     let (path, now) = (OperationalPath::ManageFactors, context.received_at);
     let asked = ceremony::take(changes, path, &shown.ceremony, now).await?.for_step_up(person)?;
-    let (mut tx, passkey, used) = find(with, path, asked, &shown.credential, Some(person.user())).await?;
+    let (mut tx, own, passkey, used) = find(with, path, asked, &shown.credential, Some(person.user())).await?;
     let (id, user) = (passkey.id, person.user());
     let used = sql::note_use(&mut tx, &changes.notary, passkey, (used.counter, used.backed_up), now).await?;
-    let opening = Opening { user, by: SignInMethod::Passkey, strong: true, seen, now };
+    let opening = Opening { person: &own, by: SignInMethod::Passkey, strong: true, seen, now };
     let replaced = sessions::replace(&mut tx, &changes.notary, &changes.entropy, person, &opening).await?;
     let Replaced { opened, ended } = replaced.ok_or(PasskeyRefusal::Failed)?;
     let meta = json!({"by": "passkey", "passkey": told(id), "in_place_of": person.session()});
-    let stamps = opened.stamps.into_iter().chain([ended]).chain(used);
+    let stamps = opened.stamps.clone().into_iter().chain([ended]).chain(used);
     let entry = Entry::about(Action::SteppedUp, opened.session).with(meta).changing(stamps);
     let recorded = ledger::stage_in_cell(&mut tx, &changes.entropy, context, &user.to_string(), &entry).await?;
     let changed = tx.xid().await?;
     tx.commit(recorded).await?;
     changes.feed.barrier(Some(changed)).await?;
-    let access_token = tokens.issue(user, opened.session, now).map_err(PasskeyRefusal::Sign)?;
-    Ok(TokenPair { access_token, refresh_token: opened.refresh_token, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
+    opened.tokens(tokens, now).map_err(PasskeyRefusal::Sign)
 }
 
 /// The passkey that has answered, locked, in the transaction that goes on with it. Whatever is wrong is one and the same refusal:
@@ -195,7 +194,7 @@ async fn find(
     asked: DiscoverableAuthentication,
     credential: &Value,
     of: Option<UserId>,
-) -> Result<(SystemTx, Row, Shown), PasskeyRefusal> {
+) -> Result<(SystemTx, Person, Row, Shown), PasskeyRefusal> {
     let Bench { changes, party, .. } = with.bench;
     let answer: PublicKeyCredential = serde_json::from_value(credential.clone()).map_err(|_| PasskeyRefusal::Failed)?;
     let mut tx = changes.db.system_tx(path).await?;
@@ -211,12 +210,13 @@ async fn find(
     let stored = open(changes, row.id, &sealed).await?;
     let shown = party.look_at_shown(asked, &answer, &stored)?;
     let mut tx = changes.db.system_tx(path).await?;
+    let person = Person::hold(&mut tx, &changes.notary, row.user()).await?;
+    let person = person.filter(|person| person.suspended_at.is_none()).ok_or(PasskeyRefusal::Failed)?;
     let row = sql::lock(&mut tx, &changes.notary, row.id).await?.ok_or(PasskeyRefusal::Failed)?;
-    let email = sql::person(&mut tx, &changes.notary, row.user()).await?.ok_or(PasskeyRefusal::Failed)?;
     match suspicion(&row, shown) {
-        None => Ok((tx, row, shown)),
+        None => Ok((tx, person, row, shown)),
         Some(suspicion) => {
-            refuse(with, tx, &row, suspicion, &email).await?;
+            refuse(with, tx, &row, suspicion, &person.email).await?;
             Err(PasskeyRefusal::Failed)
         }
     }

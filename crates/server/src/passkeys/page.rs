@@ -164,7 +164,7 @@ async fn index_page(
     fault: Option<String>,
 ) -> Result<IndexPage, Problem> {
     let passkeys = register::list(bench, person).await?;
-    let ways = match (bench.party.is_known(), factors::is_fresh(person, visit.now())) {
+    let ways = match (bench.party.is_known(), person.is_fresh(visit.now())) {
         (false, _) => Ways::Closed,
         (true, false) => Ways::Stale,
         (true, true) => Ways::Open,
@@ -325,7 +325,7 @@ async fn change_page(
         step,
         name: Field::typed(passkey.name.clone()),
         fault: None,
-        fresh: factors::is_fresh(person, visit.now()),
+        fresh: person.is_fresh(visit.now()),
     })
 }
 

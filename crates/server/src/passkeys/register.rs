@@ -11,7 +11,6 @@ use super::model::{MOST_PASSKEYS, Passkey, PasskeyRefusal, RegisterPasskey, Regi
 use super::ops::{Begun, Bench, With, place, told};
 use super::party::Newcomer;
 use super::sql::{self, Row};
-use crate::authn::ACCESS_TOKEN_TTL;
 use crate::authz::vouched::stamp::Stamp;
 use crate::authz::{Notary, SignedIn};
 use crate::context::RequestContext;
@@ -21,7 +20,7 @@ use crate::http::Changes;
 use crate::ledger::{self, Action, Entry};
 use crate::mail::FactorNews;
 use crate::name::Name;
-use crate::sessions::{self, SignInMethod, TokenPair};
+use crate::sessions::SignInMethod;
 use crate::vault::{Owner, RowId};
 
 /// A credential's id has so many bytes at most (`WebAuthn` 5.1).
@@ -99,24 +98,19 @@ async fn keep(
     let With { bench: Bench { changes, tokens, .. }, context, .. } = with;
     let (notary, user, now) = (&changes.notary, person.user(), context.received_at);
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
-    sessions::lives(&mut tx, notary, (user, person.session()), now).await?.ok_or(PasskeyRefusal::Failed)?;
-    let email = sql::hold_person(&mut tx, notary, user).await?.ok_or(PasskeyRefusal::Failed)?;
+    let mut own = factors::own_person(&mut tx, notary, person, now).await?;
     if sql::of_person(&mut tx, notary, user).await?.len() >= MOST_PASSKEYS {
         return Err(PasskeyRefusal::Full);
     }
     let added = sql::insert(&mut tx, notary, row, sealed).await?.ok_or(PasskeyRefusal::Failed)?;
     let hands = with.hands();
-    let first = factors::first_factor(&mut tx, &hands, person, SignInMethod::Passkey).await?;
-    factors::tell(&hands, &mut tx, &email, FactorNews::Added { what: "A passkey", name: &row.name }).await?;
+    let first = factors::first_factor(&mut tx, &hands, (person, &mut own), SignInMethod::Passkey).await?;
+    factors::tell(&hands, &mut tx, &own.email, FactorNews::Added { what: "A passkey", name: &row.name }).await?;
     let meta = json!({"kind": "passkey", "first": first.session.is_some(), "synced": row.backup_eligible});
     let stamps = first.all_stamps().into_iter().chain([added]);
     let entry = Entry::about(Action::FactorAdded, told(row.id)).with(meta).changing(stamps);
     record(with, tx, user, &entry).await?;
-    let tokens = first.session.map(|new| {
-        let access_token = tokens.issue(user, new.opened.session, now).map_err(PasskeyRefusal::Sign)?;
-        let (refresh_token, expires_in) = (new.opened.refresh_token, ACCESS_TOKEN_TTL.whole_seconds());
-        Ok::<_, PasskeyRefusal>(TokenPair { access_token, refresh_token, expires_in })
-    });
+    let tokens = first.session.map(|new| new.opened.tokens(tokens, now).map_err(PasskeyRefusal::Sign));
     Ok(RegisteredPasskey { passkey: row.told(), recovery_codes: first.recovery_codes, tokens: tokens.transpose()? })
 }
 
@@ -168,14 +162,13 @@ pub(super) async fn remove(with: With<'_>, person: &SignedIn, id: PasskeyId) -> 
     demand_fresh(context, person)?;
     let (notary, user, now) = (&changes.notary, person.user(), context.received_at);
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
-    sessions::lives(&mut tx, notary, (user, person.session()), now).await?.ok_or(PasskeyRefusal::Failed)?;
-    let email = sql::hold_person(&mut tx, notary, user).await?.ok_or(PasskeyRefusal::NotFound)?;
+    let mut own = factors::own_person(&mut tx, notary, person, now).await?;
     let row = own_one(&mut tx, notary, person, id).await?;
     let name = row.name.clone();
     let removed = sql::remove(&mut tx, notary, row, now).await?;
     let remaining = factors::held(&mut tx, notary, user).await?.all();
-    let stamps = factors::may_remove(&mut tx, notary, user, remaining).await?;
-    factors::tell(&with.hands(), &mut tx, &email, FactorNews::Removed { what: "A passkey", name: &name }).await?;
+    let stamps = factors::may_remove(&mut tx, notary, &mut own, remaining).await?;
+    factors::tell(&with.hands(), &mut tx, &own.email, FactorNews::Removed { what: "A passkey", name: &name }).await?;
     let meta = json!({"kind": "passkey", "remaining": remaining});
     let entry = Entry::about(Action::FactorRemoved, id).with(meta).changing(stamps.into_iter().chain([removed]));
     record(with, tx, user, &entry).await
@@ -220,5 +213,5 @@ async fn own_one(tx: &mut SystemTx, notary: &Notary, person: &SignedIn, id: Pass
 }
 
 fn demand_fresh(context: &RequestContext, person: &SignedIn) -> Result<(), PasskeyRefusal> {
-    if factors::is_fresh(person, context.received_at) { Ok(()) } else { Err(PasskeyRefusal::StepUpRequired) }
+    if person.is_fresh(context.received_at) { Ok(()) } else { Err(PasskeyRefusal::StepUpRequired) }
 }

@@ -127,29 +127,6 @@ pub(super) async fn lock(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> Result
     }
 }
 
-/// The address of somebody whom somebody vouches for, and who is not suspended.
-pub(super) async fn person(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<String>, DbError> {
-    let id = user.uuid();
-    let found =
-        sqlx::query!("SELECT version, email, email_key, suspended_at, strong_since, mac FROM users WHERE id = $1", id)
-            .fetch_optional(tx.connection()?)
-            .await?;
-    let Some(row) = found else { return Ok(None) };
-    let (version, email, email_key) = (row.version, &row.email, &row.email_key);
-    let (suspended_at, strong_since) = (row.suspended_at, row.strong_since);
-    let own = rows::UserRow { id, version, email, email_key, suspended_at, strong_since };
-    let vouched = notary.vouches(&own, &row.mac).await?;
-    Ok((vouched && suspended_at.is_none()).then_some(row.email))
-}
-
-/// The same, held until the transaction ends: of two who change what a person has one comes after the other.
-pub(super) async fn hold_person(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<String>, DbError> {
-    sqlx::query!("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", user.uuid())
-        .fetch_optional(tx.connection()?)
-        .await?;
-    person(tx, notary, user).await
-}
-
 /// All of somebody's passkeys that somebody vouches for, the oldest first.
 pub(super) async fn of_person(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Vec<Row>, DbError> {
     let all = sqlx::query_as!(

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::model::{LegalHold, State};
-use crate::db::{DbError, SystemTx, WorkspaceTx};
+use crate::db::{DbError, Lock, SystemTx, WorkspaceTx};
 
 /// A row with its MAC.
 pub(super) type Standing = (State, Vec<u8>);
@@ -46,13 +46,8 @@ pub(super) async fn lock_holds(
     workspace: WorkspaceId,
     erases: bool,
 ) -> Result<(), DbError> {
-    let name = format!("holds {}", workspace.uuid());
-    if erases {
-        sqlx::query!("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))", name).execute(connection).await?;
-    } else {
-        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(connection).await?;
-    }
-    Ok(())
+    let lock = Lock::Holds(workspace);
+    if erases { lock.share(connection).await } else { lock.take(connection).await }
 }
 
 /// Makes sure that the log at hand has a row; whether it was made now, and nobody vouches for it yet.

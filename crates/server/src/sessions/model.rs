@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::seen::Seen;
+use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens};
+use crate::authz::Person;
 use crate::authz::vouched::stamp::Stamp;
 use crate::db::DbError;
 use crate::feed::Unconfirmed;
@@ -26,6 +28,12 @@ pub struct TokenPair {
     pub refresh_token: String,
     /// Seconds until the access token expires.
     pub expires_in: i64,
+}
+
+impl TokenPair {
+    pub(super) fn new(access_token: String, refresh_token: String) -> Self {
+        Self { access_token, refresh_token, expires_in: ACCESS_TOKEN_TTL.whole_seconds() }
+    }
 }
 
 /// How somebody signed in.
@@ -85,8 +93,9 @@ impl SignInMethod {
 
 /// Who signs in, how, and from where.
 pub struct Opening<'a> {
-    /// Who.
-    pub user: UserId,
+    /// Who, held: whoever ends their sessions, keeps them out or has them owe a factor comes before, and was seen, or after, and sees
+    /// this one.
+    pub person: &'a Person,
     /// How.
     pub by: SignInMethod,
     /// Whether a factor beyond the mail was shown: [`SignInMethod::is_strong`], or as it was of whoever approved a device.
@@ -144,6 +153,25 @@ pub struct OpenedSession {
     pub refresh_token: String,
     /// For the entry that tells of it.
     pub stamps: [Stamp; 2],
+}
+
+impl OpenedSession {
+    /// What its person is handed, once the transaction is through.
+    ///
+    /// # Errors
+    /// As [`AccessTokens::issue`].
+    pub fn tokens(self, tokens: &AccessTokens, now: OffsetDateTime) -> Result<TokenPair, jsonwebtoken::errors::Error> {
+        let access_token = tokens.issue(self.user, self.session, now)?;
+        Ok(TokenPair::new(access_token, self.refresh_token))
+    }
+}
+
+/// A session that lives, with its person held: whoever ends it comes before, or after what this transaction does.
+pub struct Living {
+    /// Whose.
+    pub person: Person,
+    /// When it ends at the latest.
+    pub expires_at: OffsetDateTime,
 }
 
 /// A session that was just opened in the place of another.

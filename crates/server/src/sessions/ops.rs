@@ -8,13 +8,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::model::{
-    ABSOLUTE_LIFETIME, IDLE_LIFETIME, OpenedSession, Opening, PARALLEL_GRACE, RefreshRefusal, Replaced, Session,
-    TokenPair,
+    ABSOLUTE_LIFETIME, IDLE_LIFETIME, Living, OpenedSession, Opening, PARALLEL_GRACE, RefreshRefusal, Replaced,
+    Session, TokenPair,
 };
 use super::{seen, sql};
-use crate::authn::{ACCESS_TOKEN_TTL, AccessTokens, TokenDigest};
+use crate::authn::{AccessTokens, TokenDigest};
 use crate::authz::vouched::stamp::Stamp;
-use crate::authz::{Notary, SignedIn, began_at};
+use crate::authz::{Notary, Person, SignedIn, began_at};
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
@@ -38,8 +38,8 @@ pub async fn open(
     open_between(tx, notary, entropy, opening, (since, ends)).await
 }
 
-/// Opens a session by the word of another, which has to live ([`lives`]): it began when that did, so nobody is taken for somebody who
-/// proved themselves lately, and ends when that does.
+/// Opens a session by the word of another, which lives: it began when that did, so nobody is taken for somebody who proved
+/// themselves lately, and ends when that does.
 ///
 /// # Errors
 /// [`DbError`].
@@ -53,18 +53,21 @@ pub async fn open_beside(
     open_between(tx, notary, entropy, opening, (began_at(other), ends)).await
 }
 
-/// Until when a session lives, with the lock of its person ([`settle`]) held from now on: whoever ends it comes before, or after what
-/// this transaction does. `None` for one that was ended, or began by the mail alone though its person has a factor.
+/// Holds the person of a session that lives, lets them in, and may go on with what it was let in for. `None` for one that was ended, or
+/// began by the mail alone though its person has a factor.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn lives(
+pub async fn hold_living(
     tx: &mut SystemTx,
     notary: &Notary,
-    of: (UserId, SessionId),
+    (user, session): (UserId, SessionId),
     now: OffsetDateTime,
-) -> Result<Option<OffsetDateTime>, DbError> {
-    sql::lives(tx, notary, of, now).await
+) -> Result<Option<Living>, DbError> {
+    let Some(person) = Person::hold(tx, notary, user).await? else { return Ok(None) };
+    let living = sql::living(tx, notary, (user, session), now).await?;
+    let living = living.filter(|(_, strong)| person.lets_in(*strong));
+    Ok(living.map(|(expires_at, _)| Living { person, expires_at }))
 }
 
 async fn open_between(
@@ -74,7 +77,7 @@ async fn open_between(
     opening: &Opening<'_>,
     (since, ends): (OffsetDateTime, OffsetDateTime),
 ) -> Result<OpenedSession, DbError> {
-    let (user, now) = (opening.user, opening.now);
+    let (user, now) = (opening.person.user, opening.now);
     let session: SessionId = Id::from_uuid(entropy.uuid_v7(since));
     let opened = sql::insert_session(tx, notary, session, opening, ends).await?;
     let refresh_token = new_token(entropy);
@@ -97,21 +100,12 @@ pub async fn replace(
     old: &SignedIn,
     opening: &Opening<'_>,
 ) -> Result<Option<Replaced>, DbError> {
-    sql::settle(tx, old.user()).await?;
-    let Some(ends) = sql::lock_living(tx, notary, old, opening.now).await? else { return Ok(None) };
+    let living = sql::living(tx, notary, (old.user(), old.session()), opening.now).await?;
+    let Some((ends, _)) = living else { return Ok(None) };
     let ended = sql::end(tx, notary, old.session(), Some(old.user()), opening.now).await?;
     let Some((_, Some(ended))) = ended else { return Ok(None) };
     let opened = open_between(tx, notary, entropy, opening, (opening.now, ends)).await?;
     Ok(Some(Replaced { opened, ended }))
-}
-
-/// Nobody else opens or ends several sessions of somebody at the same time, until this transaction ends: whoever opens one by the word of
-/// another looks at that one after this, and ends of all of them see what was opened.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn settle(tx: &mut SystemTx, user: UserId) -> Result<(), DbError> {
-    sql::settle(tx, user).await
 }
 
 /// Ends every session of somebody in this transaction, but for one if it is to stay; for what leaves an entry of its own.
@@ -197,7 +191,7 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
         }
     };
     let access_token = tokens.issue(row.user, row.session, now).map_err(RefreshRefusal::Sign)?;
-    Ok(TokenPair { access_token, refresh_token: successor, expires_in: ACCESS_TOKEN_TTL.whole_seconds() })
+    Ok(TokenPair::new(access_token, successor))
 }
 
 /// Ends every session of a person whose refresh token came back, and tells them by mail. Several that notice at once
@@ -228,8 +222,8 @@ async fn tell_of_reuse(
     user: UserId,
     now: OffsetDateTime,
 ) -> Result<(), DbError> {
-    let Some(address) = sql::address_of(tx, notary, user).await? else { return Ok(()) };
-    match mail::send(queue, tx, &mail::refresh_reused(&address, now), now).await {
+    let Some(person) = Person::hold(tx, notary, user).await? else { return Ok(()) };
+    match mail::send(queue, tx, &mail::refresh_reused(&person.email, now), now).await {
         Ok(()) => Ok(()),
         Err(EnqueueError::Db(error)) => Err(error),
         Err(error) => {

@@ -9,7 +9,7 @@ use crate::authn::TokenDigest;
 use crate::authz::vouched::stamp::Stamp;
 use crate::authz::vouched::{Vouching, rows};
 use crate::authz::{Notary, SignedIn};
-use crate::db::{AccountTx, DbError, SystemTx};
+use crate::db::{AccountTx, DbError, Lock, SystemTx};
 
 /// A refresh token with its session, both locked.
 pub(super) struct RefreshRow {
@@ -30,7 +30,7 @@ pub(super) async fn insert_session(
     opening: &Opening<'_>,
     expires_at: OffsetDateTime,
 ) -> Result<Stamp, DbError> {
-    let (id, user, strong) = (session.uuid(), opening.user.uuid(), opening.strong);
+    let (id, user, strong) = (session.uuid(), opening.person.user.uuid(), opening.strong);
     let vouching = notary.vouch(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None, strong });
     sqlx::query!(
         "INSERT INTO sessions (id, user_id, created_at, expires_at, mac, device, signed_in_by, strong)
@@ -148,13 +148,6 @@ pub(super) async fn mark_used(
     Ok(vouching.stamp)
 }
 
-/// Waits for whoever opens or ends several sessions of this person.
-pub(super) async fn settle(tx: &mut SystemTx, user: UserId) -> Result<(), DbError> {
-    let name = format!("sessions {}", user.uuid());
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(tx.connection()?).await?;
-    Ok(())
-}
-
 /// Those that were ended, of all that their time has not; one may stay. Locks them in the order of their ids, so that two who do this do not wait for each other.
 pub(super) async fn end_all_of(
     tx: &mut SystemTx,
@@ -163,7 +156,7 @@ pub(super) async fn end_all_of(
     but: Option<SessionId>,
     now: OffsetDateTime,
 ) -> Result<Vec<Stamp>, DbError> {
-    settle(tx, user).await?;
+    Lock::Person(user).take(tx.connection()?).await?;
     let alive = sqlx::query!(
         "SELECT id, version, expires_at, strong FROM sessions
          WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND id IS DISTINCT FROM $3
@@ -210,20 +203,6 @@ pub(super) async fn session_of_refresh(tx: &mut SystemTx, digest: &TokenDigest) 
     Ok(session.map(Id::from_uuid))
 }
 
-/// The address of a person whom somebody vouches for.
-pub(super) async fn address_of(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<String>, DbError> {
-    let id = user.uuid();
-    let row =
-        sqlx::query!("SELECT version, email, email_key, suspended_at, strong_since, mac FROM users WHERE id = $1", id)
-            .fetch_optional(tx.connection()?)
-            .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (version, email, email_key) = (row.version, &row.email, &row.email_key);
-    let (suspended_at, strong_since) = (row.suspended_at, row.strong_since);
-    let person = rows::UserRow { id, version, email, email_key, suspended_at, strong_since };
-    Ok(notary.vouches(&person, &row.mac).await?.then_some(row.email))
-}
-
 /// Whose session it is, with a stamp if it was alive until now; of somebody's own alone if `of` names them.
 pub(super) async fn end(
     tx: &mut SystemTx,
@@ -235,7 +214,7 @@ pub(super) async fn end(
     let id = session.uuid();
     let whose = sqlx::query_scalar!("SELECT user_id FROM sessions WHERE id = $1", id);
     let Some(user) = whose.fetch_optional(tx.connection()?).await? else { return Ok(None) };
-    settle(tx, Id::from_uuid(user)).await?;
+    Lock::Person(Id::from_uuid(user)).take(tx.connection()?).await?;
     let row = sqlx::query!(
         "SELECT user_id, version, expires_at, revoked_at, strong FROM sessions
          WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
@@ -256,47 +235,17 @@ pub(super) async fn end(
     Ok(Some((Id::from_uuid(user), Some(vouching.stamp))))
 }
 
-/// Until when a session lives that may still do something, with its person's lock held: it was not ended, it is as strong as they
-/// are, they are not suspended, and somebody vouches for both.
-pub(super) async fn lives(
+/// Until when a session lives that somebody vouches for, and whether it is strong.
+pub(super) async fn living(
     tx: &mut SystemTx,
     notary: &Notary,
     (user, session): (UserId, SessionId),
     now: OffsetDateTime,
-) -> Result<Option<OffsetDateTime>, DbError> {
-    settle(tx, user).await?;
+) -> Result<Option<(OffsetDateTime, bool)>, DbError> {
     let (id, user) = (session.uuid(), user.uuid());
     let row = sqlx::query!(
-        "SELECT s.version, s.expires_at, s.strong, s.mac,
-             u.version AS user_version, u.email, u.email_key, u.strong_since, u.mac AS user_mac
-         FROM sessions s JOIN users u ON u.id = s.user_id
-         WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3 AND u.suspended_at IS NULL",
-        id,
-        user,
-        now
-    )
-    .fetch_optional(tx.connection()?)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (expires_at, strong) = (row.expires_at, row.strong);
-    let own = rows::SessionRow { id, user, version: row.version, expires_at, revoked_at: None, strong };
-    let (email, email_key, version, strong_since) = (&row.email, &row.email_key, row.user_version, row.strong_since);
-    let person = rows::UserRow { id: user, version, email, email_key, suspended_at: None, strong_since };
-    let vouched = notary.vouches(&own, &row.mac).await? && notary.vouches(&person, &row.user_mac).await?;
-    Ok((vouched && (strong || strong_since.is_none())).then_some(expires_at))
-}
-
-/// When a session that lives ends at the latest; locks it. `None` for one that nobody vouches for.
-pub(super) async fn lock_living(
-    tx: &mut SystemTx,
-    notary: &Notary,
-    person: &SignedIn,
-    now: OffsetDateTime,
-) -> Result<Option<OffsetDateTime>, DbError> {
-    let (id, user) = (person.session().uuid(), person.user().uuid());
-    let row = sqlx::query!(
         "SELECT version, expires_at, strong, mac FROM sessions
-         WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3 FOR UPDATE",
+         WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3",
         id,
         user,
         now
@@ -306,7 +255,7 @@ pub(super) async fn lock_living(
     let Some(row) = row else { return Ok(None) };
     let (version, expires_at, strong) = (row.version, row.expires_at, row.strong);
     let own = rows::SessionRow { id, user, version, expires_at, revoked_at: None, strong };
-    Ok(notary.vouches(&own, &row.mac).await?.then_some(expires_at))
+    Ok(notary.vouches(&own, &row.mac).await?.then_some((expires_at, strong)))
 }
 
 /// At most so many sessions of the person that live, the newest first, each with whether somebody vouches for it.

@@ -78,6 +78,7 @@ impl From<CreateError> for Problem {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::SlugTaken => Self::new(Code::SlugTaken),
+            CreateError::Gone => Self::new(Code::SessionEnded),
             CreateError::Db(error) => error.into(),
         }
     }

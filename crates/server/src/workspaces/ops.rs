@@ -5,7 +5,7 @@ use bailiwick_proof::id::{Id, WorkspaceId};
 use super::model::{CreateWorkspace, Workspace};
 use super::sql;
 use crate::authz::may;
-use crate::authz::{Founding, Granted, Notary, Role, SignedIn};
+use crate::authz::{Founding, Granted, Notary, Role, SignedIn, await_person, is_still};
 use crate::context::RequestContext;
 use crate::db::{AccountTx, DbError, Recorded, WorkspaceTx};
 use crate::entropy::Entropy;
@@ -17,6 +17,9 @@ pub enum CreateError {
     /// The founder has a workspace with this slug.
     #[error("one of the founder's workspaces has this slug")]
     SlugTaken,
+    /// The founder has deleted their account, or has another address, since they were let in.
+    #[error("the founder is not who signed in any more")]
+    Gone,
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -49,12 +52,16 @@ pub async fn create(
     new: &CreateWorkspace,
 ) -> Result<Created, CreateError> {
     let user = founding.founder().user();
+    await_person(tx, founding.founder()).await?;
     if sql::founder_has_slug(tx, user, &new.slug).await? {
         return Err(CreateError::SlugTaken);
     }
     let created_at = tx.context().received_at;
     sql::insert_workspace(tx, new, created_at).await?;
     let stamp = sql::insert_member(tx, notary, user, Role::Owner, created_at).await?;
+    if !is_still(tx, founding.founder()).await? {
+        return Err(CreateError::Gone);
+    }
     let entry = Entry::about(Action::WorkspaceCreated, tx.workspace()).changing([stamp]);
     let recorded = ledger::stage(tx, entropy, entry);
     let workspace = Workspace {

@@ -8,17 +8,12 @@ use super::model::{CreateWorkspace, Workspace};
 use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
 use crate::authz::{Notary, Role, Slug};
-use crate::db::{AccountTx, DbError, WorkspaceTx};
+use crate::db::{AccountTx, DbError, Lock, WorkspaceTx};
 
 /// Only while founding, when the founder's own rows are visible too. Takes a lock on the name for the founder until
 /// the transaction ends: of two foundings at once the second sees the first.
 pub(super) async fn founder_has_slug(tx: &mut WorkspaceTx, user: UserId, slug: &Slug) -> Result<bool, DbError> {
-    sqlx::query!(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-        format!("founding {} {}", user.uuid(), slug.as_str())
-    )
-    .execute(tx.connection()?)
-    .await?;
+    Lock::Founding(user, slug.as_str()).take(tx.connection()?).await?;
     let has = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
              WHERE m.user_id = $1 AND m.ended_at IS NULL AND w.slug = $2) AS "has!""#,

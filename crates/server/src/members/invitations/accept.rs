@@ -8,7 +8,7 @@ use serde_json::json;
 pub use super::model::AcceptInvitation;
 use super::model::Token;
 use super::sql::{self, Found};
-use crate::authz::{Notary, Permission, Redeemed, Role, SignedIn};
+use crate::authz::{Notary, Permission, Redeemed, Role, SignedIn, await_person, is_still};
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, WorkspaceTx};
 use crate::entropy::Entropy;
@@ -120,8 +120,7 @@ async fn join(
     redeemed: &Redeemed,
     (invitation, digest): (InvitationId, &[u8]),
 ) -> Result<Joined, AcceptError> {
-    let user = redeemed.person().user();
-    people::lock_person(tx, user).await?;
+    await_person(tx, redeemed.person()).await?;
     people::lock_people(tx).await?;
     let now = tx.context().received_at;
     let held = sql::hold(tx, notary, invitation).await?;
@@ -133,10 +132,11 @@ async fn join(
     let gives =
         |has: &crate::authz::PermissionSet| has.contains(Permission::ManageMembers) && has.includes(role.permissions());
     maker.filter(gives).ok_or(AcceptError::Invalid)?;
-    let admitted = people::admit(tx, notary, user, role).await?.ok_or(AcceptError::AlreadyMember)?;
-    // A node may still have a session in memory whose person is gone, or has another address.
-    let address = people::address_of(tx, user).await?.and_then(|address| address.parse::<EmailAddress>().ok());
-    address.filter(|address| address.key() == row.email_key).ok_or(AcceptError::Invalid)?;
+    let admitted = people::admit(tx, notary, redeemed.person().user(), role).await?;
+    let admitted = admitted.ok_or(AcceptError::AlreadyMember)?;
+    if !is_still(tx, redeemed.person()).await? {
+        return Err(AcceptError::Invalid);
+    }
     row.accepted_at = Some(now);
     let taken = sql::keep(tx, notary, &mut row).await?;
     Ok(Joined { invitation, role, stamps: vec![admitted, taken] })

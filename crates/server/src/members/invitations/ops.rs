@@ -3,7 +3,6 @@
 use bailiwick_proof::id::InvitationId;
 use serde_json::json;
 
-use super::mail::MailInvitation;
 use super::model::{CreateInvitation, Invitation, LIVES, MOST_OPEN, SENT_JUST_NOW, Token};
 use super::sql::{self, Row};
 use crate::authz::may::Needs;
@@ -15,7 +14,7 @@ use crate::entropy::Entropy;
 use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
 use crate::mail;
-use crate::members::sql as people;
+use crate::members::{MailMember, sql as people};
 
 /// What an invitation is made and sent with.
 #[derive(Clone, Copy)]
@@ -189,6 +188,6 @@ async fn send(tx: &mut WorkspaceTx, with: With<'_>, row: &Row, token: &Token) ->
         link: &link,
         expires_at: row.expires_at,
     });
-    with.queue.enqueue::<MailInvitation>(tx, &message).await?;
+    with.queue.enqueue::<MailMember>(tx, &message).await?;
     Ok(())
 }

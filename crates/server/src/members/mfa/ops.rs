@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::mail::MailMember;
 use super::{WorkspaceSecurity, sql};
 use crate::authz::{Denied, Granted, Notary, may};
 use crate::db::{DbError, Recorded, WorkspaceTx};
@@ -10,7 +9,7 @@ use crate::entropy::Entropy;
 use crate::jobs::{EnqueueError, Queue};
 use crate::ledger::{self, Action, Entry};
 use crate::mail::{self, FactorNews, Message};
-use crate::members::sql as people;
+use crate::members::{MailMember, sql as people};
 
 /// So many are shown.
 const SHOWN: i64 = 100;

@@ -136,3 +136,19 @@ async fn nobody_learns_whose_an_address_is_and_one_of_two_gets_it() {
     let stale = submit(&app, &bob, "/account/profile/address", ("email", "b7@example.com")).await;
     assert_eq!(stale.status, 403);
 }
+
+/// Whoever is asked for from many accounts is written to three times in an hour, and nobody who asks can tell.
+#[tokio::test]
+async fn nobody_is_flooded_by_what_others_ask_for() {
+    let app = TestApp::start().await;
+    let mut answers = Vec::new();
+    for round in 0..5 {
+        let person = app.sign_in(&format!("mallory{round}@example.com")).await;
+        let answer = submit(&app, &person, "/account/profile/address", ("email", "victim@example.com")).await;
+        answers.push((answer.status.as_u16(), answer.headers["location"].clone()));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.0 == 303), "{answers:?}");
+    let to = async |address: &str| app.mails(0).await.iter().filter(|mail| mail.to == address).count();
+    until(async || to("mallory4@example.com").await == 2).await;
+    assert_eq!(to("victim@example.com").await, 3);
+}

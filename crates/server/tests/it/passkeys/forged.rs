@@ -84,6 +84,7 @@ async fn who_owns_the_database_makes_no_passkey_moves_none_and_brings_none_back(
     let (app, alerts) = (&world.app, Alerts::default());
     let (notary, ledger) = (app.notary().await, vault::ledger(&app.database, &app.db).await.unwrap());
     let reconciler = Reconciler::new(app.db.clone(), notary, ledger, alerts, Clock::system(), Entropy::system());
+    app.numbered().await;
     let look = reconciler.look().await.unwrap();
     assert_eq!((look.fenced, look.gone), (1, 0), "{look:?}");
     assert_eq!(world.sign_in(&Lie::default()).await.problem(), failed());

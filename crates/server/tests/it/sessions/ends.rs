@@ -9,7 +9,8 @@ use crate::cli::Desk;
 use crate::harness::app::{Person, TestApp};
 use crate::harness::http::http;
 use crate::harness::node::Node;
-use crate::harness::secrets;
+use crate::harness::process::until;
+use crate::harness::{ledger, secrets};
 
 async fn out(app: &TestApp, person: &Person, way: &str) -> u64 {
     let call = app.call(Method::POST, &format!("/auth/{way}")).bearer(&person.access_token);
@@ -178,4 +179,36 @@ async fn they_are_listed_and_ended_by_command() {
     assert_eq!(others, json!({"sessions_ended": 0}));
     desk.run(&["sessions", "end", "--everywhere"]).await.ok();
     desk.run(&["sessions", "list", "-o", "json"]).await.refused(4, "session_ended");
+}
+
+/// A request that was let in before its session ended, and whose turn comes after, changes nothing.
+#[tokio::test]
+async fn what_was_let_in_before_its_session_ended_changes_nothing_after() {
+    let app = TestApp::start().await;
+    let (here, stolen) = (app.sign_in("ada@example.com").await, app.sign_in("ada@example.com").await);
+    // Somebody has the person's lock, for which the end of her session waits first.
+    let mut held = ledger::begin(&app.database.owner).await;
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('person ' || id, 0)) FROM users")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let wait = async |for_so_many: i64| {
+        let count = async || sqlx::query_scalar::<_, i64>(waiting).fetch_one(&app.database.owner).await.unwrap();
+        until(async || count().await == for_so_many).await;
+    };
+    let (ended, changed, ()) = tokio::join!(
+        out(&app, &here, "sign-out-others"),
+        async {
+            wait(1).await;
+            let factor = app.post("/auth/factors/authenticators", &json!({"name": "Telephone"}));
+            factor.bearer(&stolen.access_token).send().await
+        },
+        async {
+            wait(2).await;
+            held.rollback().await.unwrap();
+        },
+    );
+    assert_eq!((ended, changed.problem()), (1, (401, "session_ended".into())));
 }

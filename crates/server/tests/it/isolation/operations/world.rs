@@ -417,7 +417,7 @@ async fn people(app: &TestApp, tenant: &Tenant) -> (Thing, Thing) {
     };
     let body = json!({"email": format!("guest@{}.example", tenant.slug), "role": "viewer"});
     let invited = make(app, tenant, Environment::Live, "invitations", &body).await;
-    let left = "SELECT count(*) FROM jobs_ready WHERE kind = 'invitation.mail'";
+    let left = "SELECT count(*) FROM jobs_ready WHERE kind = 'member.mail'";
     until(async || sqlx::query_scalar::<_, i64>(left).fetch_one(&app.database.owner).await.unwrap() == 0).await;
     (thing(&members["data"][0]["user_id"]), thing(&invited["id"]))
 }

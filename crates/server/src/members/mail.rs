@@ -1,4 +1,4 @@
-//! The mail of an invitation leaves outside the request, by a job of its workspace.
+//! What a workspace has to say to somebody by mail leaves outside the request, by a job of the workspace.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use crate::authz::PermissionSet;
 use crate::jobs::{Claimed, DeadPayload, Done, Failure, InWorkspace, Job, Policy};
 use crate::mail::{Mailer, Message};
 
-/// The job `invitation.mail`.
-pub struct MailInvitation(pub Mailer);
+/// The job `member.mail`: to a member, or to whoever is invited.
+pub struct MailMember(pub Mailer);
 
-impl Job for MailInvitation {
-    const KIND: &'static str = "invitation.mail";
-    /// As for any mail; a lane of its own for each workspace, so that one that invites many holds nobody's sign-in up.
+impl Job for MailMember {
+    const KIND: &'static str = "member.mail";
+    /// As for any mail; a lane of its own for each workspace, so that one that writes to many holds nobody's sign-in up.
     const POLICY: Policy = Policy {
         attempts: 20,
         first_pause: Duration::from_secs(2),
