@@ -166,13 +166,12 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
         (None, _) => {
             let successor = new_token(entropy);
             let sealed = vault.seal(Owner::Cell, &at, successor.as_bytes()).await?;
-            let used = sql::mark_used(&mut tx, notary, &digest_of_used, &row, now, &sealed).await?;
             let expires_at = row.session_expires_at.min(now + IDLE_LIFETIME);
             let network = context.client_ip.map(seen::network);
-            let seen = (now, network.as_deref());
-            let fresh =
-                sql::insert_refresh(&mut tx, notary, &digest(&successor), row.session, seen, expires_at).await?;
-            let entry = Entry::about(Action::SessionRefreshed, row.session).changing([used, fresh]);
+            let used = (&digest_of_used, &row, sealed.as_slice());
+            let fresh = (&digest(&successor), network.as_deref(), expires_at);
+            let stamps = sql::exchange(&mut tx, notary, used, fresh, now).await?;
+            let entry = Entry::about(Action::SessionRefreshed, row.session).changing(stamps);
             let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &row.user.to_string(), &entry).await?;
             tx.commit(recorded).await?;
             successor

@@ -126,26 +126,35 @@ pub(super) async fn lock_refresh(
     }))
 }
 
-pub(super) async fn mark_used(
+/// A token that was used, and the one in its place, in one statement.
+pub(super) async fn exchange(
     tx: &mut SystemTx,
     notary: &Notary,
-    digest: &TokenDigest,
-    row: &RefreshRow,
+    (used, row, successor_sealed): (&TokenDigest, &RefreshRow, &[u8]),
+    (fresh, network, fresh_until): (&TokenDigest, Option<&str>, OffsetDateTime),
     now: OffsetDateTime,
-    successor_sealed: &[u8],
-) -> Result<Stamp, DbError> {
-    let (digest, session, expires_at) = (digest.bytes().as_slice(), row.session.uuid(), row.expires_at);
-    let vouching = notary.vouch(&rows::RefreshTokenRow { digest, session, expires_at, used_at: Some(now) });
+) -> Result<[Stamp; 2], DbError> {
+    let (session, used, fresh) = (row.session.uuid(), used.bytes().as_slice(), fresh.bytes().as_slice());
+    let (expires_at, used_at) = (row.expires_at, Some(now));
+    let of_used = notary.vouch(&rows::RefreshTokenRow { digest: used, session, expires_at, used_at });
+    let (expires_at, used_at) = (fresh_until, None);
+    let of_fresh = notary.vouch(&rows::RefreshTokenRow { digest: fresh, session, expires_at, used_at });
     sqlx::query!(
-        "UPDATE refresh_tokens SET used_at = $2, successor_sealed = $3, mac = $4 WHERE digest = $1",
-        digest,
+        "WITH used AS (UPDATE refresh_tokens SET used_at = $2, successor_sealed = $3, mac = $4 WHERE digest = $1)
+         INSERT INTO refresh_tokens (digest, session_id, issued_at, expires_at, mac, network) VALUES ($5, $6, $2, $7, $8, $9)",
+        used,
         now,
         successor_sealed,
-        &vouching.mac
+        &of_used.mac,
+        fresh,
+        session,
+        fresh_until,
+        &of_fresh.mac,
+        network
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(vouching.stamp)
+    Ok([of_used.stamp, of_fresh.stamp])
 }
 
 /// Those that were ended, of all that their time has not; one may stay. Locks them in the order of their ids, so that two who do this do not wait for each other.

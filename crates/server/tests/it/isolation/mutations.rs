@@ -203,6 +203,12 @@ const POLICIES: &[Mutation] = &[
         "ALTER POLICY path_select ON users USING ((SELECT current_setting('app.operational_path', true)) = 'peek')",
         "names the unknown path peek",
     ),
+    (
+        "a second policy where one names all paths",
+        "CREATE POLICY extra ON users FOR SELECT TO bailiwick_system
+            USING ((SELECT current_setting('app.operational_path', true)) = 'authenticate_session')",
+        "users: has 2 policies of paths alone for r, of 1",
+    ),
 ];
 
 const GRANTS: &[Mutation] = &[

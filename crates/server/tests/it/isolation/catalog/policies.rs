@@ -3,7 +3,7 @@
 //! A wall of a tenant's is a comparison with a setting of the transaction. PostgreSQL prints a policy's expression in one
 //! form, so the comparison is of texts: whatever reads otherwise is a fault until somebody has looked at it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_server::db::OperationalPath;
 use sqlx::PgConnection;
@@ -47,6 +47,7 @@ pub(super) async fn faults(connection: &mut PgConnection) -> Vec<String> {
         (owners != 1).then(|| format!("{table}: has {owners} policies for its owner, of 1"))
     }));
     faults.extend(differences(&policies));
+    faults.extend(spread(&policies));
     faults
 }
 
@@ -249,6 +250,19 @@ fn differences(policies: &[Policy]) -> Vec<String> {
     };
     let undocumented = in_catalog.difference(&documented).map(line("is let to, and not documented to,"));
     undocumented.chain(documented.difference(&in_catalog).map(line("is documented, and not let, to"))).collect()
+}
+
+/// PostgreSQL sets each policy up for each statement, so one names all the paths that stand alone.
+fn spread(policies: &[Policy]) -> impl Iterator<Item = String> {
+    let mut alone = BTreeMap::<_, usize>::new();
+    for policy in policies.iter().filter(|policy| policy.roles == [SYSTEM]) {
+        let expression = policy.lets_see.as_ref().or(policy.lets_write.as_ref());
+        if expression.is_some_and(|expression| conditions(expression).len() == 1) {
+            *alone.entry((policy.tab.clone(), policy.command.clone())).or_default() += 1;
+        }
+    }
+    let spread = alone.into_iter().filter(|(_, count)| *count > 1);
+    spread.map(|((table, command), count)| format!("{table}: has {count} policies of paths alone for {command}, of 1"))
 }
 
 #[test]
