@@ -1,7 +1,7 @@
 //! How often a route may be called: by whom, within ten minutes, counted exactly, in memory of a fixed size.
 //!
 //! # Invariants
-//! - What counts is the pair of address and network, or the network: never an address alone, or whoever knows it could lock its
+//! - What counts is the pair of address and network, or the network, or who is signed in: never an address alone, or whoever knows it could lock its
 //!   owner out. A network is an IPv4 address, or the 64 bits of an IPv6 address that one customer has to themselves.
 //! - A limit is asked before anything is looked up, and answers alike whatever would be found.
 //! - Waiting for as long as `Retry-After` says is enough; what was refused did not count.
@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, header};
+use bailiwick_proof::id::UserId;
 use time::{Duration, OffsetDateTime};
 
 use self::windows::{Standing, Windows};
@@ -32,6 +33,11 @@ const TABLE_BYTES: usize = 32 << 20;
 /// The page of the door asks for a challenge before anybody presses anything.
 const CHALLENGES_A_SIGN_IN: u32 = 5;
 const MOST_CHALLENGES: u32 = 10_000;
+/// What a person begins on their own account: each one is a row, and some are a mail.
+const MOST_CHANGES: u32 = 60;
+/// A program asks every five seconds.
+const POLLS_A_SIGN_IN: u32 = 120;
+const MOST_POLLS: u32 = 10_000;
 /// Of an IPv6 address, what names a network.
 const NETWORK_BITS: u32 = 64;
 
@@ -43,6 +49,8 @@ struct Tables {
     requests: Limit,
     sign_ins: Limit,
     passkey_challenges: Limit,
+    device_polls: Limit,
+    account_changes: Limit,
 }
 
 struct Limit {
@@ -80,6 +88,8 @@ impl Limits {
                 "passkey-challenges",
                 most.sign_ins.saturating_mul(CHALLENGES_A_SIGN_IN).min(MOST_CHALLENGES),
             ),
+            device_polls: limit("device-polls", most.sign_ins.saturating_mul(POLLS_A_SIGN_IN).min(MOST_POLLS)),
+            account_changes: limit("account-changes", MOST_CHANGES),
         }))
     }
 
@@ -99,6 +109,22 @@ impl Limits {
     /// [`Limited`] when this network has asked too often.
     pub fn challenge(&self, context: &RequestContext) -> Result<Allowance, Limited> {
         self.0.passkey_challenges.hit(&network(context.client_ip), context.received_at)
+    }
+
+    /// A program asks whether it was let in.
+    ///
+    /// # Errors
+    /// [`Limited`] when this network has asked too often.
+    pub fn poll(&self, context: &RequestContext) -> Result<Allowance, Limited> {
+        self.0.device_polls.hit(&network(context.client_ip), context.received_at)
+    }
+
+    /// A person who is signed in begins to change what they sign in with, or to prove themselves once more.
+    ///
+    /// # Errors
+    /// [`Limited`] when they have begun too often, from wherever.
+    pub fn change(&self, context: &RequestContext, person: UserId) -> Result<Allowance, Limited> {
+        self.0.account_changes.hit(person.uuid().as_bytes(), context.received_at)
     }
 
     /// Somebody shows a link, a code, a passkey or an invitation.

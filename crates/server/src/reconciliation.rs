@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `row_unvouched` | nobody vouches for the row: it grants nothing anyway |
 //! | `row_rolled_back` | the log knows a later one |
+//! | `row_forked` | the log tells of one serial twice: an older row was put back, and changed |
 //! | `row_without_entry` | the log knows no such row, or none so late |
 //! | `row_gone` | the log knows it, and it is not there |
 //! | `entry_silent` | an entry of a change does not say of which rows |
@@ -18,8 +19,8 @@
 //! not looked for two minutes looks without being told ([`crate::housekeeping::stand_by`]).
 //!
 //! # Invariants
-//! - A row that is rolled back or without an entry loses its MAC: every node drops it, and it stays so until the product
-//!   makes it anew.
+//! - A row that is rolled back, forked or without an entry loses its MAC: every node drops it, and it stays so until the
+//!   product makes it anew. It counts on from the last that the log knows, so what comes next has a serial of its own.
 //! - No change of the product's own is ever taken for a finding. Logs are read before rows: what a log knows by then is in
 //!   the rows. What rows know and the log does not is looked for among what has no number yet, and then in the logs again.
 //! - Nothing is fenced by a log that is broken.
@@ -95,6 +96,8 @@ struct Finding {
     what: &'static str,
     kind: Kind,
     row: Standing,
+    /// The last serial that the log knows of it.
+    last: u64,
 }
 
 /// What a look has seen so far.
@@ -149,8 +152,10 @@ impl Reconciler {
             unknown.retain(|(kind, row)| {
                 !told.contains(&(*kind, row.at.clone(), row.serial)) && known.see(*kind, row) != Verdict::Current
             });
-            let without = |(kind, row)| Finding { what: "row_without_entry", kind, row };
-            findings.extend(unknown.into_iter().map(without));
+            findings.extend(unknown.into_iter().map(|(kind, row)| {
+                let last = known.serial(kind, &row.at);
+                Finding { what: "row_without_entry", kind, row, last }
+            }));
         }
         findings.retain(|finding| !broken.contains(&finding.row.at.workspace));
         look.fenced = self.fence(&findings).await?;
@@ -158,6 +163,7 @@ impl Reconciler {
         metrics::counter!("bailiwick_rows_fenced_total").increment(look.fenced);
         metrics::gauge!("bailiwick_rows_unvouched").set(f64::from(u32::try_from(look.unvouched).unwrap_or(u32::MAX)));
         if blind.is_empty() {
+            known.end();
             *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
         Ok(look)
@@ -182,11 +188,19 @@ impl Reconciler {
                 let verdict = known.see(kind, &row);
                 if !self.notary.vouches_standing(kind, &row).await? {
                     look.unvouched += 1;
-                } else if verdict == Verdict::Older {
-                    seen.findings.push(Finding { what: "row_rolled_back", kind, row });
-                } else if verdict == Verdict::Unknown {
-                    seen.unknown.push((kind, row));
+                    continue;
                 }
+                let what = match verdict {
+                    Verdict::Current => continue,
+                    Verdict::Unknown => {
+                        seen.unknown.push((kind, row));
+                        continue;
+                    }
+                    Verdict::Older => "row_rolled_back",
+                    Verdict::Forked => "row_forked",
+                };
+                let last = known.serial(kind, &row.at);
+                seen.findings.push(Finding { what, kind, row, last });
             }
         }
     }
@@ -216,10 +230,10 @@ impl Reconciler {
     /// Takes the MACs of these rows away, unless they have changed meanwhile, with an entry for each.
     async fn fence(&self, findings: &[Finding]) -> Result<u64, DbError> {
         let mut fenced = 0;
-        for Finding { what, kind, row } in findings {
+        for Finding { what, kind, row, last } in findings {
             let context = RequestContext::internal(&self.clock, &self.entropy);
             let mut tx = self.db.system_tx(OperationalPath::VouchForRows).await?;
-            if standing::put(&mut tx, *kind, &[(row, Vec::new())]).await? == 0 {
+            if !standing::fence(&mut tx, *kind, row, *last).await? {
                 tx.finish_reading().await?;
                 continue;
             }

@@ -160,6 +160,29 @@ impl Kind {
         }
     }
 
+    /// Whether the database counts each change of such a row: then no two states of it ever have one serial.
+    #[must_use]
+    pub const fn is_counted(self) -> bool {
+        match self {
+            Self::ApiKey
+            | Self::Membership
+            | Self::User
+            | Self::Session
+            | Self::Invitation
+            | Self::AddressChange
+            | Self::Passkey
+            | Self::Authenticator
+            | Self::FactorHolder => true,
+            Self::RefreshToken
+            | Self::Service
+            | Self::Challenge
+            | Self::Retention
+            | Self::ReceiptShare
+            | Self::DeviceLogin
+            | Self::SecondStep => false,
+        }
+    }
+
     fn numbered(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }

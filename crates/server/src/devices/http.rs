@@ -72,6 +72,7 @@ pub async fn pick_up(
     State(door): State<Door>,
     Json(body): Json<DeviceCode>,
 ) -> Result<Json<TokenPair>, Problem> {
+    door.refusals.noting(Refused::RequestLimited, &context, door.limits.poll(&context))?;
     let seen = &ops::seen(&headers, &context);
     Ok(Json(ops::pick_up(SigningIn { door: &door, seen, context: &context }, &body.device_code).await?))
 }

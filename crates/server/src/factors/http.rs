@@ -17,6 +17,7 @@ use crate::context::RequestContext;
 use crate::http::{Changes, Code, Edge, Json, NoBody, PathId, Problem};
 use crate::identity::{Door, Refused};
 use crate::jobs::Queue;
+use crate::limits::Limits;
 use crate::sessions::{self, Seen};
 
 /// Everything that a change of factors needs besides the request.
@@ -51,14 +52,16 @@ pub async fn list(person: SignedIn, State(tools): State<Toolbox>) -> Result<Json
 /// Begins to add an authenticator; shows its secret, this once.
 ///
 /// # Errors
-/// `step_up_required`, `name_taken`, `invalid_body`.
+/// `step_up_required`, `name_taken`, `invalid_body`, `rate_limited`.
 pub async fn add(
     person: SignedIn,
     context: RequestContext,
     headers: HeaderMap,
     State(tools): State<Toolbox>,
+    State(limits): State<Limits>,
     Json(body): Json<AddAuthenticator>,
 ) -> Result<Response, Problem> {
+    limits.change(&context, person.user())?;
     let seen = Seen::of(&headers, context.client_ip);
     let new = ops::enrol(&tools.hands(&seen, &context), &person, &body.name).await?;
     Ok((StatusCode::CREATED, Json(new)).into_response())

@@ -59,13 +59,19 @@ impl Edge {
             return Ok(());
         }
         let scheme = if self.cookies.secure { "https" } else { "http" };
-        // Programs send neither header.
+        // Programs send neither header, and no cookie; every browser that is kept up sends one of them.
         let own = format!("{scheme}://{host}");
         let foreign_origin =
             request.headers().get_all(header::ORIGIN).iter().any(|origin| origin.as_bytes() != own.as_bytes());
         let sites = request.headers().get_all("sec-fetch-site");
         let foreign_site = sites.iter().any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
-        if foreign_origin || foreign_site { Err(Problem::new(Code::CrossOrigin)) } else { Ok(()) }
+        let headers = request.headers();
+        let untold = !headers.contains_key(header::ORIGIN) && !headers.contains_key("sec-fetch-site");
+        let with_cookie_from_nowhere = untold && headers.contains_key(header::COOKIE);
+        if foreign_origin || foreign_site || with_cookie_from_nowhere {
+            return Err(Problem::new(Code::CrossOrigin));
+        }
+        Ok(())
     }
 
     /// The headers by which a browser keeps an answer from being misused.

@@ -74,14 +74,16 @@ pub async fn sign_in(
 /// Asks for one of the caller's own passkeys.
 ///
 /// # Errors
-/// `passkeys_unavailable`, `unavailable`.
+/// `passkeys_unavailable`, `rate_limited`, `unavailable`.
 pub async fn begin_step_up(
     person: SignedIn,
     context: RequestContext,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     _: NoBody,
 ) -> Result<Json<PasskeyChallenge>, Problem> {
     known(&bench)?;
+    limits.change(&context, person.user())?;
     Ok(Json(challenge(ops::begin_step_up(&bench, &context, &person).await?)))
 }
 
@@ -109,14 +111,16 @@ pub async fn step_up(
 /// Asks the caller's authenticator for a new passkey.
 ///
 /// # Errors
-/// `passkeys_unavailable`, `step_up_required`, `invalid_body` for one too many.
+/// `passkeys_unavailable`, `step_up_required`, `invalid_body` for one too many, `rate_limited`.
 pub async fn begin_registration(
     person: SignedIn,
     context: RequestContext,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     _: NoBody,
 ) -> Result<Json<PasskeyChallenge>, Problem> {
     known(&bench)?;
+    limits.change(&context, person.user())?;
     Ok(Json(challenge(register::begin(&bench, &context, &person).await?)))
 }
 

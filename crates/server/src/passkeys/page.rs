@@ -181,9 +181,11 @@ pub async fn begin(
     person: SignedIn,
     visit: Visit,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     _: NoBody,
 ) -> Result<Json<PasskeyChallenge>, Problem> {
     known(&bench)?;
+    limits.change(visit.context(), person.user())?;
     Ok(Json(challenge(register::begin(&bench, visit.context(), &person).await?)))
 }
 
@@ -378,9 +380,11 @@ pub async fn begin_step_up(
     person: SignedIn,
     visit: Visit,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     _: NoBody,
 ) -> Result<Json<PasskeyChallenge>, Problem> {
     known(&bench)?;
+    limits.change(visit.context(), person.user())?;
     Ok(Json(challenge(ops::begin_step_up(&bench, visit.context(), &person).await?)))
 }
 

@@ -17,6 +17,8 @@ pub(super) enum Standing {
     Current,
     /// They know a later one.
     Older,
+    /// They know two of this serial, or one that stands on either: the row was put back, and then changed.
+    Forked,
     /// They know none, or none so late.
     Unknown,
 }
@@ -32,6 +34,10 @@ pub(super) struct Known {
 #[derive(Default)]
 pub(super) struct Rows {
     last: HashMap<(Kind, At), Last>,
+    /// Of which a serial was told twice, and which, until that was seen to.
+    forks: HashMap<(Kind, At), u64>,
+    /// Whether a look came to its end. What the first one reads may have been seen to long ago.
+    is_live: bool,
     /// Which look it is.
     look: u64,
     now_ms: i64,
@@ -40,18 +46,46 @@ pub(super) struct Rows {
 /// The last that was told of a row.
 struct Last {
     serial: u64,
+    told: Serials,
     until_ms: i64,
     /// The look at which it was there.
     seen: u64,
 }
 
 impl Rows {
-    /// An entry says that a row was changed. What was told before, or is told out of order, says nothing new.
+    /// An entry says that a row was changed. What is told out of order says nothing new; what was told before, that somebody
+    /// put the row back in between.
     pub(super) fn learn(&mut self, stamped: Stamped) {
         let Stamped { kind, at, serial, until_ms } = stamped;
-        let last = self.last.entry((kind, at)).or_insert(Last { serial, until_ms, seen: self.look });
+        let fresh = Last { serial, told: Serials::default(), until_ms, seen: self.look };
+        let last = self.last.entry((kind, at.clone())).or_insert(fresh);
         last.serial = last.serial.max(serial);
         last.until_ms = last.until_ms.max(until_ms);
+        if kind.is_counted() && !last.told.insert(serial) {
+            self.forks.insert((kind, at), serial);
+        }
+    }
+}
+
+/// Serials of one row: all up to one of them, and the few beyond it.
+#[derive(Default)]
+struct Serials {
+    all_to: u64,
+    beyond: Vec<u64>,
+}
+
+impl Serials {
+    /// Whether it was not there.
+    fn insert(&mut self, serial: u64) -> bool {
+        if serial <= self.all_to || self.beyond.contains(&serial) {
+            return false;
+        }
+        self.beyond.push(serial);
+        while let Some(next) = self.beyond.iter().position(|beyond| *beyond == self.all_to + 1) {
+            self.beyond.swap_remove(next);
+            self.all_to += 1;
+        }
+        true
     }
 }
 
@@ -71,6 +105,10 @@ impl Known {
     pub(super) fn see(&mut self, kind: Kind, row: &standing::Standing) -> Standing {
         let Some(last) = self.rows.last.get_mut(&(kind, row.at.clone())) else { return Standing::Unknown };
         last.seen = self.rows.look;
+        let fork = self.rows.forks.get(&(kind, row.at.clone()));
+        if fork.is_some_and(|serial| row.serial == *serial || (self.rows.is_live && row.serial > *serial)) {
+            return Standing::Forked;
+        }
         match row.serial.cmp(&last.serial) {
             std::cmp::Ordering::Less => Standing::Older,
             std::cmp::Ordering::Equal => Standing::Current,
@@ -78,10 +116,21 @@ impl Known {
         }
     }
 
+    /// The last serial that is known of a row; 0 if there is none.
+    pub(super) fn serial(&self, kind: Kind, at: &At) -> u64 {
+        self.rows.last.get(&(kind, at.clone())).map_or(0, |last| last.serial)
+    }
+
+    /// Ends a look: what it found was seen to.
+    pub(super) fn end(&mut self) {
+        self.rows.forks.clear();
+        self.rows.is_live = true;
+    }
+
     /// Rows whose time is not over, and which this look has not seen. Those that were told of for the first time during the
     /// look count as seen; challenges go with their partition.
     pub(super) fn gone(&self) -> impl Iterator<Item = (Kind, &At)> {
-        let Rows { last, look, now_ms } = &self.rows;
+        let Rows { last, look, now_ms, .. } = &self.rows;
         last.iter()
             .filter(|((kind, _), last)| *kind != Kind::Challenge && last.until_ms > *now_ms && last.seen != *look)
             .map(|((kind, at), _)| (*kind, at))
@@ -121,6 +170,29 @@ mod tests {
         let seen = [2, 3, 4].map(|serial| known.see(Kind::ApiKey, &row(serial)));
         assert_eq!(seen, [Standing::Older, Standing::Current, Standing::Unknown]);
         assert_eq!(known.see(Kind::User, &row(3)), Standing::Unknown, "of another kind");
+    }
+
+    #[test]
+    fn a_serial_that_is_told_twice_was_put_back_in_between() {
+        let mut known = Known::default();
+        known.begin(0);
+        for serial in [2, 1, 4, 3, 9, 7, 8] {
+            known.parts().1.learn(told(serial, i64::MAX));
+        }
+        assert_eq!(known.see(Kind::ApiKey, &row(9)), Standing::Current, "in whatever order");
+        known.parts().1.learn(told(3, i64::MAX));
+        let seen = [3, 9].map(|serial| known.see(Kind::ApiKey, &row(serial)));
+        assert_eq!(seen, [Standing::Forked, Standing::Current], "what was read first may be mended since");
+        known.end();
+        assert_eq!(known.see(Kind::ApiKey, &row(9)), Standing::Current, "seen to");
+        known.begin(0);
+        known.parts().1.learn(told(8, i64::MAX));
+        let seen = [8, 9].map(|serial| known.see(Kind::ApiKey, &row(serial)));
+        assert_eq!(seen, [Standing::Forked, Standing::Forked], "what stands on it, too");
+        let ends = Stamped { kind: Kind::RefreshToken, ..told(2, i64::MAX) };
+        known.parts().1.learn(ends.clone());
+        known.parts().1.learn(ends);
+        assert_eq!(known.see(Kind::RefreshToken, &row(2)), Standing::Current, "nobody counts those");
     }
 
     #[test]

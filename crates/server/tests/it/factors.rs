@@ -63,7 +63,11 @@ fn codes(answer: &Answer) -> Vec<String> {
 
 /// Gives a person their first authenticator.
 pub async fn equip(app: &TestApp, person: &Person) -> Holder {
-    let (id, otp) = begin(app, person, "Telephone").await;
+    equip_as(app, person, "Telephone").await
+}
+
+async fn equip_as(app: &TestApp, person: &Person, name: &str) -> Holder {
+    let (id, otp) = begin(app, person, name).await;
     let confirmed = confirm(app, person, &id, &otp.at(app.now())).await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.text);
     let codes = codes(&confirmed);

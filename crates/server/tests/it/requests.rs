@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::app::TestApp;
+use crate::harness::http::http;
 
 #[tokio::test]
 async fn every_error_is_a_problem_with_a_code() {
@@ -138,6 +139,11 @@ async fn other_sites_pages_are_refused() {
     }
     let own = app.post("/auth/request", &body).header("origin", &app.url).header("sec-fetch-site", "same-origin");
     assert_eq!(own.send().await.status, 202);
+    // Whoever has a cookie is a browser, and says where it comes from.
+    let silent = http().post(format!("{}/sign-out", app.url)).header("cookie", "bw_access=x").send().await.unwrap();
+    assert_eq!(silent.status(), 403);
+    let program = http().post(format!("{}/auth/request", app.url)).json(&body).send().await.unwrap();
+    assert_eq!(program.status(), 202);
 }
 
 #[tokio::test]

@@ -316,6 +316,13 @@ pub(super) struct Macs<'a> {
     pub(super) new: &'a [Vec<u8>],
 }
 
+/// For the rest of the transaction, a row that is counted and changes has this serial, or its own if that is higher.
+pub(super) async fn count_on_from(tx: &mut SystemTx, serial: u64) -> Result<(), DbError> {
+    let serial = serial.to_string();
+    sqlx::query!("SELECT set_config('app.count_on_from', $1, true)", serial).fetch_one(tx.connection()?).await?;
+    Ok(())
+}
+
 /// How many rows still had the older one.
 pub(super) async fn put(tx: &mut SystemTx, kind: Kind, macs: Macs<'_>) -> Result<u64, DbError> {
     let Macs { workspaces, ids, digests, old, new } = macs;

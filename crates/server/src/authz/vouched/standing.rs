@@ -101,6 +101,16 @@ pub async fn put(tx: &mut SystemTx, kind: Kind, rows: &[(&Standing, Vec<u8>)]) -
     sql::put(tx, kind, macs).await
 }
 
+/// Takes the MAC of a row away that still has the one that was read with it, and answers whether it had. What is counted counts on
+/// from the last serial that is known.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn fence(tx: &mut SystemTx, kind: Kind, row: &Standing, last: u64) -> Result<bool, DbError> {
+    sql::count_on_from(tx, last).await?;
+    Ok(put(tx, kind, &[(row, Vec::new())]).await? > 0)
+}
+
 /// Vouches under the newest key for whatever an older one vouches for, and answers how many rows those were. What nobody
 /// vouches for stays as it is, and is reported. May be stopped and begun again at any time.
 ///

@@ -14,6 +14,7 @@ use crate::factors::model::{ConfirmedAuthenticator, FactorError, NewAuthenticato
 use crate::factors::ops;
 use crate::factors::qr::{self, Drawing};
 use crate::http::{Form, PathId, Problem};
+use crate::limits::Limits;
 use crate::name::Name;
 use crate::sessions::{self, Seen};
 
@@ -53,13 +54,15 @@ pub struct NameInput {
 /// `POST /account/factors/authenticators`.
 ///
 /// # Errors
-/// Those of database and vault.
+/// `rate_limited`, and those of database and vault.
 pub async fn begin(
     person: SignedIn,
     visit: Visit,
     State(tools): State<Toolbox>,
+    State(limits): State<Limits>,
     Form(input): Form<NameInput>,
 ) -> Result<Response, Problem> {
+    limits.change(visit.context(), person.user())?;
     let fault = match input.name.parse::<Name>() {
         Err(_) => "Give it a name of 1 to 80 characters, such as the device that it is on.",
         Ok(name) => {

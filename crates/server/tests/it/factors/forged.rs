@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::{ADA, STEP, equip, first_step, look, pass, recover};
+use super::{ADA, STEP, equip, equip_as, first_step, look, pass, recover};
 use crate::harness::app::TestApp;
 use crate::harness::cluster::options;
 
@@ -103,6 +103,33 @@ async fn who_owns_the_database_and_reads_the_mail_gets_past_no_factor() {
     let found = look(&app).await;
     assert!(found.fenced > 0, "{found:?}");
     assert_eq!(recover(&app, &first_step(&app, ADA).await, &ada.codes[0]).await.problem(), failed);
+}
+
+#[tokio::test]
+async fn a_row_that_is_put_back_for_a_moment_is_found_by_what_was_made_of_it() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in(ADA).await;
+    app.sign_in("bob@example.com").await;
+    let mut intruder = Intruder::at(&app).await;
+    intruder.keeps("users").await;
+    let ada = equip(&app, &ada).await;
+    assert_eq!(look(&app).await.fenced, 0);
+    // As if she had never had a factor: the mail alone signs in on a node that knows nothing by heart, and adds the intruder's own.
+    intruder.puts_back("users").await;
+    let cold = app.another_node().await;
+    let theirs = equip_as(&cold, &cold.sign_in(ADA).await, "Tablet").await;
+    assert_eq!(pass(&cold, &first_step(&cold, ADA).await, &theirs.otp.at(app.now() + STEP)).await.status, 200);
+    let found = look(&app).await;
+    // The server itself may have looked before.
+    assert_eq!((found.fenced + found.unvouched, found.gone), (1, 0), "{found:?}");
+    // Nobody is her until somebody has looked at it; everybody else is who they were.
+    for node in [&app, &cold] {
+        assert_eq!(node.show_mail(ADA).await.problem(), (401, "sign_in_failed".into()));
+        assert_eq!(node.get("/v1/workspaces").bearer(&theirs.person.access_token).send().await.status, 401);
+        assert_eq!(node.show_mail("bob@example.com").await.status, 200);
+    }
+    assert_eq!(app.get("/v1/workspaces").bearer(&ada.person.access_token).send().await.status, 401);
+    assert_eq!(look(&app).await.fenced, 0, "once");
 }
 
 #[tokio::test]

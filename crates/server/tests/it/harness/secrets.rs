@@ -5,7 +5,28 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
+use serde_json::Value;
+
 use super::run_dir::run_dir;
+
+/// Members of answers that hold one.
+const MEMBERS: [&str; 9] = [
+    "key",
+    "access_token",
+    "refresh_token",
+    "challenge",
+    "factor_token",
+    "secret",
+    "otpauth_url",
+    "device_code",
+    "user_code",
+];
+
+/// Notes every secret in an answer's body, if that is JSON.
+pub fn record_those_of(body: &str) {
+    let Ok(body) = serde_json::from_str::<Value>(body) else { return };
+    MEMBERS.iter().filter_map(|name| body[name].as_str()).for_each(record);
+}
 
 /// Notes a key, token, code or link that must not be found anywhere.
 pub fn record(secret: &str) {

@@ -1,10 +1,12 @@
-//! The limits of the routes: by address and network, and by network.
+//! The limits of the routes: by address and network, by network, and by who is signed in.
 
+use bailiwick_server::config::{Config, Limits};
 use reqwest::Method;
+use serde_json::json;
 use time::Duration;
 
-use super::{as_shipped, ask, from, header, retry_after, show};
-use crate::harness::app::TestApp;
+use super::{as_shipped, ask, behind_a_proxy, from, header, retry_after, show};
+use crate::harness::app::{Person, TestApp};
 
 #[tokio::test]
 async fn five_requests_for_one_address_from_one_network_and_the_owner_asks_from_elsewhere() {
@@ -106,4 +108,40 @@ async fn the_sign_in_page_keeps_the_address_and_says_when_to_ask_again() {
         assert!(late.text.contains(kept), "{kept}");
     }
     assert_eq!(ask(&app, "ada@example.com", "192.0.2.1").await.status, 429, "page and API count together");
+}
+
+#[tokio::test]
+async fn a_person_begins_sixty_changes_from_wherever_and_a_program_asks_every_five_seconds() {
+    let two = |config: &mut Config| {
+        config.limits = Limits { sign_ins: 2, ..config.limits };
+        behind_a_proxy(config);
+    };
+    let app = TestApp::configured(two).await;
+    let (ada, bob) = (app.sign_in("ada@example.com").await, app.sign_in("bob@example.com").await);
+    let call = async |person: &Person, path: &str, network: &str| {
+        let asked = app.call(Method::POST, path).bearer(&person.access_token);
+        let asked = if path.ends_with("start") { asked } else { asked.json(&json!({"name": "Telephone"})) };
+        from(asked, network).send().await
+    };
+    let doors = ["/auth/factors/authenticators", "/auth/passkeys/register/start", "/auth/passkeys/step-up/start"];
+    for n in 0..60 {
+        let network = format!("192.0.2.{n}");
+        assert_ne!(call(&ada, doors[n % 3], &network).await.status, 429);
+    }
+    for door in doors {
+        retry_after(&call(&ada, door, "198.51.100.1").await);
+        assert_ne!(call(&bob, door, "198.51.100.1").await.status, 429, "everybody for themselves");
+    }
+
+    let begun = from(app.call(Method::POST, "/auth/device"), "192.0.2.1").send().await;
+    let poll = async |network: &str| {
+        from(app.post("/auth/device/token", &json!({"device_code": begun.text_of("device_code")})), network)
+            .send()
+            .await
+    };
+    for _ in 0..240 {
+        assert_eq!(poll("192.0.2.1").await.status, 400);
+    }
+    retry_after(&poll("192.0.2.1").await);
+    assert_eq!(poll("192.0.2.2").await.status, 400, "from elsewhere it goes on");
 }
