@@ -29,7 +29,7 @@ const AES_256_GCM: u8 = 1;
 const FOR_SUBJECT: u8 = 1;
 
 /// Longer than those of most places, so that they stand on the stack.
-type AssociatedData = SmallVec<[u8; 192]>;
+pub(super) type AssociatedData = SmallVec<[u8; 192]>;
 
 /// What stands before the nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,16 +63,27 @@ impl Header {
         bytes
     }
 
-    /// What a seal under this header, at this place, is bound to.
-    pub(super) fn associated_data(self, owner: Uuid, label: &str, row: &[u8]) -> AssociatedData {
-        let mut data = AssociatedData::new();
-        data.extend_from_slice(&self.to_bytes());
-        for part in [owner.as_bytes().as_slice(), label.as_bytes(), row] {
-            data.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+    /// What a seal under this header is bound to in every row of a column.
+    pub(super) fn bound(self, owner: Uuid, label: &str) -> Box<[u8]> {
+        let mut data = self.to_bytes().to_vec();
+        for part in [owner.as_bytes().as_slice(), label.as_bytes()] {
+            data.extend_from_slice(&length(part));
             data.extend_from_slice(part);
         }
-        data
+        data.into_boxed_slice()
     }
+}
+
+/// What a seal is bound to in this row, after what it is bound to in every one.
+pub(super) fn associated_data(bound: &[u8], row: &[u8]) -> AssociatedData {
+    let mut data = AssociatedData::from_slice(bound);
+    data.extend_from_slice(&length(row));
+    data.extend_from_slice(row);
+    data
+}
+
+fn length(part: &[u8]) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 impl<'a> Envelope<'a> {
@@ -129,7 +140,7 @@ mod tests {
 
     #[test]
     fn no_two_places_share_their_associated_data() {
-        let data = |label, row| HEADER_OF_TEST.associated_data(Uuid::nil(), label, row);
+        let data = |label, row| associated_data(&HEADER_OF_TEST.bound(Uuid::nil(), label), row);
         assert_ne!(data("a", b"bc"), data("ab", b"c"));
         assert_ne!(data("a", b""), data("", b"a"));
     }

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::anchored::{Found, Shelf};
 use super::column::{COLUMNS, Column, RowId};
-use super::envelope::Envelope;
+use super::envelope::{Envelope, associated_data};
 use super::error::VaultError;
 use super::kek::{self, Kek, LocalFile, Wrapped};
 use super::keys::{Dek, Keys, Place};
@@ -73,7 +73,7 @@ fn envelope(input: &Value) -> Result<Value, &'static str> {
         Place { column: column(&input["label"]), row: row.as_bytes(), subject: input.get("subject").map(number) };
     let opened = keys(input).open(&place, &sealed).map_err(|error| error.word())?;
     let header = Envelope::parse(&sealed).unwrap().header;
-    let data = header.associated_data(uuid(&input["owner"]), place.column.label, place.row);
+    let data = associated_data(&header.bound(uuid(&input["owner"]), place.column.label), place.row);
     Ok(json!({ "plaintext": to_hex(&opened), "version": header.version, "associated_data": to_hex(&data) }))
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::column::{COLUMNS, Column};
-use super::envelope::{Envelope, Header, TAG};
+use super::envelope::{AssociatedData, Envelope, Header, TAG, associated_data};
 use super::error::VaultError;
 use super::plaintext::Plaintext;
 use crate::entropy::Entropy;
@@ -42,21 +42,40 @@ pub(super) struct Dek {
     bytes: Zeroizing<[u8; 32]>,
     extracted: Prk,
     /// Of whole columns, each at its place in the registry: found without a lock.
-    of_columns: [OnceLock<LessSafeKey>; COLUMNS.len()],
+    of_columns: [OnceLock<ColumnKey>; COLUMNS.len()],
     /// Of a subject in a column.
-    of_subjects: RwLock<HashMap<(&'static str, u32), Arc<LessSafeKey>, RandomState>>,
+    of_subjects: RwLock<HashMap<(&'static str, u32), Arc<ColumnKey>, RandomState>>,
+}
+
+/// What seals in a column: a derived key, and what is bound to each seal whichever the row.
+struct ColumnKey {
+    key: LessSafeKey,
+    header: Header,
+    bound: Box<[u8]>,
+}
+
+impl ColumnKey {
+    fn new(extracted: &Prk, header: Header, owner: Uuid, label: &str) -> Result<Self, VaultError> {
+        let info = [SEAL, label.as_bytes()];
+        let key = extracted.expand(&info, &AES_256_GCM).map_err(|_| VaultError::DoesNotOpen)?;
+        Ok(Self { key: LessSafeKey::new(UnboundKey::from(key)), header, bound: header.bound(owner, label) })
+    }
+
+    fn data(&self, row: &[u8]) -> AssociatedData {
+        associated_data(&self.bound, row)
+    }
 }
 
 /// A derived key.
 enum Derived<'a> {
-    OfColumn(&'a LessSafeKey),
-    OfSubject(Arc<LessSafeKey>),
+    OfColumn(&'a ColumnKey),
+    OfSubject(Arc<ColumnKey>),
 }
 
 impl Deref for Derived<'_> {
-    type Target = LessSafeKey;
+    type Target = ColumnKey;
 
-    fn deref(&self) -> &LessSafeKey {
+    fn deref(&self) -> &ColumnKey {
         match self {
             Self::OfColumn(key) => key,
             Self::OfSubject(key) => key,
@@ -81,21 +100,14 @@ impl Dek {
         Self { version, bytes, extracted, of_columns, of_subjects: RwLock::default() }
     }
 
-    /// The key of a column, or of a subject in it.
-    fn sealing(&self, place: &Place<'_>, subjects: Option<&PuncturableKey>) -> Result<Derived<'_>, VaultError> {
-        match place.subject {
-            None => self.of_column(place.column).map(Derived::OfColumn),
-            Some(subject) => self.of_subject(place.column.label, subject, subjects.ok_or(VaultError::AnchorMissing)?),
-        }
-    }
-
-    fn of_column(&self, column: &'static Column) -> Result<&LessSafeKey, VaultError> {
+    fn of_column(&self, column: &'static Column, (owner, dek): (Uuid, Uuid)) -> Result<&ColumnKey, VaultError> {
         let at = column.registered().and_then(|at| self.of_columns.get(at));
         let kept = at.ok_or(VaultError::Malformed("in a column that is not registered"))?;
         if let Some(key) = kept.get() {
             return Ok(key);
         }
-        let key = expand(&self.extracted, column.label)?;
+        let header = Header { dek, version: self.version, for_subject: false };
+        let key = ColumnKey::new(&self.extracted, header, owner, column.label)?;
         Ok(kept.get_or_init(|| key))
     }
 
@@ -103,19 +115,22 @@ impl Dek {
         &self,
         label: &'static str,
         number: u32,
+        (owner, dek): (Uuid, Uuid),
         subjects: &PuncturableKey,
-    ) -> Result<Derived<'_>, VaultError> {
+    ) -> Result<Arc<ColumnKey>, VaultError> {
         let name = (label, number);
         if let Some(key) = self.of_subjects.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
-            return Ok(Derived::OfSubject(Arc::clone(key)));
+            return Ok(Arc::clone(key));
         }
         let subject = subjects.derive(number).ok_or(VaultError::Erased)?;
-        let key = expand(&Salt::new(HKDF_SHA256, subject.reveal()).extract(self.bytes.as_slice()), label)?;
+        let extracted = Salt::new(HKDF_SHA256, subject.reveal()).extract(self.bytes.as_slice());
+        let header = Header { dek, version: self.version, for_subject: true };
+        let key = ColumnKey::new(&extracted, header, owner, label)?;
         let mut derived = self.of_subjects.write().unwrap_or_else(PoisonError::into_inner);
         if derived.len() >= SUBJECTS_REMEMBERED {
             derived.clear();
         }
-        Ok(Derived::OfSubject(Arc::clone(derived.entry(name).or_insert_with(|| Arc::new(key)))))
+        Ok(Arc::clone(derived.entry(name).or_insert_with(|| Arc::new(key))))
     }
 
     /// The key of an HMAC for this use of a label.
@@ -124,12 +139,6 @@ impl Dek {
         let key = self.extracted.expand(&info, HKDF_SHA256.hmac_algorithm()).map_err(|_| VaultError::DoesNotOpen)?;
         Ok(hmac::Key::from(key))
     }
-}
-
-fn expand(extracted: &Prk, label: &str) -> Result<LessSafeKey, VaultError> {
-    let info = [SEAL, label.as_bytes()];
-    let key = extracted.expand(&info, &AES_256_GCM).map_err(|_| VaultError::DoesNotOpen)?;
-    Ok(LessSafeKey::new(UnboundKey::from(key)))
 }
 
 impl Keys {
@@ -161,6 +170,18 @@ impl Keys {
         self.versions.last_key_value().map(|(_, dek)| dek).ok_or(VaultError::UnknownKey)
     }
 
+    /// The key of a column, or of a subject in it.
+    fn of<'a>(&self, dek: &'a Dek, place: &Place<'_>) -> Result<Derived<'a>, VaultError> {
+        let whose = (self.owner, self.dek);
+        match place.subject {
+            None => dek.of_column(place.column, whose).map(Derived::OfColumn),
+            Some(subject) => {
+                let subjects = self.subjects.as_ref().ok_or(VaultError::AnchorMissing)?;
+                dek.of_subject(place.column.label, subject, whose, subjects).map(Derived::OfSubject)
+            }
+        }
+    }
+
     /// The version that seals.
     ///
     /// # Errors
@@ -179,12 +200,9 @@ impl Keys {
     /// # Errors
     /// [`VaultError::Erased`]; [`VaultError::Malformed`] for what is beyond GCM.
     pub(crate) fn seal(&self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        let dek = self.newest()?;
-        let key = dek.sealing(place, self.subjects.as_ref())?;
-        let header = Header { dek: self.dek, version: dek.version, for_subject: place.subject.is_some() };
-        let nonce = self.entropy.bytes();
-        let head = header.to_bytes();
-        let data = header.associated_data(self.owner, place.column.label, place.row);
+        let key = self.of(self.newest()?, place)?;
+        let (head, nonce) = (key.header.to_bytes(), self.entropy.bytes());
+        let data = key.data(place.row);
         let mut sealed = Vec::with_capacity(head.len() + nonce.len() + plaintext.len() + TAG);
         sealed.extend_from_slice(&head);
         sealed.extend_from_slice(&nonce);
@@ -193,7 +211,8 @@ impl Keys {
         sealed.extend_from_slice(plaintext);
         let text = sealed.get_mut(text_at..).unwrap_or_default();
         let tag = key
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(data), text)
+            .key
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(data.as_slice()), text)
             .map_err(|_| VaultError::Malformed("too long to be sealed"))?;
         sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
@@ -210,10 +229,10 @@ impl Keys {
         if header.for_subject != place.subject.is_some() {
             return Err(VaultError::DoesNotOpen);
         }
-        let key = dek.sealing(place, self.subjects.as_ref())?;
-        let data = header.associated_data(self.owner, place.column.label, place.row);
+        let key = self.of(dek, place)?;
+        let data = key.data(place.row);
         Plaintext::open_in(rest.to_vec(), |text| {
-            let opened = key.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(data), text);
+            let opened = key.key.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(data.as_slice()), text);
             opened.map(|text| text.len()).map_err(|_| VaultError::DoesNotOpen)
         })
     }
