@@ -131,6 +131,7 @@ impl Reconciler {
         let mut known = self.known.lock().await;
         known.begin(stamp::milliseconds(now));
         let mut broken = self.follow(&mut known).await?;
+        known.judge();
         let (mut look, mut seen, mut blind) = (Look::default(), Seen::default(), Vec::new());
         for kind in Kind::ALL {
             // A row that cannot be read blinds for rows of its kind, and for no other.
@@ -158,12 +159,15 @@ impl Reconciler {
             }));
         }
         findings.retain(|finding| !broken.contains(&finding.row.at.workspace));
-        look.fenced = self.fence(&findings).await?;
+        let missed = self.fence(&findings).await?;
+        look.fenced = (findings.len() - missed.len()) as u64;
         look.gone = self.report_gone(&known, &broken, &blind);
         metrics::counter!("bailiwick_rows_fenced_total").increment(look.fenced);
         metrics::gauge!("bailiwick_rows_unvouched").set(f64::from(u32::try_from(look.unvouched).unwrap_or(u32::MAX)));
+        known.end(|kind, at| {
+            blind.contains(&kind) || broken.contains(&at.workspace) || missed.contains(&(kind, at.clone()))
+        });
         if blind.is_empty() {
-            known.end();
             *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
         Ok(look)
@@ -227,14 +231,16 @@ impl Reconciler {
         Ok(broken.into_iter().map(|(log, _)| whose(log).0).collect())
     }
 
-    /// Takes the MACs of these rows away, unless they have changed meanwhile, with an entry for each.
-    async fn fence(&self, findings: &[Finding]) -> Result<u64, DbError> {
-        let mut fenced = 0;
+    /// Takes the MACs of these rows away, with an entry for each, and answers which of them have changed meanwhile: those are
+    /// judged by the next look.
+    async fn fence(&self, findings: &[Finding]) -> Result<HashSet<(Kind, At)>, DbError> {
+        let mut missed = HashSet::new();
         for Finding { what, kind, row, last } in findings {
             let context = RequestContext::internal(&self.clock, &self.entropy);
             let mut tx = self.db.system_tx(OperationalPath::VouchForRows).await?;
             if !standing::fence(&mut tx, *kind, row, *last).await? {
                 tx.finish_reading().await?;
+                missed.insert((*kind, row.at.clone()));
                 continue;
             }
             let entry = Entry::about(Action::RowFenced, "")
@@ -242,9 +248,8 @@ impl Reconciler {
             let recorded = ledger::stage_by_system(&mut tx, &self.entropy, &context, Log::Cell, &entry).await?;
             tx.commit(recorded).await?;
             self.notary.report(what, *kind, row.at.workspace, row.row.clone());
-            fenced += 1;
         }
-        Ok(fenced)
+        Ok(missed)
     }
 
     fn report_gone(&self, known: &Known, broken: &HashSet<Uuid>, blind: &[Kind]) -> u64 {

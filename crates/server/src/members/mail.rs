@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::authz::PermissionSet;
-use crate::jobs::{Claimed, DeadPayload, Done, Failure, InWorkspace, Job, Policy};
+use crate::jobs::{Claimed, Done, Failure, InWorkspace, Job, Policy};
 use crate::mail::{Mailer, Message};
 
 /// The job `member.mail`: to a member, or to whoever is invited.
@@ -12,15 +12,7 @@ pub struct MailMember(pub Mailer);
 impl Job for MailMember {
     const KIND: &'static str = "member.mail";
     /// As for any mail; a lane of its own for each workspace, so that one that writes to many holds nobody's sign-in up.
-    const POLICY: Policy = Policy {
-        attempts: 20,
-        first_pause: Duration::from_secs(2),
-        longest_pause: Duration::from_secs(600),
-        per_lane: 2,
-        time_limit: Duration::from_secs(60),
-        dead_payload: DeadPayload::Scrubbed,
-        ..Policy::QUICK
-    };
+    const POLICY: Policy = Policy { longest_pause: Duration::from_secs(600), per_lane: 2, ..<Mailer as Job>::POLICY };
     const PERMISSIONS: PermissionSet = PermissionSet::NONE;
     type Place = InWorkspace;
     type Payload = Message;

@@ -34,7 +34,9 @@ pub(super) struct Known {
 #[derive(Default)]
 pub(super) struct Rows {
     last: HashMap<(Kind, At), Last>,
-    /// Of which a serial was told twice, and which, until that was seen to.
+    /// Of which a serial was told twice, and which, since rows were last judged.
+    told_twice: HashMap<(Kind, At), u64>,
+    /// The same, to be judged, until it was seen to.
     forks: HashMap<(Kind, At), u64>,
     /// Whether a look came to its end. What the first one reads may have been seen to long ago.
     is_live: bool,
@@ -62,7 +64,7 @@ impl Rows {
         last.serial = last.serial.max(serial);
         last.until_ms = last.until_ms.max(until_ms);
         if kind.is_counted() && !last.told.insert(serial) {
-            self.forks.insert((kind, at), serial);
+            self.told_twice.insert((kind, at), serial);
         }
     }
 }
@@ -121,9 +123,16 @@ impl Known {
         self.rows.last.get(&(kind, at.clone())).map_or(0, |last| last.serial)
     }
 
-    /// Ends a look: what it found was seen to.
-    pub(super) fn end(&mut self) {
-        self.rows.forks.clear();
+    /// From now on rows are judged by what was told up to here. What is told during it is for the next look, which sees every
+    /// row again.
+    pub(super) fn judge(&mut self) {
+        let told = std::mem::take(&mut self.rows.told_twice);
+        self.rows.forks.extend(told);
+    }
+
+    /// Ends a look: what it found was seen to, but for these.
+    pub(super) fn end(&mut self, is_left: impl Fn(Kind, &At) -> bool) {
+        self.rows.forks.retain(|(kind, at), _| is_left(*kind, at));
         self.rows.is_live = true;
     }
 
@@ -181,17 +190,25 @@ mod tests {
         }
         assert_eq!(known.see(Kind::ApiKey, &row(9)), Standing::Current, "in whatever order");
         known.parts().1.learn(told(3, i64::MAX));
+        assert_eq!(known.see(Kind::ApiKey, &row(9)), Standing::Current, "told after rows were judged");
+        known.end(|_, _| false);
+        known.rows.is_live = false;
+        known.judge();
         let seen = [3, 9].map(|serial| known.see(Kind::ApiKey, &row(serial)));
         assert_eq!(seen, [Standing::Forked, Standing::Current], "what was read first may be mended since");
-        known.end();
+        known.end(|kind, _| kind == Kind::ApiKey);
+        assert_eq!(known.see(Kind::ApiKey, &row(3)), Standing::Forked, "not seen to, for it could not be");
+        known.end(|kind, _| kind == Kind::User);
         assert_eq!(known.see(Kind::ApiKey, &row(9)), Standing::Current, "seen to");
         known.begin(0);
         known.parts().1.learn(told(8, i64::MAX));
+        known.judge();
         let seen = [8, 9].map(|serial| known.see(Kind::ApiKey, &row(serial)));
         assert_eq!(seen, [Standing::Forked, Standing::Forked], "what stands on it, too");
         let ends = Stamped { kind: Kind::RefreshToken, ..told(2, i64::MAX) };
         known.parts().1.learn(ends.clone());
         known.parts().1.learn(ends);
+        known.judge();
         assert_eq!(known.see(Kind::RefreshToken, &row(2)), Standing::Current, "nobody counts those");
     }
 
