@@ -9,7 +9,7 @@
 
 use crate::entry::{Entry, EntryError};
 use crate::log::Log;
-use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::merkle::{Frontier, Hash, Node, leaf_hash};
 
 /// Walks one generation of one log.
 #[derive(Clone, Debug)]
@@ -93,6 +93,12 @@ impl ChainVerifier {
     /// # Errors
     /// [`BadEntry`]. With [`BadEntryReason::Unlinked`] its `seq` is that of the entry before the one that was pushed.
     pub fn push(&mut self, stored: &[u8]) -> Result<Hash, BadEntry> {
+        let leaf = leaf_hash(stored);
+        self.link(stored, leaf, |_, _| {})?;
+        Ok(leaf)
+    }
+
+    fn link(&mut self, stored: &[u8], leaf: Hash, completed: impl FnMut(Node, Hash)) -> Result<Entry, BadEntry> {
         let seq = self.seq();
         let bad = |reason| BadEntry { seq, reason };
         let entry = Entry::parse(stored).map_err(|error| bad(error.into()))?;
@@ -105,10 +111,9 @@ impl ChainVerifier {
         if entry.prev != self.last {
             return Err(BadEntry { seq: seq.saturating_sub(1), reason: BadEntryReason::Unlinked });
         }
-        let leaf = leaf_hash(stored);
-        self.frontier.push(leaf, |_, _| {});
+        self.frontier.push(leaf, completed);
         self.last = leaf;
-        Ok(leaf)
+        Ok(entry)
     }
 
     /// Passes over an entry of which nothing is left but its leaf hash. The root says whether it was the right one.
@@ -118,15 +123,20 @@ impl ChainVerifier {
     }
 
     /// As [`Self::push`], for an entry of which the leaf hash was kept elsewhere: compared first, this tells an entry that was changed
-    /// from one whose successor was.
+    /// from one whose successor was. Tells `completed` as [`Frontier::push`] does.
     ///
     /// # Errors
     /// [`BadEntry`], with [`BadEntryReason::OtherLeaf`] for other bytes than those that were hashed.
-    pub fn push_known(&mut self, stored: &[u8], leaf: &Hash) -> Result<Hash, BadEntry> {
-        if leaf_hash(stored) != *leaf {
+    pub fn push_known(
+        &mut self,
+        stored: &[u8],
+        leaf: Hash,
+        completed: impl FnMut(Node, Hash),
+    ) -> Result<Entry, BadEntry> {
+        if leaf_hash(stored) != leaf {
             return Err(BadEntry { seq: self.seq(), reason: BadEntryReason::OtherLeaf });
         }
-        self.push(stored)
+        self.link(stored, leaf, completed)
     }
 }
 
@@ -217,8 +227,8 @@ mod tests {
         let mut verifier = ChainVerifier::new(Log::Cell, 1);
         verifier.push(&entries[0]).unwrap();
         assert!(verifier.push(&entries[2]).is_err());
-        assert!(verifier.push_known(&entries[1], &Hash::ZERO).is_err());
-        assert!(verifier.push_known(&entries[1], &leaf_hash(&entries[1])).is_ok());
+        assert!(verifier.push_known(&entries[1], Hash::ZERO, |_, _| {}).is_err());
+        assert!(verifier.push_known(&entries[1], leaf_hash(&entries[1]), |_, _| {}).is_ok());
         assert!(verifier.push(&entries[2]).is_ok());
     }
 
@@ -233,7 +243,8 @@ mod tests {
             entries[victim][at] = to;
             prop_assume!(entries != honest);
             let mut verifier = ChainVerifier::new(Log::Cell, 1);
-            let bad = entries.iter().zip(&leaves).find_map(|(entry, leaf)| verifier.push_known(entry, leaf).err());
+            let mut push = |(entry, leaf): (&Vec<u8>, &Hash)| verifier.push_known(entry, *leaf, |_, _| {}).err();
+            let bad = entries.iter().zip(&leaves).find_map(&mut push);
             prop_assert_eq!(bad, Some(BadEntry { seq: victim as u64, reason: BadEntryReason::OtherLeaf }));
             // Without the hashes: the same, but for a `prev` that still looks like one.
             let (_, bad) = walk(&entries);

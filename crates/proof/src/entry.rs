@@ -14,6 +14,7 @@
 //! Nothing personal and nothing free-form stands outside the commitments `c`. [`Entry::parse`] accepts exactly what
 //! [`Entry::to_bytes`] writes. A verifier hashes the bytes as it received them.
 
+mod spelling;
 mod words;
 
 use std::borrow::Cow;
@@ -161,14 +162,17 @@ impl Entry {
         if bytes.len() > MAX_ENTRY_BYTES {
             return Err(EntryError::TooLong(bytes.len()));
         }
+        // Almost always it is spelt as it should be. If not, whoever reads any spelling can say what is wrong.
+        if let Some(wire) = spelling::read(bytes) {
+            return wire.check();
+        }
         let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(|error| EntryError::Shape(error.to_string()))?;
-        let entry = wire.check()?;
-        if entry.to_bytes() == bytes { Ok(entry) } else { Err(EntryError::NotCanonical) }
+        wire.check().and(Err(EntryError::NotCanonical))
     }
 }
 
 /// The members as they stand in the JSON.
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire<'a> {
     #[serde(borrow)]
@@ -189,7 +193,7 @@ struct Wire<'a> {
     ws: Cow<'a, str>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireCommitments<'a> {
     #[serde(borrow)]

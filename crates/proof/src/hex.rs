@@ -10,22 +10,27 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// Exactly `N` bytes, or nothing: upper case and other lengths are refused.
+/// Exactly `N` bytes, or nothing: upper case and other lengths are refused. Nothing branches on a digit: which of the two kinds comes
+/// next cannot be foreseen, and a log is mostly such digits.
 pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let value = |digit: &u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
     if text.len() != 2 * N {
         return None;
     }
-    let mut bytes = [0; N];
+    let (mut bytes, mut all_known) = ([0; N], true);
     for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        *byte = value(high)? << 4 | value(low)?;
+        let ((high, knows_high), (low, knows_low)) = (value(*high), value(*low));
+        *byte = high << 4 | low;
+        all_known &= knows_high & knows_low;
     }
-    Some(bytes)
+    all_known.then_some(bytes)
+}
+
+/// What a digit stands for, and whether it is one.
+const fn value(digit: u8) -> (u8, bool) {
+    let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+    let (is_number, is_letter) = (number < 10, letter < 6);
+    (if is_number { number } else { letter.wrapping_add(10) }, is_number | is_letter)
 }
 
 #[cfg(test)]

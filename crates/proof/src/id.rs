@@ -20,6 +20,22 @@ use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SUFFIX_CHARS: usize = 26;
+/// Of each byte what it stands for, [`NO_LETTER`] if for nothing.
+const VALUES: [u8; 256] = values();
+const NO_LETTER: u8 = u8::MAX;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled, where a wrong index is an error")]
+const fn values() -> [u8; 256] {
+    let mut values = [NO_LETTER; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "32 letters")]
+        let digit = value as u8;
+        values[ALPHABET[value] as usize] = digit;
+        value += 1;
+    }
+    values
+}
 
 /// What an id names. Implemented by the empty enums below, one for each kind of thing.
 pub trait Kind {
@@ -264,8 +280,8 @@ impl<K: Kind> FromStr for Id<K> {
         }
         let mut bits: u128 = 0;
         for letter in suffix.bytes() {
-            let digit = ALPHABET.iter().position(|known| *known == letter).ok_or(invalid)?;
-            bits = (bits << 5) | digit as u128;
+            let digit = VALUES.get(usize::from(letter)).copied().filter(|digit| *digit != NO_LETTER).ok_or(invalid)?;
+            bits = (bits << 5) | u128::from(digit);
         }
         Ok(Self::from_uuid(Uuid::from_u128(bits)))
     }

@@ -161,4 +161,19 @@ proptest! {
             prop_assert_eq!(other.to_bytes(), changed);
         }
     }
+
+    /// The quick reader makes of whatever it takes what the general one makes of it, and what it takes is written so.
+    #[test]
+    fn both_readers_read_the_same(entry in any_entry(), at: prop::sample::Index, cut in 0usize..4, put in "[ -~é\n]{0,3}") {
+        let mut bytes = entry.to_bytes();
+        prop_assert_eq!(super::spelling::read(&bytes), serde_json::from_slice(&bytes).ok());
+        let at = at.index(bytes.len());
+        bytes.splice(at..bytes.len().min(at + cut), put.bytes());
+        if let Some(wire) = super::spelling::read(&bytes) {
+            prop_assert_eq!(&serde_json::from_slice::<Wire<'_>>(&bytes).unwrap(), &wire);
+            if let Ok(entry) = wire.check() {
+                prop_assert_eq!(entry.to_bytes(), bytes);
+            }
+        }
+    }
 }

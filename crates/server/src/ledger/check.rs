@@ -332,9 +332,9 @@ impl<'a> Checking<'a> {
             return bad(&format!("is missing: the next that is there is {found}"));
         }
         let Some(leaf) = leaves.get(&seq) else { return bad("has lost its place in the tree") };
-        let pushed = self.chain.push_known(&row.stored.entry, leaf);
-        let leaf = pushed.map_err(|entry| (entry.seq, entry.to_string()))?;
-        self.keep(leaf);
+        let pushed = self.chain.push_known(&row.stored.entry, *leaf, |_, _| {});
+        pushed.map_err(|entry| (entry.seq, entry.to_string()))?;
+        self.keep(*leaf);
         let checked = match self.vault {
             Some(_) => row.stored.check_whole(self.origin.log()),
             None => row.stored.check(self.origin.log()),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use bailiwick_proof::chain::ChainVerifier;
 use bailiwick_proof::checkpoint::Checkpoint;
 use bailiwick_proof::log::{Log as LogName, Origin};
-use bailiwick_proof::merkle::{self, Hash};
+use bailiwick_proof::merkle::{Hash, Node};
 use bailiwick_proof::note::VerifierKey;
 use bailiwick_proof::tile::{self, Kind, Tile, WIDTH};
 use serde_json::{Value, json};
@@ -30,6 +30,8 @@ const CHECKPOINT: &str = "checkpoint";
 const KEYS: &str = "keys.json";
 /// Folders below the one that was named in which a log is looked for: a prefix, and an origin's path.
 const DEPTH: usize = 24;
+/// Levels of the tree that a tile of hashes stands for.
+const LEVELS_OF_A_TILE: u8 = 8;
 /// The largest object is a tile of entries.
 const MAX_BYTES: u64 = 256 * (2 + 65_535);
 
@@ -208,25 +210,30 @@ impl Walk<'_> {
             let reason = format!("tile {index} is cut: it should have {width} entries");
             return Err(Refusal::new("cut", reason).at(Some(first)).into());
         };
-        let mut hashes = Vec::with_capacity(count);
+        let mut roots = Vec::new();
         for (entry, leaf) in entries.into_iter().zip(leaves.chunks_exact(32)) {
             let leaf = Hash::try_from(leaf).map_err(|err| Failure::local("a hash of a tile", &err))?;
-            hashes.push(self.verifier.push_known(entry, &leaf).map_err(|entry| bad(&entry))?);
+            let completed = |node: Node, hash| {
+                if node.level.is_multiple_of(LEVELS_OF_A_TILE) {
+                    roots.push((node, hash));
+                }
+            };
+            self.verifier.push_known(entry, leaf, completed).map_err(|entry| bad(&entry))?;
             self.compare_with_pin()?;
         }
-        if width == WIDTH { self.completed(1, index, merkle::root(&hashes), size) } else { Ok(()) }
+        roots.into_iter().try_for_each(|(node, hash)| self.completed(node, hash, size))
     }
 
-    /// A tile below this level is full: its root is a hash of this one.
-    fn completed(&mut self, level: u8, index: u64, root: Hash, size: u64) -> Result<(), Failure> {
-        let (_, hashes) = self.levels.entry(level).or_insert_with(|| (index / WIDTH, Vec::new()));
+    /// A tile below is full: its root is a hash of the one above.
+    fn completed(&mut self, node: Node, root: Hash, size: u64) -> Result<(), Failure> {
+        let level = node.level / LEVELS_OF_A_TILE;
+        let (_, hashes) = self.levels.entry(level).or_insert_with(|| (node.index / WIDTH, Vec::new()));
         hashes.push(root);
         if hashes.len() < usize::try_from(WIDTH).unwrap_or(usize::MAX) {
             return Ok(());
         }
         let (index, hashes) = self.levels.remove(&level).unwrap_or_default();
-        self.compare(level, index, &hashes, size)?;
-        self.completed(level + 1, index, merkle::root(&hashes), size)
+        self.compare(level, index, &hashes, size)
     }
 
     /// The tile of hashes in the copy must be the one that its entries make.
