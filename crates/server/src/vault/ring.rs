@@ -144,9 +144,10 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn seal(&self, owner: Owner, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        match self.at_hand(owner) {
-            Some(current) if current.take(1) => current.keys.seal(place, plaintext),
-            _ => Box::pin(self.sealer(owner, 1)).await?.seal(place, plaintext),
+        let sealed = self.at_hand(owner, |current| current.take(1).then(|| current.keys.seal(place, plaintext)));
+        match sealed.flatten() {
+            Some(sealed) => sealed,
+            None => Box::pin(self.sealer(owner, 1)).await?.seal(place, plaintext),
         }
     }
 
@@ -155,11 +156,11 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn unseal(&self, owner: Owner, place: &Place<'_>, sealed: &[u8]) -> Result<Plaintext, VaultError> {
-        let current = match self.at_hand(owner) {
-            Some(current) => current,
-            None => Box::pin(self.current(owner, &self.slot(owner))).await?,
+        let opened = match self.at_hand(owner, |current| current.keys.open(place, sealed)) {
+            Some(opened) => opened,
+            None => Box::pin(self.keys(owner)).await?.open(place, sealed),
         };
-        let opened = match current.keys.open(place, sealed) {
+        let opened = match opened {
             Err(VaultError::UnknownKey) => Box::pin(self.keys_with(owner, sealed)).await?.open(place, sealed),
             opened => opened,
         };
@@ -210,10 +211,11 @@ impl Vault {
         Ok(Arc::clone(&self.current(owner, &self.slot(owner)).await?.keys))
     }
 
-    /// What serves without anybody being asked. Most that is sealed and opened comes by here, and pays for each lock.
-    fn at_hand(&self, owner: Owner) -> Option<Arc<Remembered>> {
+    /// What serves without anybody being asked. Most that is sealed and opened comes by here, and pays for each lock and each
+    /// reference that is counted; whoever changes what is remembered waits for as long as one value takes.
+    fn at_hand<T>(&self, owner: Owner, serve: impl FnOnce(&Remembered) -> T) -> Option<T> {
         let owners = self.0.owners.read().unwrap_or_else(PoisonError::into_inner);
-        owners.get(&owner.uuid())?.remembered(self.0.parts.lifetime / 2)
+        owners.get(&owner.uuid())?.with(self.0.parts.lifetime / 2, |remembered| serve(remembered))
     }
 
     async fn current(&self, owner: Owner, slot: &Arc<Slot>) -> Result<Arc<Remembered>, VaultError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::keys::Keys;
+use crate::clock::Tick;
 
 /// An owner's place in memory.
 #[derive(Default)]
@@ -20,7 +21,7 @@ pub(super) struct Slot {
 /// Keys, since when, and how often they may still seal.
 pub(super) struct Remembered {
     pub(super) keys: Arc<Keys>,
-    at: Instant,
+    at: Tick,
     /// Uses of the newest version that are reserved and not made. They are that version's: whatever is fetched of it anew
     /// goes on with them.
     left: Arc<AtomicI64>,
@@ -29,8 +30,13 @@ pub(super) struct Remembered {
 impl Slot {
     /// What has been remembered for less than this.
     pub(super) fn remembered(&self, at_most: Duration) -> Option<Arc<Remembered>> {
+        self.with(at_most, Arc::clone)
+    }
+
+    /// The same, for as long as somebody looks at it.
+    pub(super) fn with<T>(&self, at_most: Duration, look: impl FnOnce(&Arc<Remembered>) -> T) -> Option<T> {
         let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
-        remembered.as_ref().filter(|remembered| remembered.at.elapsed() < at_most).cloned()
+        remembered.as_ref().filter(|remembered| remembered.at.elapsed() < at_most).map(look)
     }
 
     /// Remembers these from now on, and answers what is remembered.
@@ -39,7 +45,7 @@ impl Slot {
         let mut slot = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         let same = slot.as_ref().filter(|before| newest(&before.keys) == newest(&keys));
         let left = same.map(|before| Arc::clone(&before.left)).unwrap_or_default();
-        Arc::clone(slot.insert(Arc::new(Remembered { keys: Arc::new(keys), at: Instant::now(), left })))
+        Arc::clone(slot.insert(Arc::new(Remembered { keys: Arc::new(keys), at: Tick::last(), left })))
     }
 
     /// Whether to look for a version that nobody here has heard of: once in a while, or bytes that were made up would have
