@@ -90,6 +90,8 @@ impl Launch {
             ("max_connections", self.tuning.max_connections.to_string()),
             ("max_prepared_transactions", self.tuning.prepared_transactions.to_string()),
             ("shared_buffers", "32MB".to_owned()),
+            // Its statements are short: a compiler would be loaded into each connection for what it never makes up for.
+            ("jit", "off".to_owned()),
             // In a cluster of hundreds of databases it starts a process for one of them many times a second.
             ("autovacuum", durable.to_owned()),
             ("fsync", durable.to_owned()),
