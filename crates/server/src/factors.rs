@@ -33,5 +33,8 @@ pub use model::{
     AddAuthenticator, Authenticator, ConfirmAuthenticator, ConfirmedAuthenticator, FactorError, Factors,
     NewAuthenticator, PassFactor, RecoveryCodes, ShowFactor,
 };
-pub use ops::{FirstFactor, Hands, Held, Reset, Resetting, first_factor, held, may_remove, own_person, reset, tell};
-pub use second_step::{Begun, SECOND_STEP_LIVES, begin_second_step};
+pub use ops::{
+    FirstFactor, Hands, Held, Reset, Resetting, UNCONFIRMED_LIVE, first_factor, held, may_remove, own_person, reset,
+    tell,
+};
+pub use second_step::{Begun, SECOND_STEP_LIVES, begin_second_step, void_second_steps};

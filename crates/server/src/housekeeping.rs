@@ -11,6 +11,7 @@ use crate::authz::{Notary, PermissionSet};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, OperationalPath, Unrecorded};
 use crate::erasure::RepeatErasures;
+use crate::factors::UNCONFIRMED_LIVE;
 use crate::jobs::{Claimed, Done, Every, ExpireDead, Failure, InCell, Job, Policy, Registry, Schedule};
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::reconciliation::Reconciler;
@@ -271,7 +272,8 @@ pub async fn partitions(db: &Db) -> Result<(), DbError> {
 }
 
 /// Drops kept answers and second steps that are a day old, the sealed successors of refresh tokens that were used a minute ago, what is known
-/// of the mails that addresses got an hour after it counts for nothing, and challenges to passkeys that nobody came back with.
+/// of the mails that addresses got an hour after it counts for nothing, challenges to passkeys that nobody came back with, and authenticators that
+/// nobody confirmed.
 ///
 /// # Errors
 /// [`DbError`].
@@ -305,6 +307,13 @@ pub async fn expire_replays(db: &Db, now: OffsetDateTime) -> Result<(), DbError>
         "DELETE FROM passkey_ceremonies WHERE id IN
              (SELECT id FROM passkey_ceremonies WHERE expires_at < $1 LIMIT 50000)",
         now
+    )
+    .execute(tx.connection()?)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM authenticators WHERE id IN
+             (SELECT id FROM authenticators WHERE confirmed_at IS NULL AND created_at < $1 LIMIT 50000)",
+        now - UNCONFIRMED_LIVE
     )
     .execute(tx.connection()?)
     .await?;

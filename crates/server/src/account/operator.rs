@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::context::RequestContext;
 use crate::db::{Db, DbError, OperationalPath, SystemTx, Xid};
 use crate::entropy::Entropy;
-use crate::identity::EmailAddress;
+use crate::factors;
+use crate::identity::{self, EmailAddress};
 use crate::ledger::{self, Action, Entry, OPERATOR};
 use crate::sessions;
 
@@ -157,6 +158,9 @@ async fn change(desk: &Desk<'_>, who: &Who, reason: &str, out: bool) -> Result<D
     // Also when somebody is let in again: a sign-in that was under way when they were suspended may have left a session.
     let mut stamps = sessions::end_all_within(&mut tx, notary, person.user, None, now).await?;
     let sessions_ended = stamps.len();
+    // Nor does what was begun or sent until now let anybody in later.
+    stamps.extend(identity::void_challenges(&mut tx, notary, &person.email_key, now).await?);
+    stamps.extend(factors::void_second_steps(&mut tx, notary, &person, now).await?);
     person.suspended_at = out.then_some(now);
     stamps.push(person.keep(&mut tx, notary).await?);
     let action = if out { Action::PersonSuspended } else { Action::PersonRestored };

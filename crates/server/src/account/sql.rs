@@ -172,15 +172,17 @@ pub(super) struct Member {
 }
 
 /// The person's membership there, if it has not ended and somebody vouches for it; and, if it is an owner's, how the workspace is called
-/// when nobody else who is vouched for owns it.
+/// when nobody else who is vouched for and let in owns it.
 pub(super) async fn member(
     tx: &mut SystemTx,
     notary: &Notary,
     (user, workspace): (UserId, WorkspaceId),
 ) -> Result<Option<(Member, Option<String>)>, DbError> {
     let rows = sqlx::query!(
-        "SELECT m.user_id, m.role, m.version, m.strong_only, m.mac, w.name FROM memberships m JOIN workspaces w USING (workspace_id)
-         WHERE m.workspace_id = $1 AND m.ended_at IS NULL AND (m.user_id = $2 OR m.role = 'owner')",
+        "SELECT m.user_id, m.role, m.version, m.strong_only, m.mac, w.name
+         FROM memberships m JOIN workspaces w USING (workspace_id) JOIN users u ON u.id = m.user_id
+         WHERE m.workspace_id = $1 AND m.ended_at IS NULL
+           AND (m.user_id = $2 OR (m.role = 'owner' AND u.suspended_at IS NULL))",
         workspace.uuid(),
         user.uuid()
     )

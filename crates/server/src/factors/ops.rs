@@ -33,7 +33,7 @@ use crate::vault::{self, Owner, Place, RowId};
 /// More authenticators than anybody has devices.
 const MOST: usize = 5;
 /// One that nobody confirmed goes after so long; its entry's stamp is over by then.
-const UNCONFIRMED_LIVE: Duration = Duration::hours(1);
+pub const UNCONFIRMED_LIVE: Duration = Duration::hours(1);
 
 /// What a change of factors is made with.
 pub struct Hands<'a> {
@@ -227,7 +227,6 @@ pub(super) async fn enrol(with: &Hands<'_>, person: &SignedIn, name: &Name) -> R
     let sealed = changes.vault.seal(Owner::Cell, &at, &secret).await?;
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
     let own = own_person(&mut tx, notary, person, now).await?;
-    sql::forget_unconfirmed(&mut tx, own.user, now - UNCONFIRMED_LIVE).await?;
     let mut stamps = Vec::new();
     let mut confirmed = 0;
     for mut row in sql::authenticators(&mut tx, notary, own.user).await? {

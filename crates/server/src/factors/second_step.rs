@@ -32,7 +32,7 @@ pub const SECOND_STEP_LIVES: Duration = Duration::minutes(10);
 const MOST_TRIES: i16 = 5;
 const TOKEN_BYTES: usize = 32;
 
-/// A row of its, locked.
+/// A row of its. Whoever changes one holds its person.
 pub(super) struct Step {
     pub(super) id: Uuid,
     pub(super) user: UserId,
@@ -105,11 +105,13 @@ pub(super) async fn complete(with: &Hands<'_>, token: &str, typed: &Typed) -> Re
     changes.vault.keys(Owner::Cell).await?;
     let id = row_of(token).ok_or(FactorError::Failed)?;
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
-    let found = sql::lock_step(&mut tx, &changes.notary, id).await?;
+    let found = sql::step(&mut tx, &changes.notary, id).await?;
     let held = |step: &Step| TokenDigest::of(token.as_bytes()).matches(&step.token_digest);
-    let step = found.filter(|step| held(step) && step.is_open(now)).ok_or(FactorError::Failed)?;
-    let person = Person::hold(&mut tx, &changes.notary, step.user).await?;
+    let begun = found.filter(held).ok_or(FactorError::Failed)?;
+    let person = Person::hold(&mut tx, &changes.notary, begun.user).await?;
     let person = person.filter(|person| person.suspended_at.is_none()).ok_or(FactorError::Failed)?;
+    let step = sql::step(&mut tx, &changes.notary, id).await?;
+    let step = step.filter(|step| step.is_open(now)).ok_or(FactorError::Failed)?;
     match prove::check(&mut tx, (&changes.notary, &changes.vault), person.user, typed, now).await? {
         Verdict::Proven(proven) => enter(with, tx, step, &person, proven).await,
         Verdict::Wrong { failures, stamps } => {
@@ -118,6 +120,26 @@ pub(super) async fn complete(with: &Hands<'_>, token: &str, typed: &Typed) -> Re
         }
         Verdict::Wait(wait) => Err(FactorError::Wait(wait)),
     }
+}
+
+/// Ends those that a person has begun; whoever calls it holds them.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn void_second_steps(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    person: &Person,
+    now: OffsetDateTime,
+) -> Result<Vec<Stamp>, DbError> {
+    let mut stamps = Vec::new();
+    for id in sql::open_steps(tx, person.user, now).await? {
+        if let Some(mut step) = sql::step(tx, notary, id).await? {
+            step.ended_at = Some(now);
+            stamps.push(sql::keep_step(tx, notary, &step).await?);
+        }
+    }
+    Ok(stamps)
 }
 
 async fn enter(

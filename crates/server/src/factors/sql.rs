@@ -119,18 +119,6 @@ pub(super) async fn keep_authenticator(tx: &mut SystemTx, notary: &Notary, row: 
     Ok(vouching.stamp)
 }
 
-/// Those of a person that nobody confirmed go once their time is long over.
-pub(super) async fn forget_unconfirmed(tx: &mut SystemTx, user: UserId, before: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query!(
-        "DELETE FROM authenticators WHERE user_id = $1 AND confirmed_at IS NULL AND created_at < $2",
-        user.uuid(),
-        before
-    )
-    .execute(tx.connection()?)
-    .await?;
-    Ok(())
-}
-
 /// What the person has besides, if somebody vouches for it. Whoever changes it holds the person.
 pub(super) async fn holder(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Holder>, DbError> {
     let row = sqlx::query!(
@@ -203,11 +191,11 @@ pub(super) async fn insert_step(
     Ok(vouching.stamp)
 }
 
-/// One that somebody vouches for, locked until the transaction ends, so that of many who come with it one gets in.
-pub(super) async fn lock_step(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> Result<Option<Step>, DbError> {
+/// One that somebody vouches for.
+pub(super) async fn step(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> Result<Option<Step>, DbError> {
     let row = sqlx::query!(
         "SELECT user_id, token_digest, signed_in_by, expires_at, tries, ended_at, mac
-         FROM second_steps WHERE id = $1 FOR UPDATE",
+         FROM second_steps WHERE id = $1",
         id
     )
     .fetch_optional(tx.connection()?)
@@ -223,6 +211,16 @@ pub(super) async fn lock_step(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> R
         ended_at: row.ended_at,
     };
     Ok(notary.vouches(&step.row(), &row.mac).await?.then_some(step))
+}
+
+/// Those of a person that may still come to something.
+pub(super) async fn open_steps(tx: &mut SystemTx, user: UserId, now: OffsetDateTime) -> Result<Vec<Uuid>, DbError> {
+    let open = sqlx::query_scalar!(
+        "SELECT id FROM second_steps WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY id",
+        user.uuid(),
+        now
+    );
+    Ok(open.fetch_all(tx.connection()?).await?)
 }
 
 /// Writes what became of it.

@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::model::CHALLENGE_TTL;
-use super::sql::{self, Budget, ChallengeRow, Locked};
+use super::sql::{self, Budget, ChallengeRow, Challenged};
 use crate::authz::Notary;
 use crate::authz::vouched::stamp::Stamp;
 use crate::config;
@@ -75,12 +75,12 @@ impl MailBudget {
 pub(super) async fn mails_of(
     tx: &mut SystemTx,
     notary: &Notary,
-    locked: &Locked,
+    challenged: &Challenged,
     now: OffsetDateTime,
 ) -> Result<Vec<ChallengeRow>, DbError> {
-    let own = &locked.challenge;
+    let own = &challenged.challenge;
     let of = match own.merged_into {
-        Some(mailed) => [mailed, locked.newest.unwrap_or(mailed)],
+        Some(mailed) => [mailed, challenged.newest.unwrap_or(mailed)],
         None => [own.id; 2],
     };
     let mut mailed = sql::look_at_challenges(tx, notary, &of).await?;
@@ -97,7 +97,7 @@ pub(super) async fn use_up(
     now: OffsetDateTime,
 ) -> Result<Option<Stamp>, DbError> {
     let found = sql::lock_challenge(tx, notary, mailed).await?;
-    let Some(Locked { mut challenge, .. }) = found.filter(|found| found.challenge.is_open(now)) else {
+    let Some(Challenged { mut challenge, .. }) = found.filter(|found| found.challenge.is_open(now)) else {
         return Ok(None);
     };
     challenge.redeemed_at = Some(now);

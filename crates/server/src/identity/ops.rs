@@ -157,6 +157,7 @@ async fn try_to_redeem(with: SigningIn<'_>, proof: Proof<'_>) -> Result<Entered,
     let now = context.received_at;
     let row = proof.row().ok_or(SignInRefusal::Failed)?;
     let mut tx = db.system_tx(OperationalPath::RedeemSignIn).await?;
+    proof.hold_person(&mut tx, notary, row, now).await?;
     let found = sql::lock_challenge(&mut tx, notary, row).await?;
     let Some(mut locked) = found.filter(|found| found.challenge.is_open(now)) else {
         return Err(SignInRefusal::Failed);
@@ -260,15 +261,32 @@ impl Proof<'_> {
         }
     }
 
+    /// Whoever has read the mail waits for its person before the challenge, as all do who change both. Whoever has not waits for
+    /// nobody: who belongs to an address is not told by time either.
+    async fn hold_person(
+        &self,
+        tx: &mut SystemTx,
+        notary: &Notary,
+        row: Uuid,
+        now: OffsetDateTime,
+    ) -> Result<(), DbError> {
+        let found = sql::look_at_challenge(tx, notary, row).await?;
+        let Some(seen) = found.filter(|found| found.challenge.is_open(now)) else { return Ok(()) };
+        if self.check(tx, notary, &seen, now).await?.is_ok() {
+            Person::hold_by_address(tx, notary, &seen.challenge.email_key).await?;
+        }
+        Ok(())
+    }
+
     /// Inside, why it does not sign in, or else the challenge whose mail the code stands in, where that is another.
     async fn check(
         &self,
         tx: &mut SystemTx,
         notary: &Notary,
-        locked: &sql::Locked,
+        challenged: &sql::Challenged,
         now: OffsetDateTime,
     ) -> Result<Result<Option<Uuid>, Mismatch>, DbError> {
-        let stored = &locked.challenge;
+        let stored = &challenged.challenge;
         let holds = |text: &str| {
             Opaque::parse::<CHALLENGE_BYTES>(text).filter(|held| held.digest().matches(&stored.challenge_digest))
         };
@@ -284,7 +302,7 @@ impl Proof<'_> {
                 if holds(challenge).is_none() || stored.code_tries >= CODE_TRIES {
                     return Ok(Err(Mismatch::Unknown));
                 }
-                for mailed in budget::mails_of(tx, notary, locked, now).await? {
+                for mailed in budget::mails_of(tx, notary, challenged, now).await? {
                     let meaning = code_meaning(mailed.id, &mailed.email_key, code);
                     if notary.knows_code(&meaning, &mailed.code_digest).await? {
                         return Ok(Ok((mailed.id != stored.id).then_some(mailed.id)));

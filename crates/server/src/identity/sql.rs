@@ -19,7 +19,7 @@ pub(super) struct Digests {
     pub(super) code: Vec<u8>,
 }
 
-/// A challenge, locked until the transaction ends, so that one redemption of many wins.
+/// A challenge.
 pub(super) struct ChallengeRow {
     pub(super) id: Uuid,
     email: String,
@@ -36,7 +36,7 @@ pub(super) struct ChallengeRow {
 }
 
 /// A challenge that somebody vouches for, and the one whose mail to its address is the newest.
-pub(super) struct Locked {
+pub(super) struct Challenged {
     pub(super) challenge: ChallengeRow,
     pub(super) newest: Option<Uuid>,
 }
@@ -113,13 +113,28 @@ pub(super) async fn insert_challenge(
     Ok(vouching.stamp)
 }
 
-/// A challenge that somebody vouches for.
-pub(super) async fn lock_challenge(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> Result<Option<Locked>, DbError> {
+/// A challenge that somebody vouches for, locked until the transaction ends, so that one redemption of many wins. Whoever holds a
+/// person as well holds them before.
+pub(super) async fn lock_challenge(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    id: Uuid,
+) -> Result<Option<Challenged>, DbError> {
+    sqlx::query!("SELECT FROM sign_in_challenges WHERE id = $1 FOR UPDATE", id).execute(tx.connection()?).await?;
+    look_at_challenge(tx, notary, id).await
+}
+
+/// The same without the lock.
+pub(super) async fn look_at_challenge(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    id: Uuid,
+) -> Result<Option<Challenged>, DbError> {
     let row = sqlx::query!(
         r#"SELECT c.id, c.email, c.email_key, c.challenge_digest, c.token_digest, c.code_digest, c.expires_at, c.code_tries,
                c.redeemed_at, c.merged_into, c.mac, b.newest AS "newest?"
            FROM sign_in_challenges c LEFT JOIN sign_in_mail_budgets b ON b.email_key = c.email_key
-           WHERE c.id = $1 FOR UPDATE OF c"#,
+           WHERE c.id = $1"#,
         id
     )
     .fetch_optional(tx.connection()?)
@@ -139,7 +154,7 @@ pub(super) async fn lock_challenge(tx: &mut SystemTx, notary: &Notary, id: Uuid)
         mac: row.mac,
     };
     let vouched = notary.vouches(&challenge.vouched(), &challenge.mac).await?;
-    Ok(vouched.then_some(Locked { challenge, newest: row.newest }))
+    Ok(vouched.then_some(Challenged { challenge, newest: row.newest }))
 }
 
 /// Those of these challenges that somebody vouches for, without a lock.

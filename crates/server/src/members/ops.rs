@@ -3,7 +3,7 @@
 //! # Invariants
 //! - Whoever changes who belongs to a workspace holds its lock ([`sql::lock_people`]), and only then is their own membership
 //!   read again: what they may do, and who is the last owner, is what it is at that moment.
-//! - A workspace has an owner, always.
+//! - A workspace has an owner, always: one who is not suspended.
 //! - Whoever stops being an owner takes back what they have offered as one: their open invitations.
 
 use bailiwick_proof::id::UserId;
@@ -125,16 +125,19 @@ pub(super) async fn transfer(
     if heir.role != Role::Owner {
         stamps.push(sql::set_role(tx, with.notary, &heir, Role::Owner).await?);
     }
+    refuse_without_owner(tx, with.notary, from).await?;
     stamps.extend(take_back(tx, with.notary, from).await?);
     let words = json!({"from": from.to_string(), "was": heir.role.as_str()});
     Ok(recorded(tx, with, Action::WorkspaceTransferred, to, words, stamps))
 }
 
 async fn refuse_last_owner(tx: &mut WorkspaceTx, notary: &Notary, held: &sql::Held) -> Result<(), ChangeError> {
-    if held.role == Role::Owner && sql::owners(tx, notary).await? <= 1 {
-        return Err(ChangeError::LastOwner);
-    }
-    Ok(())
+    if held.role == Role::Owner { refuse_without_owner(tx, notary, held.user).await } else { Ok(()) }
+}
+
+/// Whether somebody else owns the workspace who is let in.
+async fn refuse_without_owner(tx: &mut WorkspaceTx, notary: &Notary, user: UserId) -> Result<(), ChangeError> {
+    if sql::has_other_owner(tx, notary, user).await? { Ok(()) } else { Err(ChangeError::LastOwner) }
 }
 
 /// What somebody has offered as an owner is worth nothing when they are none: say so, and let another owner invite again.

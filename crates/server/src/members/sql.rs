@@ -88,23 +88,26 @@ pub(super) async fn hold(tx: &mut WorkspaceTx, notary: &Notary, user: UserId) ->
     Ok(row.role.parse().ok().filter(|_| vouched).map(|role| Held { user, role, strong_only, version }))
 }
 
-/// How many owners there are whom somebody vouches for.
-pub(super) async fn owners(tx: &mut WorkspaceTx, notary: &Notary) -> Result<usize, DbError> {
+/// Whether somebody else is an owner whom somebody vouches for, and is not suspended.
+pub(super) async fn has_other_owner(tx: &mut WorkspaceTx, notary: &Notary, user: UserId) -> Result<bool, DbError> {
     let workspace = tx.workspace().uuid();
     let rows = sqlx::query!(
-        "SELECT user_id, role, version, strong_only, mac FROM memberships
-         WHERE workspace_id = $1 AND role = 'owner' AND ended_at IS NULL",
-        workspace
+        "SELECT m.user_id, m.role, m.version, m.strong_only, m.mac FROM memberships m JOIN users u ON u.id = m.user_id
+         WHERE m.workspace_id = $1 AND m.role = 'owner' AND m.ended_at IS NULL AND m.user_id <> $2
+           AND u.suspended_at IS NULL",
+        workspace,
+        user.uuid()
     )
     .fetch_all(tx.connection()?)
     .await?;
-    let mut owners = 0;
     for row in rows {
         let (user, version, role, strong_only) = (row.user_id, row.version, &row.role, row.strong_only);
         let own = rows::MembershipRow { workspace, user, version, role, ended_at: None, strong_only };
-        owners += usize::from(notary.vouches(&own, &row.mac).await?);
+        if notary.vouches(&own, &row.mac).await? {
+            return Ok(true);
+        }
     }
-    Ok(owners)
+    Ok(false)
 }
 
 /// Whether somebody with this address is a member whom somebody vouches for.

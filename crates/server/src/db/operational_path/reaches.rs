@@ -102,7 +102,9 @@ impl OperationalPath {
                 ("cell_ledger_staged", &["INSERT"]),
                 ("feed_changes", &["INSERT"]),
                 ("memberships", &["SELECT"]),
+                ("second_steps", &["SELECT", "UPDATE"]),
                 ("sessions", &["SELECT", "UPDATE"]),
+                ("sign_in_challenges", &["SELECT", "UPDATE"]),
                 ("users", &["SELECT", "UPDATE"]),
             ],
             Self::AuthenticateKey => &[("api_keys", &["SELECT"]), ("workspaces", &["SELECT"])],
@@ -112,6 +114,7 @@ impl OperationalPath {
             Self::ExpireReplays => &[
                 ("account_idempotency_records", &["DELETE", "SELECT"]),
                 ("address_changes", &["DELETE", "SELECT"]),
+                ("authenticators", &["DELETE", "SELECT"]),
                 ("device_logins", &["DELETE", "SELECT"]),
                 ("idempotency_records", &["DELETE", "SELECT"]),
                 ("passkey_ceremonies", &["DELETE", "SELECT"]),

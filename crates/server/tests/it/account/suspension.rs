@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::{count, submit};
+use crate::factors;
 use crate::harness::app::TestApp;
 use crate::harness::http::http;
 use crate::harness::node::Node;
@@ -102,4 +103,42 @@ async fn who_is_suspended_is_let_in_by_no_node_and_told_nothing() {
     let code = app.mails(mails + 1).await[0].code.clone();
     let verified = app.post("/auth/verify", &json!({"challenge": challenge, "code": code})).send().await;
     assert_eq!(verified.problem(), (401, "sign_in_failed".into()));
+}
+
+#[tokio::test]
+async fn what_was_under_way_lets_nobody_in_who_was_suspended_meanwhile_and_they_own_nothing_alone() {
+    let app = TestApp::start().await;
+    let (ada, acme) = app.founder("ada@example.com", "acme").await;
+    let eve = factors::equip(&app, &app.join(&acme, "eve@example.com", "owner").await).await;
+    let step = factors::first_step(&app, "eve@example.com").await;
+    let mails = app.mails(0).await.len();
+    let challenge = app.post("/auth/request", &json!({"email": "eve@example.com"})).send().await.text_of("challenge");
+    let code = app.mails(mails + 1).await[0].code.clone();
+    done(&mut people(&app, &["suspend", "eve@example.com", "--reason", "a matter"])).await;
+
+    // An owner who is not let in is none: Ada stays the owner.
+    let path = |rest: &str| format!("/v1/workspaces/{acme}/{rest}");
+    let members = app.get(&path("members")).bearer(&ada.access_token).send().await.json();
+    let id = |email: &str| {
+        let found = members["data"].as_array().unwrap().iter().find(|member| member["email"] == email);
+        found.unwrap()["user_id"].as_str().unwrap().to_owned()
+    };
+    let last = (409, "last_owner".to_owned());
+    let hand_over = json!({"to": id("eve@example.com"), "confirm": "eve@example.com"});
+    for (rest, body) in [("leave", json!({"confirm": "acme"})), ("transfer", hand_over)] {
+        let answer = app.post(&path(rest), &body).bearer(&ada.access_token).send().await;
+        assert_eq!(answer.problem(), last, "{rest}");
+    }
+    let gone = submit(&app, &ada, "/account/delete", ("confirm", "ada@example.com")).await;
+    assert_eq!(gone.status, 409, "{}", gone.text);
+
+    done(&mut people(&app, &["restore", "eve@example.com", "--reason", "a mistake"])).await;
+    let verified = app.post("/auth/verify", &json!({"challenge": challenge, "code": code})).send().await;
+    assert_eq!(verified.problem(), (401, "sign_in_failed".into()), "a mail of before");
+    app.advance(factors::STEP);
+    let passed = json!({"factor_token": step, "code": eve.otp.at(app.now())});
+    let passed = app.post("/auth/factor", &passed).send().await;
+    assert_eq!(passed.problem(), (403, "factor_failed".into()), "a sign-in that was begun before");
+    let left = app.post(&path("leave"), &json!({"confirm": "acme"})).bearer(&ada.access_token).send().await;
+    assert_eq!(left.status, 204, "{}", left.text);
 }

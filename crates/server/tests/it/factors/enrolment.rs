@@ -1,5 +1,6 @@
 //! From the first code to the removal of the last factor.
 
+use bailiwick_server::housekeeping;
 use reqwest::Method;
 use serde_json::{Value, json};
 use time::Duration;
@@ -66,6 +67,16 @@ async fn a_factor_counts_from_its_first_code_and_ends_what_began_without_it() {
         (&Value::Null, &Value::Null),
         "only with the first"
     );
+
+    // What nobody has confirmed goes after an hour.
+    let unconfirmed = async || {
+        let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM authenticators WHERE confirmed_at IS NULL");
+        count.fetch_one(&app.database.owner).await.unwrap()
+    };
+    for (minutes, stay) in [(59, 1), (61, 0)] {
+        housekeeping::expire_replays(&app.db, app.now() + Duration::minutes(minutes)).await.unwrap();
+        assert_eq!(unconfirmed().await, stay, "after {minutes} minutes");
+    }
 
     // Either signs in. What is done to factors takes a fresh session.
     app.advance(STEP);

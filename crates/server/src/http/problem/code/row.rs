@@ -211,7 +211,7 @@ impl Code {
                 "last_owner",
                 409,
                 "The last owner stays one",
-                "Make another member an owner first: a workspace has one, always.",
+                "Make another member an owner first: a workspace has one, always, who is not suspended.",
             ),
             Self::NameTaken => ("name_taken", 409, "The name is in use", "Choose another name."),
             Self::KeyNotActive => (
