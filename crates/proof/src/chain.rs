@@ -10,6 +10,7 @@
 use crate::entry::{Entry, EntryError};
 use crate::log::Log;
 use crate::merkle::{Frontier, Hash, Node, leaf_hash};
+use crate::tile::HashedEntry;
 
 /// Walks one generation of one log.
 #[derive(Clone, Debug)]
@@ -133,10 +134,23 @@ impl ChainVerifier {
         leaf: Hash,
         completed: impl FnMut(Node, Hash),
     ) -> Result<Entry, BadEntry> {
-        if leaf_hash(stored) != leaf {
+        self.push_hashed(HashedEntry::of(stored), leaf, completed)
+    }
+
+    /// As [`Self::push_known`], for an entry that was hashed elsewhere, such as in another thread.
+    ///
+    /// # Errors
+    /// As [`Self::push_known`].
+    pub fn push_hashed(
+        &mut self,
+        entry: HashedEntry<'_>,
+        leaf: Hash,
+        completed: impl FnMut(Node, Hash),
+    ) -> Result<Entry, BadEntry> {
+        if entry.leaf() != leaf {
             return Err(BadEntry { seq: self.seq(), reason: BadEntryReason::OtherLeaf });
         }
-        self.link(stored, leaf, completed)
+        self.link(entry.stored(), leaf, completed)
     }
 }
 

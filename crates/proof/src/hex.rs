@@ -10,27 +10,23 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// Exactly `N` bytes, or nothing: upper case and other lengths are refused. Nothing branches on a digit: which of the two kinds comes
-/// next cannot be foreseen, and a log is mostly such digits.
+/// Exactly `N` bytes, or nothing: upper case and other lengths are refused. A log is mostly such digits, so nothing branches on one, and
+/// what each stands for is found before they are put together: the compiler makes vectors of both.
 pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != 2 * N {
         return None;
     }
-    let (mut bytes, mut all_known) = ([0; N], true);
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        let ((high, knows_high), (low, knows_low)) = (value(*high), value(*low));
-        *byte = high << 4 | low;
-        all_known &= knows_high & knows_low;
+    let (mut values, mut unknown) = ([[0; 2]; N], 0);
+    for (value, digit) in values.as_flattened_mut().iter_mut().zip(text.bytes()) {
+        let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+        *value = if number < 10 { number } else { letter.wrapping_add(10) };
+        unknown |= u8::from(number >= 10) & u8::from(letter >= 6);
     }
-    all_known.then_some(bytes)
-}
-
-/// What a digit stands for, and whether it is one.
-const fn value(digit: u8) -> (u8, bool) {
-    let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
-    let (is_number, is_letter) = (number < 10, letter < 6);
-    (if is_number { number } else { letter.wrapping_add(10) }, is_number | is_letter)
+    let mut bytes = [0; N];
+    for (byte, [high, low]) in bytes.iter_mut().zip(values) {
+        *byte = high << 4 | low;
+    }
+    (unknown == 0).then_some(bytes)
 }
 
 #[cfg(test)]

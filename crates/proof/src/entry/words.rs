@@ -45,9 +45,18 @@ impl FromStr for ActionName {
     /// # Errors
     /// [`InvalidActionName`] for any other shape: an address or a name planted here could never be erased.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
-        let is_part = |part: &str| part.split('_').all(is_word);
-        if text.len() > MAX_ACTION_BYTES || !text.contains('.') || !text.split('.').all(is_part) {
+        let (mut in_word, mut has_dot) = (false, false);
+        for byte in text.bytes() {
+            match byte {
+                b'a'..=b'z' => in_word = true,
+                b'.' | b'_' if in_word => {
+                    in_word = false;
+                    has_dot |= byte == b'.';
+                }
+                _ => return Err(InvalidActionName),
+            }
+        }
+        if text.len() > MAX_ACTION_BYTES || !in_word || !has_dot {
             return Err(InvalidActionName);
         }
         Ok(Self(text.to_owned()))

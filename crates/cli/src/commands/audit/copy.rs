@@ -1,20 +1,22 @@
 //! `audit check --dir`: a copy of the bucket that a log is streamed to, or of the operator's store, rebuilt and checked entry by entry, and nobody is asked.
 //!
 //! # Invariants
-//! Memory is that of one tile of each level. What the copy says of itself is believed nowhere but for its keys, and for those only where
+//! Memory is that of a few tiles. What the copy says of itself is believed nowhere but for its keys, and for those only where
 //! the user names none and has pinned none, which is said.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
 
 use bailiwick_proof::chain::ChainVerifier;
 use bailiwick_proof::checkpoint::Checkpoint;
 use bailiwick_proof::log::{Log as LogName, Origin};
-use bailiwick_proof::merkle::{Hash, Node};
+use bailiwick_proof::merkle::{HASH_BYTES, Hash, Node};
 use bailiwick_proof::note::VerifierKey;
-use bailiwick_proof::tile::{self, Kind, Tile, WIDTH};
+use bailiwick_proof::tile::{HashedBundle, Kind, Tile, WIDTH};
 use serde_json::{Value, json};
 
 use super::check::{Progress, bad};
@@ -32,6 +34,8 @@ const KEYS: &str = "keys.json";
 const DEPTH: usize = 24;
 /// Levels of the tree that a tile of hashes stands for.
 const LEVELS_OF_A_TILE: u8 = 8;
+/// Tiles that wait to be looked at.
+const READ_AHEAD: usize = 4;
 /// The largest object is a tile of entries.
 const MAX_BYTES: u64 = 256 * (2 + 65_535);
 
@@ -133,6 +137,34 @@ impl Copy {
         String::from_utf8(bytes).map_err(|err| Failure::local(format!("{} is no text", path.display()), &err))
     }
 
+    /// Every tile below a size, in their order, for as long as somebody takes them. Reading and hashing takes as long as all that follows,
+    /// so it is done beside it, by so many tiles ahead.
+    fn read_ahead(&self, size: u64, to: &SyncSender<Result<Read, Failure>>) {
+        for index in 0..size.div_ceil(WIDTH) {
+            let read = self.read(index, size);
+            let is_last = read.is_err();
+            if to.send(read).is_err() || is_last {
+                return;
+            }
+        }
+    }
+
+    fn read(&self, index: u64, size: u64) -> Result<Read, Failure> {
+        let first = index * WIDTH;
+        let width = WIDTH.min(size - first);
+        let of = |kind| Tile { kind, index, width };
+        let leaves = self.tile(of(Kind::Hashes(0)), first)?;
+        let entries = HashedBundle::of(self.tile(of(Kind::Entries), first)?);
+        let count = usize::try_from(width).unwrap_or(usize::MAX);
+        match entries.filter(|entries| entries.len() == count) {
+            Some(entries) if leaves.len() == count.saturating_mul(HASH_BYTES) => Ok(Read { leaves, entries }),
+            _ => {
+                let reason = format!("tile {index} is cut: it should have {width} entries");
+                Err(Refusal::new("cut", reason).at(Some(first)).into())
+            }
+        }
+    }
+
     /// The bytes of a tile; an object that is not there is a fault of the copy, named by the first entry that it would hold.
     fn tile(&self, tile: Tile, seq: u64) -> Result<Vec<u8>, Failure> {
         let path = self.0.join(tile.to_string());
@@ -167,6 +199,13 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What the copy has of a tile, read and hashed: nothing of it is believed yet.
+struct Read {
+    /// What it says that the leaf hashes are.
+    leaves: Vec<u8>,
+    entries: HashedBundle,
+}
+
 /// Reading on, a tile at a time.
 struct Walk<'a> {
     copy: &'a Copy,
@@ -181,10 +220,16 @@ impl Walk<'_> {
     /// Every object that the checkpoint covers, and the root of it all.
     fn read_all(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
         self.compare_with_pin()?;
-        while self.verifier.seq() < checkpoint.size {
-            self.read_tile(checkpoint.size)?;
-            self.progress.tell(self.verifier.seq(), checkpoint.size);
-        }
+        let (copy, size) = (self.copy, checkpoint.size);
+        thread::scope(|scope| {
+            let (ahead, tiles) = mpsc::sync_channel(READ_AHEAD);
+            scope.spawn(move || copy.read_ahead(size, &ahead));
+            for tile in tiles {
+                self.take(&tile?, size)?;
+                self.progress.tell(self.verifier.seq(), size);
+            }
+            Ok::<_, Failure>(())
+        })?;
         self.progress.end();
         if self.verifier.frontier().root() != checkpoint.root {
             let reason = "the entries fit together, and have another root than the checkpoint: they were rewritten";
@@ -198,27 +243,17 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn read_tile(&mut self, size: u64) -> Result<(), Failure> {
-        let first = self.verifier.seq();
-        let (index, width) = (first / WIDTH, WIDTH.min(size - first));
-        let of = |kind| Tile { kind, index, width };
-        let leaves = self.copy.tile(of(Kind::Hashes(0)), first)?;
-        let bundle = self.copy.tile(of(Kind::Entries), first)?;
-        let count = usize::try_from(width).unwrap_or(usize::MAX);
-        let entries = tile::unbundle(&bundle).filter(|entries| entries.len() == count);
-        let (Some(entries), true) = (entries, leaves.len() == count.saturating_mul(32)) else {
-            let reason = format!("tile {index} is cut: it should have {width} entries");
-            return Err(Refusal::new("cut", reason).at(Some(first)).into());
-        };
+    /// The next tile's entries, each at its place.
+    fn take(&mut self, tile: &Read, size: u64) -> Result<(), Failure> {
         let mut roots = Vec::new();
-        for (entry, leaf) in entries.into_iter().zip(leaves.chunks_exact(32)) {
+        for (entry, leaf) in tile.entries.entries().zip(tile.leaves.chunks_exact(HASH_BYTES)) {
             let leaf = Hash::try_from(leaf).map_err(|err| Failure::local("a hash of a tile", &err))?;
             let completed = |node: Node, hash| {
                 if node.level.is_multiple_of(LEVELS_OF_A_TILE) {
                     roots.push((node, hash));
                 }
             };
-            self.verifier.push_known(entry, leaf, completed).map_err(|entry| bad(&entry))?;
+            self.verifier.push_hashed(entry, leaf, completed).map_err(|entry| bad(&entry))?;
             self.compare_with_pin()?;
         }
         roots.into_iter().try_for_each(|(node, hash)| self.completed(node, hash, size))
