@@ -40,8 +40,8 @@ pub(super) async fn insert_for(
     let Row { event, entry, actor, recorded_by, context } = row;
     sqlx::query!(
         "INSERT INTO ledger_staged (workspace_id, environment, event_id, action, actor, target, recorded_by, meta,
-             trace_id, request_id, staged_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             trace_id, request_id, staged_at, rows)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         workspace.uuid(),
         environment.as_str(),
         event.uuid(),
@@ -52,7 +52,8 @@ pub(super) async fn insert_for(
         entry.meta,
         context.trace_id.to_string(),
         context.id.uuid(),
-        context.received_at
+        context.received_at,
+        entry.rows.as_deref()
     )
     .execute(tx.connection()?)
     .await?;
