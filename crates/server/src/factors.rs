@@ -34,7 +34,7 @@ pub use model::{
     NewAuthenticator, PassFactor, RecoveryCodes, ShowFactor,
 };
 pub use ops::{
-    FirstFactor, Hands, Held, Reset, Resetting, UNCONFIRMED_LIVE, first_factor, held, may_remove, own_person, reset,
-    tell,
+    FirstFactor, Hands, Held, Reset, Resetting, UNCONFIRMED_LIVE, first_factor, held, may_remove, own_person,
+    remove_all, reset, tell,
 };
 pub use second_step::{Begun, SECOND_STEP_LIVES, begin_second_step, void_second_steps};

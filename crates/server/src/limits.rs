@@ -1,10 +1,12 @@
-//! How often a route may be called: by whom, within ten minutes, counted exactly, in memory of a fixed size.
+//! How often a route may be called: by whom, within ten minutes or an hour, counted exactly, in memory of a fixed size.
 //!
 //! # Invariants
-//! - What counts is the pair of address and network, or the network, or who is signed in: never an address alone, or whoever knows it could lock its
-//!   owner out. A network is an IPv4 address, or the 64 bits of an IPv6 address that one customer has to themselves.
-//! - A limit is asked before anything is looked up, and answers alike whatever would be found.
-//! - Waiting for as long as `Retry-After` says is enough; what was refused did not count.
+//! - What counts at the door is the pair of address and network, or the network, or who is signed in: never an address alone, or whoever knows
+//!   it could lock its owner out. A network is an IPv4 address, or the 64 bits of an IPv6 address that one customer has to themselves.
+//! - There a limit is asked before anything is looked up, and answers alike whatever would be found.
+//! - Invitations are counted where their mail would go out, by person and address, and by address: that keeps a mailbox from being flooded and
+//!   nobody from signing in.
+//! - Waiting for as long as `Retry-After` says is enough; what a limit refuses it does not count.
 //! - No address stands in the tables: keys are hashes under a secret of this process.
 //!
 //! Each node counts for itself. The fields are those of draft-ietf-httpapi-ratelimit-headers-11.
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use axum::http::{HeaderName, HeaderValue, header};
 use bailiwick_proof::id::UserId;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use self::windows::{Standing, Windows};
 use crate::config;
@@ -26,8 +29,10 @@ use crate::http::{Code, Problem};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// The window of every limit.
-const WINDOW_SECONDS: u32 = 600;
+/// The window of most limits.
+const TEN_MINUTES: u32 = 600;
+/// The window of invitations.
+const HOUR: u32 = 3_600;
 /// The most that each table takes: some five million hits within a window, so ten thousand in a second.
 const TABLE_BYTES: usize = 32 << 20;
 /// The page of the door asks for a challenge before anybody presses anything.
@@ -35,6 +40,10 @@ const CHALLENGES_A_SIGN_IN: u32 = 5;
 const MOST_CHALLENGES: u32 = 10_000;
 /// What a person begins on their own account: each one is a row, and some are a mail.
 const MOST_CHANGES: u32 = 60;
+/// Invitations that a person has sent to one address within an hour, whatever the workspace.
+const MOST_INVITATIONS: u32 = 3;
+/// The same of all persons: more than one of them can use up.
+const MOST_INVITATIONS_TO_ONE: u32 = 6;
 /// A program asks every five seconds.
 const POLLS_A_SIGN_IN: u32 = 120;
 const MOST_POLLS: u32 = 10_000;
@@ -51,11 +60,14 @@ struct Tables {
     passkey_challenges: Limit,
     device_polls: Limit,
     account_changes: Limit,
+    invitations: Limit,
+    invited_addresses: Limit,
 }
 
 struct Limit {
     name: &'static str,
     most: u32,
+    span: u32,
     windows: Windows,
 }
 
@@ -64,6 +76,7 @@ struct Limit {
 pub struct Allowance {
     name: &'static str,
     most: u32,
+    span: u32,
     left: u32,
     more_in: u32,
 }
@@ -77,10 +90,11 @@ impl Limits {
     /// With nothing counted yet.
     #[must_use]
     pub fn new(most: config::Limits, entropy: &Entropy, now: OffsetDateTime) -> Self {
-        let limit = |name, most| {
-            let windows = Windows::new(most, WINDOW_SECONDS, TABLE_BYTES, entropy, now);
-            Limit { name, most, windows }
+        let within = |span, name, most| {
+            let windows = Windows::new(most, span, TABLE_BYTES, entropy, now);
+            Limit { name, most, span, windows }
         };
+        let limit = |name, most| within(TEN_MINUTES, name, most);
         Self(Arc::new(Tables {
             requests: limit("sign-in-requests", most.sign_in_requests),
             sign_ins: limit("sign-ins", most.sign_ins),
@@ -90,6 +104,8 @@ impl Limits {
             ),
             device_polls: limit("device-polls", most.sign_ins.saturating_mul(POLLS_A_SIGN_IN).min(MOST_POLLS)),
             account_changes: limit("account-changes", MOST_CHANGES),
+            invitations: within(HOUR, "invitations", MOST_INVITATIONS),
+            invited_addresses: within(HOUR, "invited-addresses", MOST_INVITATIONS_TO_ONE),
         }))
     }
 
@@ -119,12 +135,23 @@ impl Limits {
         self.0.device_polls.hit(&network(context.client_ip), context.received_at)
     }
 
-    /// A person who is signed in begins to change what they sign in with, or to prove themselves once more.
+    /// A person who is signed in changes what they sign in with, proves themselves once more, or invites somebody.
     ///
     /// # Errors
-    /// [`Limited`] when they have begun too often, from wherever.
+    /// [`Limited`] when they have done so too often, from wherever.
     pub fn change(&self, context: &RequestContext, person: UserId) -> Result<Allowance, Limited> {
         self.0.account_changes.hit(person.uuid().as_bytes(), context.received_at)
+    }
+
+    /// An invitation is about to be sent to this address, which is given as addresses are compared.
+    ///
+    /// # Errors
+    /// [`Limited`] when this person, or all together, have sent it too many.
+    pub fn invite(&self, context: &RequestContext, by: Uuid, email_key: &str) -> Result<(), Limited> {
+        let mut pair = by.as_bytes().to_vec();
+        pair.extend_from_slice(email_key.as_bytes());
+        self.0.invitations.hit(&pair, context.received_at)?;
+        self.0.invited_addresses.hit(email_key.as_bytes(), context.received_at).map(drop)
     }
 
     /// Somebody shows a link, a code, a passkey or an invitation.
@@ -139,7 +166,7 @@ impl Limits {
 impl Limit {
     fn hit(&self, key: &[u8], at: OffsetDateTime) -> Result<Allowance, Limited> {
         let Standing { taken, left, more_in } = self.windows.hit(key, at);
-        let allowance = Allowance { name: self.name, most: self.most, left, more_in };
+        let allowance = Allowance { name: self.name, most: self.most, span: self.span, left, more_in };
         if taken {
             return Ok(allowance);
         }
@@ -163,10 +190,10 @@ impl Allowance {
     /// What every answer of the route tells.
     #[must_use]
     pub fn headers(self) -> [(HeaderName, HeaderValue); 2] {
-        let Self { name, most, left, more_in } = self;
+        let Self { name, most, span, left, more_in } = self;
         let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
         [
-            (RATE_LIMIT_POLICY, value(format!("\"{name}\";q={most};w={WINDOW_SECONDS}"))),
+            (RATE_LIMIT_POLICY, value(format!("\"{name}\";q={most};w={span}"))),
             (RATE_LIMIT, value(format!("\"{name}\";r={left};t={more_in}"))),
         ]
     }
@@ -205,7 +232,8 @@ impl Limited {
 
 impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
-        let detail = format!("Too often within ten minutes. Try again in {}.", limited.in_words());
+        let within = if limited.0.span == HOUR { "an hour" } else { "ten minutes" };
+        let detail = format!("Too often within {within}. Try again in {}.", limited.in_words());
         let problem = Self::new(Code::RateLimited).detail(detail);
         limited.headers().into_iter().fold(problem, |problem, (name, value)| problem.header(name, value))
     }
@@ -227,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_structured_fields() {
-        let allowance = Allowance { name: "sign-ins", most: 20, left: 0, more_in: 100 };
+        let allowance = Allowance { name: "sign-ins", most: 20, span: TEN_MINUTES, left: 0, more_in: 100 };
         let told = Limited(allowance).headers().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
         assert_eq!(
             told,

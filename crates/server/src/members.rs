@@ -22,4 +22,4 @@ pub use mail::MailMember;
 pub use mfa::{ChangeWorkspaceSecurity, WorkspaceSecurity};
 pub use model::{ChangeRole, LeaveWorkspace, Member, TransferWorkspace};
 pub(crate) use names::Names;
-pub use sql::{get, list};
+pub use sql::{addresses, get, list};

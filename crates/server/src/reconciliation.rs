@@ -11,6 +11,7 @@
 //! | `row_forked` | the log tells of one serial twice: an older row was put back, and changed |
 //! | `row_without_entry` | the log knows no such row, or none so late |
 //! | `row_gone` | the log knows it, and it is not there |
+//! | `row_came_back` | it was one of the above, and is as the log last knew it: what was to happen to it meanwhile did not |
 //! | `entry_silent` | an entry of a change does not say of which rows |
 //! | `log_broken` | a log is not what it was, or is not there any more |
 //! | `not_reconciled` | rows of this kind, or the logs, cannot be read: what stands there is not held against anything |
@@ -64,6 +65,8 @@ pub struct Look {
     pub fenced: u64,
     /// Rows that are not there any more.
     pub gone: u64,
+    /// Rows that were gone or changed past the server, and are as they were.
+    pub back: u64,
 }
 
 /// What a look is made with. Cheap to clone; what it has read of the logs it keeps.
@@ -160,8 +163,9 @@ impl Reconciler {
         }
         findings.retain(|finding| !broken.contains(&finding.row.at.workspace));
         let missed = self.fence(&findings).await?;
+        findings.iter().for_each(|finding| known.lose(finding.kind, &finding.row.at));
         look.fenced = (findings.len() - missed.len()) as u64;
-        look.gone = self.report_gone(&known, &broken, &blind);
+        look.gone = self.report_gone(&mut known, &broken, &blind);
         metrics::counter!("bailiwick_rows_fenced_total").increment(look.fenced);
         metrics::gauge!("bailiwick_rows_unvouched").set(f64::from(u32::try_from(look.unvouched).unwrap_or(u32::MAX)));
         known.end(|kind, at| {
@@ -192,10 +196,17 @@ impl Reconciler {
                 let verdict = known.see(kind, &row);
                 if !self.notary.vouches_standing(kind, &row).await? {
                     look.unvouched += 1;
+                    known.lose(kind, &row.at);
                     continue;
                 }
                 let what = match verdict {
-                    Verdict::Current => continue,
+                    Verdict::Current => {
+                        if known.is_back(kind, &row) {
+                            look.back += 1;
+                            self.notary.report("row_came_back", kind, row.at.workspace, row.row);
+                        }
+                        continue;
+                    }
                     Verdict::Unknown => {
                         seen.unknown.push((kind, row));
                         continue;
@@ -252,13 +263,14 @@ impl Reconciler {
         Ok(missed)
     }
 
-    fn report_gone(&self, known: &Known, broken: &HashSet<Uuid>, blind: &[Kind]) -> u64 {
-        let mut gone = 0;
-        for (kind, at) in known.gone().filter(|(kind, at)| !broken.contains(&at.workspace) && !blind.contains(kind)) {
-            gone += 1;
-            self.notary.report("row_gone", kind, at.workspace, at.words());
+    fn report_gone(&self, known: &mut Known, broken: &HashSet<Uuid>, blind: &[Kind]) -> u64 {
+        let gone = known.gone().filter(|(kind, at)| !broken.contains(&at.workspace) && !blind.contains(kind));
+        let gone: Vec<_> = gone.map(|(kind, at)| (kind, at.clone())).collect();
+        for (kind, at) in &gone {
+            known.lose(*kind, at);
+            self.notary.report("row_gone", *kind, at.workspace, at.words());
         }
-        gone
+        gone.len() as u64
     }
 
     fn raise(&self, what: &'static str, of: &'static str, workspace: Uuid, row: String) {

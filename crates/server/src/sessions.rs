@@ -6,6 +6,7 @@
 //!   session of its person.
 //! - Rotation never extends the absolute expiry; a session that is not refreshed for two weeks is over.
 //! - The session's row is locked while it is refreshed, so a refresh that races its end does not survive.
+//! - All of a person's sessions end by a word in the person's own row: a session is of an epoch, and lives in that alone.
 //! - The answer to an end comes when no node takes the session's tokens any more.
 //! - Whoever proves themselves again gets another session, whose id tells when; the old one ends in that transaction.
 //! - What is told of a session's device and place is told to its person, and decides nothing.
@@ -25,3 +26,4 @@ pub use model::{
 };
 pub use ops::{Ended, Refreshing, end_all_within, end_by_tokens, hold_living, open, open_beside, refresh, replace};
 pub use seen::Seen;
+pub use sql::EndedAll;

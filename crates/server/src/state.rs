@@ -26,6 +26,7 @@ use crate::jobs::Queue;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::limits::Limits;
 use crate::mail::Mailer;
+use crate::members::invitations::http::Post as InvitationPost;
 use crate::networks::Networks;
 use crate::passkeys::{Bench, RelyingParty};
 use crate::schema_watch::SchemaWatch;
@@ -36,6 +37,13 @@ use crate::vault::{self, KekError, Keks, Vault, VaultError};
 impl FromRef<AppState> for AuditParts {
     fn from_ref(state: &AppState) -> Self {
         Self::new(state.0.changes.clone(), state.0.ledger.clone())
+    }
+}
+
+impl FromRef<AppState> for InvitationPost {
+    fn from_ref(state: &AppState) -> Self {
+        let Shared { queue, public_url, limits, .. } = &*state.0;
+        Self { queue: queue.clone(), public_url: public_url.clone(), limits: limits.clone() }
     }
 }
 
@@ -252,7 +260,7 @@ impl AppState {
             queue: queue.clone(),
             refusals: door.refusals.clone(),
         };
-        let toolbox = Toolbox::new(changes.clone(), tokens.clone(), queue.clone());
+        let toolbox = Toolbox::new(changes.clone(), tokens.clone(), queue.clone(), limits.clone());
         let streams = Streams {
             db: db.clone(),
             vault: vault.clone(),

@@ -1,13 +1,13 @@
 //! Another address: asked for by a person, confirmed by both addresses, in force when both have.
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::model::{
-    AccountError, CHANGE_LIVES, CODE_TRIES, Confirmed, MOST_IN_AN_HOUR, MOST_IN_AN_HOUR_TO_ONE, Side, Waiting, With,
+    AccountError, CHANGE_LIVES, CODE_TRIES, Confirmed, MERGED_FOR, MOST_IN_AN_HOUR, MOST_MAILED_TO_ONE, Side, Waiting,
+    With,
 };
 use super::sql::{self, Change};
-use crate::authz::{Person, SignedIn};
+use crate::authz::{Notary, Person, SignedIn};
 use crate::db::{DbError, OperationalPath, SystemTx};
 use crate::identity::{self, EmailAddress, new_code};
 use crate::ledger::{self, Action, Entry};
@@ -35,11 +35,7 @@ pub async fn ask(with: With<'_>, person: &SignedIn, wanted: &EmailAddress) -> Re
     if sql::asked_since(&mut tx, own.user, now - time::Duration::hours(1)).await? >= MOST_IN_AN_HOUR {
         return Err(AccountError::TooOften);
     }
-    let mut stamps = Vec::new();
-    for mut before in sql::hold_waiting(&mut tx, notary, own.user, now).await? {
-        before.ended_at = Some(now);
-        stamps.push(sql::keep_change(&mut tx, notary, &mut before).await?);
-    }
+    let mut stamps = sql::give_up_waiting(&mut tx, notary, own.user, now).await?;
     let (id, until) = (entropy.uuid_v7(now), now + CHANGE_LIVES);
     let (old_code, new_code) = (new_code(entropy), new_code(entropy));
     let change = Change {
@@ -58,16 +54,18 @@ pub async fn ask(with: With<'_>, person: &SignedIn, wanted: &EmailAddress) -> Re
         ended_at: None,
         mac: Vec::new(),
     };
-    let mailed_lately = sql::asked_for_since(&mut tx, &change.new_email_key, now - time::Duration::hours(1)).await?;
-    stamps.push(sql::insert_change(&mut tx, notary, &change, now).await?);
+    // Whoever is asked for from many accounts is told three times; nobody who asks can tell. The codes of those mails are good for all,
+    // and so is that of whoever asks at this moment.
+    let is_alone = sql::asks_alone(&mut tx, &change.new_email_key).await?;
+    let mailed_lately = sql::mailed_since(&mut tx, &change.new_email_key, now - MERGED_FOR).await?;
+    let is_held_back = !is_alone || mailed_lately >= MOST_MAILED_TO_ONE;
+    stamps.push(sql::insert_change(&mut tx, notary, &change, (now, !is_held_back)).await?);
     let to_new = match sql::holder_of(&mut tx, &change.new_email_key).await? {
         Some(stored) => mail::address_is_yours(&stored),
         None => mail::confirm_new_address(&change.new_email, &new_code, until),
     };
     let to_old = mail::confirm_old_address(&own.email, &change.new_email, &old_code, until);
-    // Whoever is asked for from many accounts is told three times; nobody who asks can tell.
-    let to_new = to_new.held_back_if(mailed_lately >= MOST_IN_AN_HOUR_TO_ONE);
-    for message in [to_old, to_new] {
+    for message in [to_old, to_new.held_back_if(is_held_back)] {
         mail::send(queue, &mut tx, &message, now).await?;
     }
     let entry = Entry::about(Action::AddressChangeRequested, own.user)
@@ -106,7 +104,7 @@ pub async fn confirm(with: With<'_>, person: &SignedIn, code: &str) -> Result<Co
         sessions::hold_living(&mut tx, notary, of, now).await?.ok_or(AccountError::Nobody)?;
     let waiting = sql::hold_waiting(&mut tx, notary, person.user(), now).await?.into_iter().next();
     let mut change = waiting.filter(|change| change.code_tries < CODE_TRIES).ok_or(AccountError::NothingWaits)?;
-    let side = side_of(notary, &change, code).await?;
+    let side = side_of(&mut tx, notary, &change, code).await?;
     match side {
         Some(Side::Old) => change.old_confirmed_at = change.old_confirmed_at.or(Some(now)),
         Some(Side::New) => change.new_confirmed_at = change.new_confirmed_at.or(Some(now)),
@@ -128,11 +126,20 @@ pub async fn confirm(with: With<'_>, person: &SignedIn, code: &str) -> Result<Co
     side.map(|_| Confirmed::One).ok_or(AccountError::WrongCode)
 }
 
-async fn side_of(notary: &crate::authz::Notary, change: &Change, code: &str) -> Result<Option<Side>, DbError> {
-    let id: Uuid = change.id;
-    let old = notary.knows_code(&Side::Old.code_meaning(id, code), &change.old_code_digest).await?;
-    let new = notary.knows_code(&Side::New.code_meaning(id, code), &change.new_code_digest).await?;
-    Ok(if old { Some(Side::Old) } else { new.then_some(Side::New) })
+/// Which address the code went to. To the new one it may have gone for an earlier change, whoever's: with however many mails held back,
+/// whoever reads that mailbox has the code of the newest.
+async fn side_of(tx: &mut SystemTx, notary: &Notary, change: &Change, code: &str) -> Result<Option<Side>, DbError> {
+    if notary.knows_code(&Side::Old.code_meaning(change.id, code), &change.old_code_digest).await? {
+        return Ok(Some(Side::Old));
+    }
+    let own = (change.id, change.new_code_digest.clone());
+    let mut found = None;
+    for (id, digest) in std::iter::once(own).chain(sql::mailed_codes(tx, notary, change).await?) {
+        if notary.knows_code(&Side::New.code_meaning(id, code), &digest).await? {
+            found = Some(Side::New);
+        }
+    }
+    Ok(found)
 }
 
 async fn take_effect(

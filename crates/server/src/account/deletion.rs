@@ -8,11 +8,12 @@ use super::model::{AccountError, With};
 use super::sql::{self, Member};
 use crate::authz::SignedIn;
 use crate::db::{OperationalPath, SystemTx};
+use crate::factors;
 use crate::identity;
 use crate::ledger::{self, Action, Entry};
 use crate::mail;
 use crate::passkeys;
-use crate::sessions::{self, Living};
+use crate::sessions::{self, EndedAll, Living};
 
 /// What stands where an address was: none, for an address has an `@`.
 const NO_ADDRESS: &str = "deleted";
@@ -36,10 +37,12 @@ pub async fn delete(with: With<'_>, person: &SignedIn, typed: &str) -> Result<()
         return Err(AccountError::NotConfirmed);
     }
     let left = leave_all(with, &mut tx, person).await?;
-    let mut stamps = sessions::end_all_within(&mut tx, notary, own.user, None, now).await?;
-    let sessions_ended = stamps.len();
+    let EndedAll { count: sessions_ended, mut stamps } =
+        sessions::end_all_within(&mut tx, notary, &mut own, None, now).await?;
     stamps.extend(identity::void_challenges(&mut tx, notary, &own.email_key, now).await?);
-    stamps.extend(passkeys::remove_all(&mut tx, notary, own.user, now).await?);
+    stamps.extend(passkeys::remove_all(&mut tx, notary, &own, now).await?);
+    stamps.extend(factors::remove_all(&mut tx, notary, &mut own, now).await?.1);
+    stamps.extend(sql::give_up_waiting(&mut tx, notary, own.user, now).await?);
     let address = std::mem::replace(&mut own.email, NO_ADDRESS.to_owned());
     own.email_key = format!("{NO_ADDRESS} {}", own.user.uuid());
     own.suspended_at = Some(now);

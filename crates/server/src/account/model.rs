@@ -17,8 +17,12 @@ pub(super) const CHANGE_LIVES: Duration = Duration::minutes(15);
 pub(super) const CODE_TRIES: i16 = 10;
 /// So many changes a person asks for within an hour: each sends a mail to an address that they name.
 pub(super) const MOST_IN_AN_HOUR: i64 = 5;
-/// So often within an hour an address is written to because somebody wants it, from however many accounts.
-pub(super) const MOST_IN_AN_HOUR_TO_ONE: i64 = 3;
+/// So often within [`MERGED_FOR`] an address is written to because somebody wants it, from however many accounts.
+pub(super) const MOST_MAILED_TO_ONE: i64 = 3;
+/// For so long the code of a mail is that of whoever wants the address after it: so long as a further mail is held back for it.
+pub(super) const MERGED_FOR: Duration = Duration::hours(1);
+/// Of so many mails: as many as go out from an hour before a change until the change is over, and then some.
+pub(super) const MOST_MERGED: i64 = 8;
 
 /// Everything that a change of an account needs besides the person.
 #[derive(Clone, Copy)]

@@ -13,7 +13,7 @@ use crate::entropy::Entropy;
 use crate::factors;
 use crate::identity::{self, EmailAddress};
 use crate::ledger::{self, Action, Entry, OPERATOR};
-use crate::sessions;
+use crate::sessions::{self, EndedAll};
 
 /// The longest reason.
 pub const MOST_REASON_CHARS: usize = 500;
@@ -156,8 +156,8 @@ async fn change(desk: &Desk<'_>, who: &Who, reason: &str, out: bool) -> Result<D
         _ => {}
     }
     // Also when somebody is let in again: a sign-in that was under way when they were suspended may have left a session.
-    let mut stamps = sessions::end_all_within(&mut tx, notary, person.user, None, now).await?;
-    let sessions_ended = stamps.len();
+    let EndedAll { count: sessions_ended, mut stamps } =
+        sessions::end_all_within(&mut tx, notary, &mut person, None, now).await?;
     // Nor does what was begun or sent until now let anybody in later.
     stamps.extend(identity::void_challenges(&mut tx, notary, &person.email_key, now).await?);
     stamps.extend(factors::void_second_steps(&mut tx, notary, &person, now).await?);

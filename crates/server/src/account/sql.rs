@@ -4,6 +4,7 @@ use bailiwick_proof::id::{Id, UserId, WorkspaceId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::model::{MERGED_FOR, MOST_MERGED};
 use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
 use crate::authz::{Notary, Role};
@@ -57,13 +58,14 @@ pub(super) async fn insert_change(
     tx: &mut SystemTx,
     notary: &Notary,
     change: &Change,
-    now: OffsetDateTime,
+    (now, mailed): (OffsetDateTime, bool),
 ) -> Result<Stamp, DbError> {
     let vouching = notary.vouch(&change.vouched());
     sqlx::query!(
         "INSERT INTO address_changes
-             (id, user_id, old_email_key, new_email, new_email_key, old_code_digest, new_code_digest, created_at, expires_at, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             (id, user_id, old_email_key, new_email, new_email_key, old_code_digest, new_code_digest, created_at, expires_at, mac,
+              mailed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         change.id,
         change.user_id,
         change.old_email_key,
@@ -73,7 +75,8 @@ pub(super) async fn insert_change(
         change.new_code_digest,
         now,
         change.expires_at,
-        &vouching.mac
+        &vouching.mac,
+        mailed
     )
     .execute(tx.connection()?)
     .await?;
@@ -90,18 +93,66 @@ pub(super) async fn asked_since(tx: &mut SystemTx, user: UserId, since: OffsetDa
     Ok(count.fetch_one(tx.connection()?).await?)
 }
 
-/// How often somebody asked for this address, whoever they are.
-pub(super) async fn asked_for_since(
+/// Whether nobody else asks for this address at this moment. Nobody waits for whoever does.
+pub(super) async fn asks_alone(tx: &mut SystemTx, new_email_key: &str) -> Result<bool, DbError> {
+    Lock::Wanted(new_email_key).try_take(tx.connection()?).await
+}
+
+/// How often this address was written to since then because somebody wants it, whoever they are.
+pub(super) async fn mailed_since(
     tx: &mut SystemTx,
     new_email_key: &str,
     since: OffsetDateTime,
 ) -> Result<i64, DbError> {
     let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM address_changes WHERE new_email_key = $1 AND created_at > $2"#,
+        r#"SELECT count(*) AS "count!" FROM address_changes WHERE new_email_key = $1 AND mailed AND created_at > $2"#,
         new_email_key,
         since
     );
     Ok(count.fetch_one(tx.connection()?).await?)
+}
+
+/// What the newest mails to the address of this change proved, whoever asked for them: the change that each was sent for, with the digest
+/// of its code, if somebody vouches for it. None is older than an hour before this change: by the time until which it is good, which is under
+/// its MAC.
+pub(super) async fn mailed_codes(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    change: &Change,
+) -> Result<Vec<(Uuid, Vec<u8>)>, DbError> {
+    let rows = sqlx::query_as!(
+        Change,
+        "SELECT id, user_id, version, old_email_key, new_email, new_email_key, old_code_digest, new_code_digest, expires_at,
+             code_tries, old_confirmed_at, new_confirmed_at, ended_at, mac
+         FROM address_changes WHERE new_email_key = $1 AND mailed AND expires_at > $2 ORDER BY id DESC LIMIT $3",
+        change.new_email_key,
+        change.expires_at - MERGED_FOR,
+        MOST_MERGED
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let mut codes = Vec::with_capacity(rows.len());
+    for row in rows {
+        if notary.vouches(&row.vouched(), &row.mac).await? {
+            codes.push((row.id, row.new_code_digest));
+        }
+    }
+    Ok(codes)
+}
+
+/// Gives up what waits for a person.
+pub(super) async fn give_up_waiting(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    user: UserId,
+    now: OffsetDateTime,
+) -> Result<Vec<Stamp>, DbError> {
+    let mut stamps = Vec::new();
+    for mut before in hold_waiting(tx, notary, user, now).await? {
+        before.ended_at = Some(now);
+        stamps.push(keep_change(tx, notary, &mut before).await?);
+    }
+    Ok(stamps)
 }
 
 /// Those of a person that wait, if somebody vouches for them; the newest first.

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::labels::Labels;
 use super::model::{ApiKey, Status};
 use crate::authn::TokenDigest;
-use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
+use crate::authz::vouched::{over, rows};
 use crate::authz::{Audiences, Notary, Principal, ScopeSet};
 use crate::db::{DbError, WorkspaceTx};
 use crate::networks::Networks;
@@ -219,9 +219,12 @@ pub(super) struct Held {
 /// Holds a key that somebody vouches for.
 pub(super) async fn lock(tx: &mut WorkspaceTx, notary: &Notary, key: ApiKeyId) -> Result<Option<Held>, DbError> {
     let Some(held) = hold(tx, key).await? else { return Ok(None) };
+    Ok(is_vouched(tx, notary, &held).await?.then_some(held))
+}
+
+async fn is_vouched(tx: &WorkspaceTx, notary: &Notary, held: &Held) -> Result<bool, DbError> {
     let words = Words::of(&held.key);
-    let vouched = notary.vouches(&words.row(tx, &held.key, held.version, &held.imprint), &held.mac).await?;
-    Ok(vouched.then_some(held))
+    notary.vouches(&words.row(tx, &held.key, held.version, &held.imprint), &held.mac).await
 }
 
 async fn hold(tx: &mut WorkspaceTx, key: ApiKeyId) -> Result<Option<Held>, DbError> {
@@ -262,17 +265,23 @@ pub(super) async fn update(tx: &mut WorkspaceTx, notary: &Notary, held: &Held) -
     Ok(vouching.stamp)
 }
 
-/// Revokes a key that works, and answers its project, if it has one; `None` when there is no such key to revoke. That
-/// nobody vouched for it hinders nobody: from now on somebody vouches that it is revoked.
+/// Revokes a key that was not, and answers its project, if it has one; `None` when there is no such key to revoke. That
+/// nobody vouched for it hinders nobody: from now on somebody vouches that it is revoked. Nor is a row believed that says it was
+/// revoked, and for which nobody vouches: what stood there before could be put back.
 pub(super) async fn revoke(
     tx: &mut WorkspaceTx,
     notary: &Notary,
     key: ApiKeyId,
 ) -> Result<Option<(Option<ProjectId>, Stamp)>, DbError> {
     let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment().as_str(), tx.context().received_at);
-    let Some(mut held) = hold(tx, key).await?.filter(|held| held.key.revoked_at.is_none()) else { return Ok(None) };
+    let Some(mut held) = hold(tx, key).await? else { return Ok(None) };
+    let vouched = is_vouched(tx, notary, &held).await?;
+    if held.key.revoked_at.is_some() && vouched {
+        return Ok(None);
+    }
     held.key.revoked_at = Some(now);
-    let vouching = notary.vouch(&Words::of(&held.key).row(tx, &held.key, held.version + 1, &held.imprint));
+    let version = if vouched { held.version.saturating_add(1) } else { over::begin(tx, held.version).await? };
+    let vouching = notary.vouch(&Words::of(&held.key).row(tx, &held.key, version, &held.imprint));
     sqlx::query!(
         "UPDATE api_keys SET revoked_at = $4, mac = $5 WHERE workspace_id = $1 AND environment = $2 AND id = $3",
         workspace,
@@ -283,5 +292,6 @@ pub(super) async fn revoke(
     )
     .execute(tx.connection()?)
     .await?;
+    over::done(tx).await?;
     Ok(Some((held.key.project_id, vouching.stamp)))
 }

@@ -27,6 +27,10 @@ pub struct Person {
     pub suspended_at: Option<OffsetDateTime>,
     /// Since when the mail alone does not sign them in.
     pub strong_since: Option<OffsetDateTime>,
+    /// How often all of their sessions were ended. One that began in another epoch lives no more, whatever its own row says.
+    pub session_epoch: i64,
+    /// How often all of their factors were taken away. One of another epoch is none.
+    pub factor_epoch: i64,
     version: i64,
 }
 
@@ -40,7 +44,15 @@ impl Person {
         sql::read(tx, notary, user).await
     }
 
-    /// The same of whoever has this address, as it is compared.
+    /// Who they are at this moment, for whoever changes nothing.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn look(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Self>, DbError> {
+        sql::read(tx, notary, user).await
+    }
+
+    /// As [`Self::hold`], whoever has this address, as it is compared.
     ///
     /// # Errors
     /// [`DbError`].
@@ -82,6 +94,8 @@ impl Person {
             email_key: &self.email_key,
             suspended_at: self.suspended_at,
             strong_since: self.strong_since,
+            session_epoch: self.session_epoch,
+            factor_epoch: self.factor_epoch,
         }
     }
 }

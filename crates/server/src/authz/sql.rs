@@ -13,7 +13,8 @@ use crate::db::{AccountTx, DbError, ProjectWall, SystemTx, WorkspaceTx};
 pub(super) async fn memberships(tx: &mut AccountTx, notary: &Notary) -> Result<Vec<Membership>, DbError> {
     let user = tx.user().uuid();
     let all = sqlx::query!(
-        "SELECT m.workspace_id, w.slug, m.role, m.version, m.strong_only, m.mac
+        "SELECT m.workspace_id, w.slug, m.role, m.version, m.strong_only, m.mac, w.version AS demand_version,
+             w.strong_only AS demanded, w.mac AS demand_mac
          FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
          WHERE m.user_id = $1 AND m.ended_at IS NULL ORDER BY m.workspace_id",
         user
@@ -25,6 +26,8 @@ pub(super) async fn memberships(tx: &mut AccountTx, notary: &Notary) -> Result<V
         let (workspace, version, role, strong_only) = (row.workspace_id, row.version, &row.role, row.strong_only);
         let own = rows::MembershipRow { workspace, user, version, role, ended_at: None, strong_only };
         if notary.vouches(&own, &row.mac).await? {
+            let there = rows::WorkspaceRow { workspace, version: row.demand_version, strong_only: row.demanded };
+            let strong_only = there.demands_factor(notary, &row.demand_mac).await? || strong_only;
             let (workspace, role) = (Id::from_uuid(workspace), row.role.parse().ok());
             memberships.push(Membership { workspace, slug: row.slug, role, strong_only });
         }
@@ -40,7 +43,10 @@ pub(super) async fn role_for_share(
 ) -> Result<Option<(Role, bool)>, DbError> {
     let (workspace, user) = (tx.workspace().uuid(), user.uuid());
     let row = sqlx::query!(
-        "SELECT role, version, ended_at, strong_only, mac FROM memberships WHERE workspace_id = $1 AND user_id = $2 FOR SHARE",
+        "SELECT m.role, m.version, m.ended_at, m.strong_only, m.mac, w.version AS demand_version, w.strong_only AS demanded,
+             w.mac AS demand_mac
+         FROM memberships m JOIN workspaces w ON w.workspace_id = m.workspace_id
+         WHERE m.workspace_id = $1 AND m.user_id = $2 FOR SHARE OF m",
         workspace,
         user
     )
@@ -49,8 +55,12 @@ pub(super) async fn role_for_share(
     let Some(row) = row.filter(|row| row.ended_at.is_none()) else { return Ok(None) };
     let (version, role, strong_only) = (row.version, &row.role, row.strong_only);
     let own = rows::MembershipRow { workspace, user, version, role, ended_at: None, strong_only };
-    let vouched = notary.vouches(&own, &row.mac).await?;
-    Ok(row.role.parse().ok().filter(|_| vouched).map(|role| (role, strong_only)))
+    if !notary.vouches(&own, &row.mac).await? {
+        return Ok(None);
+    }
+    let there = rows::WorkspaceRow { workspace, version: row.demand_version, strong_only: row.demanded };
+    let strong_only = there.demands_factor(notary, &row.demand_mac).await? || strong_only;
+    Ok(row.role.parse().ok().map(|role| (role, strong_only)))
 }
 
 /// Whether a key works, asked inside the transaction that acts by it; it works until that ends.

@@ -9,6 +9,7 @@
 
 mod account_sql;
 mod factor_sql;
+pub mod over;
 pub mod rows;
 mod sql;
 pub mod stamp;
@@ -66,11 +67,13 @@ pub enum Kind {
     FactorHolder,
     /// A sign-in that owes a factor.
     SecondStep,
+    /// What a workspace demands of whoever comes in.
+    Workspace,
 }
 
 impl Kind {
     /// Each of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ApiKey,
         Self::Membership,
         Self::User,
@@ -87,6 +90,7 @@ impl Kind {
         Self::Authenticator,
         Self::FactorHolder,
         Self::SecondStep,
+        Self::Workspace,
     ];
 
     /// Where such rows stand.
@@ -109,6 +113,7 @@ impl Kind {
             Self::Authenticator => "authenticators",
             Self::FactorHolder => "factor_holders",
             Self::SecondStep => "second_steps",
+            Self::Workspace => "workspaces",
         }
     }
 
@@ -132,6 +137,7 @@ impl Kind {
             Self::Authenticator => "authenticator-row/v1",
             Self::FactorHolder => "factor-holder-row/v1",
             Self::SecondStep => "second-step-row/v1",
+            Self::Workspace => "workspace-row/v1",
         }
     }
 }
@@ -157,6 +163,7 @@ impl Kind {
             Self::Authenticator => 12,
             Self::FactorHolder => 13,
             Self::SecondStep => 14,
+            Self::Workspace => 17,
         }
     }
 
@@ -172,7 +179,8 @@ impl Kind {
             | Self::AddressChange
             | Self::Passkey
             | Self::Authenticator
-            | Self::FactorHolder => true,
+            | Self::FactorHolder
+            | Self::Workspace => true,
             Self::RefreshToken
             | Self::Service
             | Self::Challenge
@@ -255,6 +263,7 @@ struct Keys {
     authenticator: RowKeys,
     factor_holder: RowKeys,
     second_step: RowKeys,
+    workspace: RowKeys,
     stamp: RowKeys,
     code: RowKeys,
 }
@@ -280,6 +289,7 @@ impl Keys {
             authenticator: of(Kind::Authenticator.label()).await?,
             factor_holder: of(Kind::FactorHolder.label()).await?,
             second_step: of(Kind::SecondStep.label()).await?,
+            workspace: of(Kind::Workspace.label()).await?,
             stamp: of(STAMP).await?,
             code: of(CODE).await?,
         })
@@ -303,6 +313,7 @@ impl Keys {
             Kind::Authenticator => &self.authenticator,
             Kind::FactorHolder => &self.factor_holder,
             Kind::SecondStep => &self.second_step,
+            Kind::Workspace => &self.workspace,
         }
     }
 }

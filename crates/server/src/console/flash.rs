@@ -204,7 +204,9 @@ impl Flash {
                 "The program is let in. It picks its session up within seconds; you find it among your sessions."
             }
             Self::DeviceDenied => "Denied. The program gets nothing.",
-            Self::AddressCodesSent => "Both codes are on their way, one to each address.",
+            Self::AddressCodesSent => {
+                "Both codes are on their way, one to each address. Where no new mail comes, the code of the newest counts."
+            }
             Self::AddressConfirmed => "Confirmed. The code of the other address is missing.",
             Self::AddressChanged => "Your address is changed. Sign-in mails go to the new one.",
             Self::AccountDeleted => "Your account is deleted. No node lets you in any more.",

@@ -12,6 +12,8 @@ use super::DbError;
 pub enum Lock<'a> {
     /// Changes a person, or opens or ends sessions of theirs.
     Person(UserId),
+    /// Wants this address, as it is compared.
+    Wanted(&'a str),
     /// Founds a workspace of this slug for a person.
     Founding(UserId, &'a str),
     /// Changes who belongs to a workspace.
@@ -24,6 +26,7 @@ impl Lock<'_> {
     fn name(self) -> String {
         match self {
             Self::Person(user) => format!("person {}", user.uuid()),
+            Self::Wanted(email_key) => format!("wanted {email_key}"),
             Self::Founding(user, slug) => format!("founding {} {slug}", user.uuid()),
             Self::People(workspace) => format!("people {}", workspace.uuid()),
             Self::Holds(workspace) => format!("holds {}", workspace.uuid()),
@@ -37,6 +40,18 @@ impl Lock<'_> {
     pub async fn take(self, connection: &mut PgConnection) -> Result<(), DbError> {
         sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", self.name()).execute(connection).await?;
         Ok(())
+    }
+
+    /// Whether it could be taken without waiting.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn try_take(self, connection: &mut PgConnection) -> Result<bool, DbError> {
+        let taken = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "taken!""#,
+            self.name()
+        );
+        Ok(taken.fetch_one(connection).await?)
     }
 
     /// Waits for whoever has it alone.

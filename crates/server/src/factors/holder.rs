@@ -26,12 +26,14 @@ pub(super) struct Holder {
     pub(super) codes_made_at: Option<OffsetDateTime>,
     pub(super) failures: i32,
     pub(super) failed_at: Option<OffsetDateTime>,
+    /// The person's when the codes were made.
+    pub(super) epoch: i64,
 }
 
 impl Holder {
     /// One of whom nothing is known yet. Its first version is the one after `version`.
-    pub(super) const fn new(user: UserId, version: i64) -> Self {
-        Self { user, version, recovery_codes: Vec::new(), codes_made_at: None, failures: 0, failed_at: None }
+    pub(super) const fn new(user: UserId, version: i64, epoch: i64) -> Self {
+        Self { user, version, recovery_codes: Vec::new(), codes_made_at: None, failures: 0, failed_at: None, epoch }
     }
 
     /// As the row is vouched for once it has this version.
@@ -42,6 +44,7 @@ impl Holder {
             recovery_codes: &self.recovery_codes,
             failures: self.failures,
             failed_at: self.failed_at,
+            epoch: self.epoch,
         }
     }
 
@@ -73,7 +76,7 @@ mod tests {
     #[test]
     fn five_are_free_and_then_each_waits_twice_as_long_up_to_four_hours() {
         let start = OffsetDateTime::UNIX_EPOCH;
-        let mut holder = Holder::new(Id::from_uuid(uuid::Uuid::nil()), 0);
+        let mut holder = Holder::new(Id::from_uuid(uuid::Uuid::nil()), 0, 0);
         let mut waits = Vec::new();
         for _ in 0..16 {
             holder.failed(start);

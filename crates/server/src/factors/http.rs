@@ -17,7 +17,7 @@ use crate::context::RequestContext;
 use crate::http::{Changes, Code, Edge, Json, NoBody, PathId, Problem};
 use crate::identity::{Door, Refused};
 use crate::jobs::Queue;
-use crate::limits::Limits;
+use crate::limits::{Limited, Limits};
 use crate::sessions::{self, Seen};
 
 /// Everything that a change of factors needs besides the request.
@@ -26,13 +26,19 @@ pub struct Toolbox {
     pub(super) changes: Changes,
     pub(super) tokens: AccessTokens,
     pub(super) queue: Queue,
+    limits: Limits,
 }
 
 impl Toolbox {
     /// Put together once.
     #[must_use]
-    pub const fn new(changes: Changes, tokens: AccessTokens, queue: Queue) -> Self {
-        Self { changes, tokens, queue }
+    pub const fn new(changes: Changes, tokens: AccessTokens, queue: Queue, limits: Limits) -> Self {
+        Self { changes, tokens, queue, limits }
+    }
+
+    /// What changes factors, and is told by mail, is not done without an end.
+    pub(super) fn allow(&self, person: &SignedIn, context: &RequestContext) -> Result<(), Limited> {
+        self.limits.change(context, person.user()).map(drop)
     }
 
     /// For the request at hand.
@@ -58,10 +64,9 @@ pub async fn add(
     context: RequestContext,
     headers: HeaderMap,
     State(tools): State<Toolbox>,
-    State(limits): State<Limits>,
     Json(body): Json<AddAuthenticator>,
 ) -> Result<Response, Problem> {
-    limits.change(&context, person.user())?;
+    tools.allow(&person, &context)?;
     let seen = Seen::of(&headers, context.client_ip);
     let new = ops::enrol(&tools.hands(&seen, &context), &person, &body.name).await?;
     Ok((StatusCode::CREATED, Json(new)).into_response())
@@ -70,7 +75,7 @@ pub async fn add(
 /// Has an authenticator count that shows a good code.
 ///
 /// # Errors
-/// `factor_failed`, `step_up_required`, `not_found`, `revocation_unconfirmed`.
+/// `factor_failed`, `step_up_required`, `not_found`, `rate_limited`, `revocation_unconfirmed`.
 pub async fn confirm(
     person: SignedIn,
     PathId(id): PathId<AuthenticatorId>,
@@ -80,6 +85,7 @@ pub async fn confirm(
     State(edge): State<Edge>,
     Json(body): Json<ConfirmAuthenticator>,
 ) -> Result<Response, Problem> {
+    tools.allow(&person, &context)?;
     let seen = Seen::of(&headers, context.client_ip);
     let confirmed = ops::confirm(&tools.hands(&seen, &context), &person, id, &body.code).await?;
     let cookies = confirmed.session.as_ref().map(|pair| sessions::http::set_cookies(edge.cookies, pair));
@@ -93,7 +99,7 @@ pub async fn confirm(
 /// Takes an authenticator away.
 ///
 /// # Errors
-/// `step_up_required`, `last_factor`, `not_found`, `revocation_unconfirmed`.
+/// `step_up_required`, `last_factor`, `not_found`, `rate_limited`, `revocation_unconfirmed`.
 pub async fn remove(
     person: SignedIn,
     PathId(id): PathId<AuthenticatorId>,
@@ -102,6 +108,7 @@ pub async fn remove(
     State(tools): State<Toolbox>,
     _: NoBody,
 ) -> Result<StatusCode, Problem> {
+    tools.allow(&person, &context)?;
     let seen = Seen::of(&headers, context.client_ip);
     ops::remove(&tools.hands(&seen, &context), &person, id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -110,7 +117,7 @@ pub async fn remove(
 /// Makes ten new recovery codes in the place of any older ones; shows them, this once.
 ///
 /// # Errors
-/// `step_up_required`, `not_found` for whoever has no factor.
+/// `step_up_required`, `rate_limited`, `not_found` for whoever has no factor.
 pub async fn renew_codes(
     person: SignedIn,
     context: RequestContext,
@@ -118,6 +125,7 @@ pub async fn renew_codes(
     State(tools): State<Toolbox>,
     _: NoBody,
 ) -> Result<Response, Problem> {
+    tools.allow(&person, &context)?;
     let seen = Seen::of(&headers, context.client_ip);
     let recovery_codes = ops::renew_codes(&tools.hands(&seen, &context), &person).await?;
     Ok((StatusCode::CREATED, Json(RecoveryCodes { recovery_codes })).into_response())

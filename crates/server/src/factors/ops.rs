@@ -27,7 +27,7 @@ use crate::ledger::{self, Action, Entry};
 use crate::mail::{self, FactorNews, Message};
 use crate::name::Name;
 use crate::passkeys;
-use crate::sessions::{self, Living, Opening, Replaced, Seen, SignInMethod, TokenPair};
+use crate::sessions::{self, EndedAll, Living, Opening, Replaced, Seen, SignInMethod, TokenPair};
 use crate::vault::{self, Owner, Place, RowId};
 
 /// More authenticators than anybody has devices.
@@ -91,10 +91,10 @@ impl Held {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn held(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Held, DbError> {
-    let authenticators = sql::authenticators(tx, notary, user).await?;
+pub async fn held(tx: &mut SystemTx, notary: &Notary, person: &Person) -> Result<Held, DbError> {
+    let authenticators = sql::authenticators(tx, notary, person).await?;
     let authenticators = authenticators.iter().filter(|row| row.confirmed_at.is_some()).count();
-    Ok(Held { authenticators, passkeys: passkeys::holds(tx, notary, user).await? })
+    Ok(Held { authenticators, passkeys: passkeys::holds(tx, notary, person).await? })
 }
 
 /// After a factor was added, in its transaction, which is one of [`OperationalPath::ManageFactors`]: where it is the first, the
@@ -116,9 +116,9 @@ pub async fn first_factor(
     }
     own.strong_since = Some(now);
     let mut stamps = vec![own.keep(tx, notary).await?];
-    let (codes, made) = make_codes(tx, with, own.user).await?;
+    let (codes, made) = make_codes(tx, with, own).await?;
     stamps.push(made);
-    stamps.extend(sessions::end_all_within(tx, notary, own.user, Some(person.session()), now).await?);
+    stamps.extend(sessions::end_all_within(tx, notary, own, Some(person.session()), now).await?.stamps);
     let opening = Opening { person: own, by, strong: true, seen, now };
     let session = sessions::replace(tx, notary, entropy, person, &opening).await?.ok_or(FactorError::SessionOver)?;
     Ok(FirstFactor { session: Some(session), recovery_codes: Some(codes), stamps })
@@ -141,18 +141,41 @@ pub async fn may_remove(
     if sql::is_demanded(tx, person.user).await? {
         return Err(FactorError::LastFactor);
     }
-    forget_all(tx, notary, person).await
+    Ok(forget_all(tx, notary, person).await?)
 }
 
-/// The mail alone signs them in from now on.
-async fn forget_all(tx: &mut SystemTx, notary: &Notary, person: &mut Person) -> Result<Vec<Stamp>, FactorError> {
-    person.strong_since = None;
-    let mut stamps = vec![person.keep(tx, notary).await?];
-    if let Some(mut holder) = sql::holder(tx, notary, person.user).await? {
+/// Takes all authenticators and recovery codes away, within whatever leaves the entry, after the passkeys: how many authenticators
+/// counted, and what has changed.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn remove_all(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    person: &mut Person,
+    now: OffsetDateTime,
+) -> Result<(usize, Vec<Stamp>), DbError> {
+    let (mut confirmed, mut stamps) = (0, Vec::new());
+    for mut row in sql::authenticators(tx, notary, person).await? {
+        row.removed_at = Some(now);
+        confirmed += usize::from(row.confirmed_at.is_some());
+        stamps.push(sql::keep_authenticator(tx, notary, &mut row).await?);
+    }
+    stamps.extend(forget_all(tx, notary, person).await?);
+    Ok((confirmed, stamps))
+}
+
+/// The mail alone signs them in from now on. No factor that somebody hides from this counts later.
+async fn forget_all(tx: &mut SystemTx, notary: &Notary, person: &mut Person) -> Result<Vec<Stamp>, DbError> {
+    let mut stamps = Vec::new();
+    if let Some(mut holder) = sql::holder(tx, notary, person).await? {
         holder.recovery_codes.clear();
         holder.succeeded();
         stamps.push(sql::keep_holder(tx, notary, &mut holder).await?);
     }
+    person.strong_since = None;
+    person.factor_epoch = person.factor_epoch.saturating_add(1);
+    stamps.push(person.keep(tx, notary).await?);
     Ok(stamps)
 }
 
@@ -183,10 +206,11 @@ async fn send(queue: &Queue, tx: &mut SystemTx, message: &Message, now: OffsetDa
 /// What a person has, for themselves.
 pub(super) async fn list(changes: &Changes, person: &SignedIn) -> Result<Factors, FactorError> {
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
-    let rows = sql::authenticators(&mut tx, &changes.notary, person.user()).await?;
-    let holder = sql::holder(&mut tx, &changes.notary, person.user()).await?;
-    let passkeys = passkeys::holds(&mut tx, &changes.notary, person.user()).await?;
-    let demanded = sql::is_demanded(&mut tx, person.user()).await?;
+    let own = Person::look(&mut tx, &changes.notary, person.user()).await?.ok_or(FactorError::SessionOver)?;
+    let rows = sql::authenticators(&mut tx, &changes.notary, &own).await?;
+    let holder = sql::holder(&mut tx, &changes.notary, &own).await?;
+    let passkeys = passkeys::holds(&mut tx, &changes.notary, &own).await?;
+    let demanded = sql::is_demanded(&mut tx, own.user).await?;
     tx.finish_reading().await?;
     Ok(Factors {
         authenticators: rows.iter().filter_map(told).collect(),
@@ -229,7 +253,7 @@ pub(super) async fn enrol(with: &Hands<'_>, person: &SignedIn, name: &Name) -> R
     let own = own_person(&mut tx, notary, person, now).await?;
     let mut stamps = Vec::new();
     let mut confirmed = 0;
-    for mut row in sql::authenticators(&mut tx, notary, own.user).await? {
+    for mut row in sql::authenticators(&mut tx, notary, &own).await? {
         if row.confirmed_at.is_none() {
             row.removed_at = Some(now);
             stamps.push(sql::keep_authenticator(&mut tx, notary, &mut row).await?);
@@ -242,7 +266,7 @@ pub(super) async fn enrol(with: &Hands<'_>, person: &SignedIn, name: &Name) -> R
     if confirmed >= MOST {
         return Err(FactorError::TooMany);
     }
-    let row = new_row(id, own.user, name, sealed, now);
+    let row = new_row(id, &own, name, sealed, now);
     stamps.push(sql::insert_authenticator(&mut tx, notary, &row).await?);
     let entry = Entry::about(Action::FactorEnrolled, row.authenticator()).with(json!({"kind": "totp"}));
     let actor = own.user.to_string();
@@ -253,10 +277,10 @@ pub(super) async fn enrol(with: &Hands<'_>, person: &SignedIn, name: &Name) -> R
     Ok(NewAuthenticator { id: row.authenticator(), name: row.name, secret, otpauth_url })
 }
 
-fn new_row(id: uuid::Uuid, user: UserId, name: &Name, sealed: Vec<u8>, now: OffsetDateTime) -> Row {
+fn new_row(id: uuid::Uuid, own: &Person, name: &Name, sealed: Vec<u8>, now: OffsetDateTime) -> Row {
     Row {
         id,
-        user,
+        user: own.user,
         name: name.as_str().to_owned(),
         secret_sealed: Some(sealed),
         created_at: now,
@@ -265,6 +289,7 @@ fn new_row(id: uuid::Uuid, user: UserId, name: &Name, sealed: Vec<u8>, now: Offs
         last_used_at: None,
         removed_at: None,
         version: 1,
+        epoch: own.factor_epoch,
     }
 }
 
@@ -281,7 +306,7 @@ pub(super) async fn confirm(
     changes.vault.keys(Owner::Cell).await?;
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
     let mut own = own_person(&mut tx, notary, person, now).await?;
-    let mut all = sql::authenticators(&mut tx, notary, own.user).await?.into_iter();
+    let mut all = sql::authenticators(&mut tx, notary, &own).await?.into_iter();
     let waiting =
         |row: &Row| row.authenticator() == id && row.confirmed_at.is_none() && row.created_at + ENROLMENT_LIVES > now;
     let mut row = all.find(waiting).ok_or(FactorError::NotFound)?;
@@ -315,12 +340,12 @@ pub(super) async fn remove(with: &Hands<'_>, person: &SignedIn, id: Authenticato
     let (notary, now) = (&with.changes.notary, with.context.received_at);
     let mut tx = with.changes.db.system_tx(OperationalPath::ManageFactors).await?;
     let mut own = own_person(&mut tx, notary, person, now).await?;
-    let mut all = sql::authenticators(&mut tx, notary, own.user).await?.into_iter();
+    let mut all = sql::authenticators(&mut tx, notary, &own).await?.into_iter();
     let found = all.find(|row| row.authenticator() == id && row.confirmed_at.is_some());
     let mut row = found.ok_or(FactorError::NotFound)?;
     row.removed_at = Some(now);
     let removed = sql::keep_authenticator(&mut tx, notary, &mut row).await?;
-    let remaining = held(&mut tx, notary, own.user).await?.all();
+    let remaining = held(&mut tx, notary, &own).await?.all();
     let stamps = may_remove(&mut tx, notary, &mut own, remaining).await?;
     tell(with, &mut tx, &own.email, FactorNews::Removed { what: "An authenticator", name: &row.name }).await?;
     let words = json!({"kind": "totp", "remaining": remaining});
@@ -336,18 +361,19 @@ pub(super) async fn renew_codes(with: &Hands<'_>, person: &SignedIn) -> Result<V
     if own.strong_since.is_none() {
         return Err(FactorError::NotFound);
     }
-    let (codes, stamp) = make_codes(&mut tx, with, own.user).await?;
+    let (codes, stamp) = make_codes(&mut tx, with, &own).await?;
     tell(with, &mut tx, &own.email, FactorNews::CodesMade).await?;
     let entry = Entry::about(Action::RecoveryCodesMade, own.user).changing([stamp]);
     record(with, tx, own.user, &entry).await?;
     Ok(codes)
 }
 
-async fn make_codes(tx: &mut SystemTx, with: &Hands<'_>, user: UserId) -> Result<(Vec<String>, Stamp), FactorError> {
+async fn make_codes(tx: &mut SystemTx, with: &Hands<'_>, person: &Person) -> Result<(Vec<String>, Stamp), FactorError> {
     let Hands { changes, context, .. } = with;
-    let mut holder = match sql::holder(tx, &changes.notary, user).await? {
+    let user = person.user;
+    let mut holder = match sql::holder(tx, &changes.notary, person).await? {
         Some(holder) => holder,
-        None => sql::fresh_holder(tx, user).await?,
+        None => sql::fresh_holder(tx, person).await?,
     };
     let codes = recovery::new_codes(&changes.entropy);
     holder.recovery_codes = codes.iter().map(|code| recovery::stored(&changes.notary, user, code)).collect();
@@ -363,7 +389,7 @@ pub(super) async fn step_up(with: &Hands<'_>, person: &SignedIn, typed: &Typed) 
     changes.vault.keys(Owner::Cell).await?;
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
     let own = own_person(&mut tx, notary, person, now).await?;
-    let proven = match prove::check(&mut tx, (notary, &changes.vault), own.user, typed, now).await? {
+    let proven = match prove::check(&mut tx, (notary, &changes.vault), &own, typed, now).await? {
         Verdict::Proven(proven) => proven,
         Verdict::Wait(wait) => return Err(FactorError::Wait(wait)),
         Verdict::Wrong { failures, stamps } => {
@@ -431,17 +457,12 @@ pub async fn reset(with: &Resetting<'_>, email_key: &str, reason: &str) -> Resul
     let mut tx = db.system_tx(OperationalPath::ManageFactors).await?;
     let Some(mut own) = Person::hold_by_address(&mut tx, notary, email_key).await? else { return Ok(None) };
     let user = own.user;
-    let mut stamps = Vec::new();
-    let mut authenticators = 0;
-    for mut row in sql::authenticators(&mut tx, notary, user).await? {
-        row.removed_at = Some(now);
-        authenticators += usize::from(row.confirmed_at.is_some());
-        stamps.push(sql::keep_authenticator(&mut tx, notary, &mut row).await?);
-    }
-    let keys = passkeys::remove_all(&mut tx, notary, user, now).await?;
-    let ended = sessions::end_all_within(&mut tx, notary, user, None, now).await?;
-    let (passkeys, sessions) = (keys.len(), ended.len());
-    stamps.extend(keys.into_iter().chain(ended).chain(forget_all(&mut tx, notary, &mut own).await?));
+    let keys = passkeys::remove_all(&mut tx, notary, &own, now).await?;
+    let (authenticators, mut stamps) = remove_all(&mut tx, notary, &mut own, now).await?;
+    let EndedAll { count: sessions, stamps: ended } =
+        sessions::end_all_within(&mut tx, notary, &mut own, None, now).await?;
+    let passkeys = keys.len();
+    stamps.extend(keys.into_iter().chain(ended));
     send(queue, &mut tx, &mail::factor_news(&own.email, &FactorNews::Reset, now), now).await?;
     let words = json!({
         "reason": reason, "authenticators": authenticators, "passkeys": passkeys, "sessions_ended": sessions,

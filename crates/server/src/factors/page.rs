@@ -166,13 +166,14 @@ pub async fn ask_remove(
 /// `POST /account/factors/authenticators/{id}/remove`.
 ///
 /// # Errors
-/// `not_found`, `revocation_unconfirmed`.
+/// `not_found`, `rate_limited`, `revocation_unconfirmed`.
 pub async fn remove(
     person: SignedIn,
     visit: Visit,
     State(tools): State<Toolbox>,
     PathId(id): PathId<AuthenticatorId>,
 ) -> Result<Response, Problem> {
+    tools.allow(&person, visit.context())?;
     let mut page = remove_page(&visit, &person, &tools, id).await?;
     let seen = Seen::of(visit.headers(), visit.context().client_ip);
     match ops::remove(&tools.hands(&seen, visit.context()), &person, id).await {
@@ -186,11 +187,15 @@ pub async fn remove(
     }
 }
 
-/// `GET /account/factors/recovery-codes`.
+/// `GET /account/factors/recovery-codes`. Whoever has no factor has no codes, and is shown how to add one.
 ///
 /// # Errors
-/// `internal`.
-pub async fn ask_codes(person: SignedIn, visit: Visit) -> Result<Response, Problem> {
+/// Those of the database.
+pub async fn ask_codes(person: SignedIn, visit: Visit, State(tools): State<Toolbox>) -> Result<Response, Problem> {
+    let listed = ops::list(&tools.changes, &person).await?;
+    if listed.authenticators.is_empty() && listed.passkeys == 0 {
+        return Ok(Redirect::to(HERE).into_response());
+    }
     let action = format!("{HERE}/recovery-codes");
     if !person.is_fresh(visit.now()) {
         return Ok(stale(&action));
@@ -202,8 +207,9 @@ pub async fn ask_codes(person: SignedIn, visit: Visit) -> Result<Response, Probl
 /// `POST /account/factors/recovery-codes`.
 ///
 /// # Errors
-/// `not_found` for whoever has no factor.
+/// `rate_limited`, and those of the database.
 pub async fn codes(person: SignedIn, visit: Visit, State(tools): State<Toolbox>) -> Result<Response, Problem> {
+    tools.allow(&person, visit.context())?;
     let seen = Seen::of(visit.headers(), visit.context().client_ip);
     match ops::renew_codes(&tools.hands(&seen, visit.context()), &person).await {
         Ok(codes) => {
@@ -211,6 +217,8 @@ pub async fn codes(person: SignedIn, visit: Visit, State(tools): State<Toolbox>)
             visit.page(&CodesPage { desk, codes, first: false })
         }
         Err(FactorError::Stale) => Ok(stale(&format!("{HERE}/recovery-codes"))),
+        // The last factor went after the page was opened.
+        Err(FactorError::NotFound) => Ok(Redirect::to(HERE).into_response()),
         Err(error) => Err(error.into()),
     }
 }

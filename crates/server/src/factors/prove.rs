@@ -5,15 +5,14 @@
 //! - A code counts once: the step is written down in the transaction that takes it.
 //! - The wrong ones are counted for the person, and a few more have to wait ([`Holder`]).
 
-use bailiwick_proof::id::UserId;
 use time::{Duration, OffsetDateTime};
 
 use super::holder::{FREE, Holder};
 use super::model::{FactorError, Typed};
 use super::sql::{self, Row};
 use super::{recovery, totp};
-use crate::authz::Notary;
 use crate::authz::vouched::stamp::Stamp;
+use crate::authz::{Notary, Person};
 use crate::db::SystemTx;
 use crate::sessions::SignInMethod;
 use crate::vault::{self, Owner, Place, RowId, Vault};
@@ -59,18 +58,18 @@ pub(super) const fn is_guessing(failures: i32) -> bool {
 pub(super) async fn check(
     tx: &mut SystemTx,
     (notary, vault): (&Notary, &Vault),
-    user: UserId,
+    person: &Person,
     typed: &Typed,
     now: OffsetDateTime,
 ) -> Result<Verdict, FactorError> {
-    let Some(mut holder) = sql::holder(tx, notary, user).await? else {
+    let Some(mut holder) = sql::holder(tx, notary, person).await? else {
         return Err(FactorError::Failed);
     };
     let found = match typed {
         Typed::Code(_) if holder.wait(now).is_some() => {
             return Ok(Verdict::Wait(holder.wait(now).unwrap_or_default()));
         }
-        Typed::Code(code) => by_code(tx, (notary, vault), user, code, now).await?,
+        Typed::Code(code) => by_code(tx, (notary, vault), person, code, now).await?,
         Typed::RecoveryCode(code) => by_recovery_code(notary, &mut holder, code).await?,
         Typed::Nonsense => None,
     };
@@ -95,11 +94,11 @@ pub(super) async fn check(
 async fn by_code(
     tx: &mut SystemTx,
     (notary, vault): (&Notary, &Vault),
-    user: UserId,
+    person: &Person,
     code: &str,
     now: OffsetDateTime,
 ) -> Result<Option<Proven>, FactorError> {
-    for mut row in sql::authenticators(tx, notary, user).await? {
+    for mut row in sql::authenticators(tx, notary, person).await? {
         if row.confirmed_at.is_none() {
             continue;
         }

@@ -112,7 +112,7 @@ pub(super) async fn complete(with: &Hands<'_>, token: &str, typed: &Typed) -> Re
     let person = person.filter(|person| person.suspended_at.is_none()).ok_or(FactorError::Failed)?;
     let step = sql::step(&mut tx, &changes.notary, id).await?;
     let step = step.filter(|step| step.is_open(now)).ok_or(FactorError::Failed)?;
-    match prove::check(&mut tx, (&changes.notary, &changes.vault), person.user, typed, now).await? {
+    match prove::check(&mut tx, (&changes.notary, &changes.vault), &person, typed, now).await? {
         Verdict::Proven(proven) => enter(with, tx, step, &person, proven).await,
         Verdict::Wrong { failures, stamps } => {
             refuse(with, tx, step, &person, (failures, stamps)).await?;

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::holder::Holder;
 use super::second_step::Step;
-use crate::authz::Notary;
 use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
+use crate::authz::{Notary, Person};
 use crate::db::{DbError, SystemTx};
 
 /// Whether a workspace of the person's demands a factor. A membership that nobody vouches for makes it stricter at most.
@@ -32,6 +32,7 @@ pub(super) struct Row {
     pub(super) last_used_at: Option<OffsetDateTime>,
     pub(super) removed_at: Option<OffsetDateTime>,
     pub(super) version: i64,
+    pub(super) epoch: i64,
 }
 
 impl Row {
@@ -48,17 +49,20 @@ impl Row {
             confirmed_at: self.confirmed_at,
             last_step: self.last_step,
             removed_at: self.removed_at,
+            epoch: self.epoch,
         }
     }
 }
 
-/// Those of a person that somebody vouches for, the oldest first; those that were never confirmed too. Whoever changes one holds the
-/// person.
-pub(super) async fn authenticators(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Vec<Row>, DbError> {
+/// Those of a person's epoch that somebody vouches for, the oldest first; those that were never confirmed too. Whoever changes one
+/// holds the person.
+pub(super) async fn authenticators(tx: &mut SystemTx, notary: &Notary, person: &Person) -> Result<Vec<Row>, DbError> {
+    let (user, epoch) = (person.user, person.factor_epoch);
     let all = sqlx::query!(
         "SELECT id, name, secret_sealed, created_at, confirmed_at, last_step, last_used_at, version, mac
-         FROM authenticators WHERE user_id = $1 AND removed_at IS NULL ORDER BY id",
-        user.uuid()
+         FROM authenticators WHERE user_id = $1 AND epoch = $2 AND removed_at IS NULL ORDER BY id",
+        user.uuid(),
+        epoch
     )
     .fetch_all(tx.connection()?)
     .await?;
@@ -75,6 +79,7 @@ pub(super) async fn authenticators(tx: &mut SystemTx, notary: &Notary, user: Use
             last_used_at: row.last_used_at,
             removed_at: None,
             version: row.version,
+            epoch,
         };
         if notary.vouches(&found.vouched(found.version), &row.mac).await? {
             vouched.push(found);
@@ -86,26 +91,29 @@ pub(super) async fn authenticators(tx: &mut SystemTx, notary: &Notary, user: Use
 pub(super) async fn insert_authenticator(tx: &mut SystemTx, notary: &Notary, row: &Row) -> Result<Stamp, DbError> {
     let vouching = notary.vouch(&row.vouched(row.version));
     sqlx::query!(
-        "INSERT INTO authenticators (id, user_id, name, secret_sealed, created_at, mac) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO authenticators (id, user_id, name, secret_sealed, created_at, mac, epoch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         row.id,
         row.user.uuid(),
         row.name,
         row.secret_sealed,
         row.created_at,
-        &vouching.mac
+        &vouching.mac,
+        row.epoch
     )
     .execute(tx.connection()?)
     .await?;
     Ok(vouching.stamp)
 }
 
-/// Writes what became of one. A removed one keeps no secret.
+/// Writes what became of one. A removed one keeps neither secret nor name.
 pub(super) async fn keep_authenticator(tx: &mut SystemTx, notary: &Notary, row: &mut Row) -> Result<Stamp, DbError> {
     row.version += 1;
     let vouching = notary.vouch(&row.vouched(row.version));
     sqlx::query!(
         "UPDATE authenticators SET confirmed_at = $2, last_step = $3, last_used_at = $4, removed_at = $5, mac = $6,
-             secret_sealed = CASE WHEN $5::timestamptz IS NULL THEN secret_sealed END
+             secret_sealed = CASE WHEN $5::timestamptz IS NULL THEN secret_sealed END,
+             name = CASE WHEN $5::timestamptz IS NULL THEN name ELSE '' END
          WHERE id = $1",
         row.id,
         row.confirmed_at,
@@ -119,12 +127,14 @@ pub(super) async fn keep_authenticator(tx: &mut SystemTx, notary: &Notary, row: 
     Ok(vouching.stamp)
 }
 
-/// What the person has besides, if somebody vouches for it. Whoever changes it holds the person.
-pub(super) async fn holder(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Holder>, DbError> {
+/// What the person has besides in this epoch, if somebody vouches for it. Whoever changes it holds the person.
+pub(super) async fn holder(tx: &mut SystemTx, notary: &Notary, person: &Person) -> Result<Option<Holder>, DbError> {
+    let (user, epoch) = (person.user, person.factor_epoch);
     let row = sqlx::query!(
         "SELECT recovery_codes, codes_made_at, failures, failed_at, version, mac
-         FROM factor_holders WHERE user_id = $1",
-        user.uuid()
+         FROM factor_holders WHERE user_id = $1 AND epoch = $2",
+        user.uuid(),
+        epoch
     )
     .fetch_optional(tx.connection()?)
     .await?;
@@ -136,14 +146,16 @@ pub(super) async fn holder(tx: &mut SystemTx, notary: &Notary, user: UserId) -> 
         codes_made_at: row.codes_made_at,
         failures: row.failures,
         failed_at: row.failed_at,
+        epoch,
     };
     Ok(notary.vouches(&holder.row(holder.version), &row.mac).await?.then_some(holder))
 }
 
-/// One of whom nothing is known yet, in place of whatever stands there and nobody vouches for. Its version goes on.
-pub(super) async fn fresh_holder(tx: &mut SystemTx, user: UserId) -> Result<Holder, DbError> {
+/// One of whom nothing is known yet, in place of whatever stands there and counts for nothing. Its version goes on.
+pub(super) async fn fresh_holder(tx: &mut SystemTx, person: &Person) -> Result<Holder, DbError> {
+    let (user, epoch) = (person.user, person.factor_epoch);
     let stands = sqlx::query_scalar!("SELECT version FROM factor_holders WHERE user_id = $1", user.uuid());
-    Ok(Holder::new(user, stands.fetch_optional(tx.connection()?).await?.unwrap_or_default()))
+    Ok(Holder::new(user, stands.fetch_optional(tx.connection()?).await?.unwrap_or_default(), epoch))
 }
 
 /// Writes what became of it.
@@ -151,17 +163,18 @@ pub(super) async fn keep_holder(tx: &mut SystemTx, notary: &Notary, holder: &mut
     holder.version += 1;
     let vouching = notary.vouch(&holder.row(holder.version));
     sqlx::query!(
-        "INSERT INTO factor_holders (user_id, recovery_codes, codes_made_at, failures, failed_at, mac)
-         VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO factor_holders (user_id, recovery_codes, codes_made_at, failures, failed_at, mac, epoch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (user_id) DO UPDATE SET recovery_codes = excluded.recovery_codes,
              codes_made_at = excluded.codes_made_at, failures = excluded.failures, failed_at = excluded.failed_at,
-             mac = excluded.mac",
+             mac = excluded.mac, epoch = excluded.epoch",
         holder.user.uuid(),
         &holder.recovery_codes,
         holder.codes_made_at,
         holder.failures,
         holder.failed_at,
-        &vouching.mac
+        &vouching.mac,
+        holder.epoch
     )
     .execute(tx.connection()?)
     .await?;

@@ -173,8 +173,8 @@ pub(super) async fn slugs(db: &Db, workspaces: &[Uuid]) -> Result<Vec<(Workspace
 pub(super) async fn live_session(db: &Db, notary: &Notary, session: SessionId) -> Result<Option<Session>, DbError> {
     let mut tx = db.system_tx(OperationalPath::AuthenticateSession).await?;
     let row = sqlx::query!(
-        "SELECT s.user_id, s.version, s.expires_at, s.strong, s.mac, u.version AS user_version, u.email, u.email_key, u.strong_since,
-             u.mac AS user_mac
+        "SELECT s.user_id, s.version, s.expires_at, s.strong, s.epoch, s.mac, u.version AS user_version, u.email, u.email_key,
+             u.strong_since, u.session_epoch, u.factor_epoch, u.mac AS user_mac
          FROM sessions s JOIN users u ON u.id = s.user_id
          WHERE s.id = $1 AND s.revoked_at IS NULL AND u.suspended_at IS NULL",
         session.uuid()
@@ -184,7 +184,8 @@ pub(super) async fn live_session(db: &Db, notary: &Notary, session: SessionId) -
     tx.finish_reading().await?;
     let Some(row) = row else { return Ok(None) };
     let (id, user, expires_at, strong) = (session.uuid(), row.user_id, row.expires_at, row.strong);
-    let own = rows::SessionRow { id, user, version: row.version, expires_at, revoked_at: None, strong };
+    let (version, epoch) = (row.version, row.epoch);
+    let own = rows::SessionRow { id, user, version, expires_at, revoked_at: None, strong, epoch };
     let person = rows::UserRow {
         id: user,
         version: row.user_version,
@@ -192,9 +193,11 @@ pub(super) async fn live_session(db: &Db, notary: &Notary, session: SessionId) -
         email_key: &row.email_key,
         suspended_at: None,
         strong_since: row.strong_since,
+        session_epoch: row.session_epoch,
+        factor_epoch: row.factor_epoch,
     };
-    // One that began by the mail alone lets nobody in once its person has a factor.
-    let enough = strong || row.strong_since.is_none();
+    // One that began by the mail alone lets nobody in once its person has a factor, nor does one from before all were ended.
+    let enough = (strong || row.strong_since.is_none()) && epoch == row.session_epoch;
     if !enough || !notary.vouches(&own, &row.mac).await? || !notary.vouches(&person, &row.user_mac).await? {
         return Ok(None);
     }

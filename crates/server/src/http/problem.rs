@@ -113,6 +113,12 @@ impl Problem {
         &self.0.detail
     }
 
+    /// What its answer tells besides.
+    #[must_use]
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.headers
+    }
+
     /// The wrong fields, if that is what happened.
     #[must_use]
     pub fn field_errors(&self) -> &[FieldError] {

@@ -259,6 +259,8 @@ pub(super) async fn insert_user(
         email_key,
         suspended_at: None,
         strong_since: None,
+        session_epoch: 0,
+        factor_epoch: 0,
     });
     let done = sqlx::query!(
         "INSERT INTO users (id, email, email_key, created_at, mac) VALUES ($1, $2, $3, $4, $5)
@@ -282,16 +284,26 @@ pub(super) async fn stored_address(
 ) -> Result<EmailAddress, DbError> {
     let email_key = typed.key();
     let found = sqlx::query!(
-        "SELECT id, version, email, suspended_at, strong_since, mac FROM users WHERE email_key = $1",
+        "SELECT id, version, email, suspended_at, strong_since, session_epoch, factor_epoch, mac
+         FROM users WHERE email_key = $1",
         email_key
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    let (id, version, email, suspended_at, strong_since, mac) = match found {
-        Some(row) => (row.id, row.version, row.email, row.suspended_at, row.strong_since, Some(row.mac)),
-        None => (Uuid::nil(), 1, typed.as_str().to_owned(), None, None, None),
+    let (email, mac) = match &found {
+        Some(row) => (row.email.clone(), Some(row.mac.clone())),
+        None => (typed.as_str().to_owned(), None),
     };
-    let row = rows::UserRow { id, version, email: &email, email_key: &email_key, suspended_at, strong_since };
+    let row = rows::UserRow {
+        id: found.as_ref().map_or(Uuid::nil(), |row| row.id),
+        version: found.as_ref().map_or(1, |row| row.version),
+        email: &email,
+        email_key: &email_key,
+        suspended_at: found.as_ref().and_then(|row| row.suspended_at),
+        strong_since: found.as_ref().and_then(|row| row.strong_since),
+        session_epoch: found.as_ref().map_or(0, |row| row.session_epoch),
+        factor_epoch: found.as_ref().map_or(0, |row| row.factor_epoch),
+    };
     let made = notary.vouch(&row).mac;
     let vouched = notary.vouches(&row, mac.as_ref().unwrap_or(&made)).await?;
     Ok(if vouched { typed.stored_as(&email) } else { typed })

@@ -26,7 +26,7 @@ pub struct InternalCredential {
     pub audiences: Vec<String>,
     /// When it was made.
     pub created_at: OffsetDateTime,
-    /// When it ends, if it got a successor.
+    /// When it ends, if it got a successor or was revoked.
     pub ends_at: Option<OffsetDateTime>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<OffsetDateTime>,

@@ -52,7 +52,8 @@ pub(super) async fn list(tx: &mut SystemTx) -> Result<Vec<InternalCredential>, D
     Ok(rows.collect())
 }
 
-/// Revokes one that works, and answers whose it was.
+/// Revokes one that was not, and answers whose it was. A row that says it was revoked, and for which nobody vouches, is not
+/// believed. It gets an end, too: with both it has the highest serial that such a row can have, and whatever stood there before is older.
 pub(super) async fn revoke(
     tx: &mut SystemTx,
     notary: &Notary,
@@ -61,19 +62,29 @@ pub(super) async fn revoke(
 ) -> Result<Option<(String, Stamp)>, DbError> {
     let id = credential.uuid();
     let row = sqlx::query!(
-        "SELECT service, digest, audiences, ends_at FROM internal_credentials
-         WHERE id = $1 AND revoked_at IS NULL FOR UPDATE",
+        "SELECT service, digest, audiences, ends_at, revoked_at, mac FROM internal_credentials WHERE id = $1 FOR UPDATE",
         id
     )
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let (service, digest, audiences) = (&row.service, &row.digest, &row.audiences);
-    let (ends_at, revoked_at) = (row.ends_at, Some(now));
-    let vouching = notary.vouch(&rows::ServiceRow { id, service, digest, audiences, ends_at, revoked_at });
-    sqlx::query!("UPDATE internal_credentials SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &vouching.mac)
-        .execute(tx.connection()?)
-        .await?;
+    let (ends_at, revoked_at) = (row.ends_at, row.revoked_at);
+    let before = rows::ServiceRow { id, service, digest, audiences, ends_at, revoked_at };
+    if revoked_at.is_some() && notary.vouches(&before, &row.mac).await? {
+        return Ok(None);
+    }
+    let ends_at = ends_at.unwrap_or(now);
+    let vouching = notary.vouch(&rows::ServiceRow { ends_at: Some(ends_at), revoked_at: Some(now), ..before });
+    sqlx::query!(
+        "UPDATE internal_credentials SET ends_at = $2, revoked_at = $3, mac = $4 WHERE id = $1",
+        id,
+        ends_at,
+        now,
+        &vouching.mac
+    )
+    .execute(tx.connection()?)
+    .await?;
     Ok(Some((row.service, vouching.stamp)))
 }
 

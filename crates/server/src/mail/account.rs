@@ -57,8 +57,9 @@ pub fn confirm_new_address(to: &str, code: &str, until: OffsetDateTime) -> Messa
          \n\
          {code}\n\
          \n\
-         It is valid for 15 minutes. The address that you have until then gets\n\
-         a code of its own; nothing changes before both were typed.\n\
+         It is valid for 15 minutes; if you ask once more and no other mail comes,\n\
+         for that as well. The address that you have until then gets a code of\n\
+         its own; nothing changes before both were typed.\n\
          \n\
          If you do not know of this, ignore it: without the code nothing happens.\n"
     );

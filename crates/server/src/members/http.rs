@@ -7,7 +7,7 @@ use super::model::{ChangeRole, LeaveWorkspace, TransferWorkspace};
 use super::ops::{self, ChangeError, With};
 use super::{Member, sql};
 use crate::authz::may::Needs;
-use crate::authz::{Granted, Principal, Role, may};
+use crate::authz::{Granted, Notary, Principal, Role, may};
 use crate::db::{Db, Recorded};
 use crate::http::{
     Begun, Change, Changes, Code, Idempotency, Json, ListQuery, Mutation, Nothing, Page, PathId, Problem, Query, Reply,
@@ -24,19 +24,24 @@ const LIST: u8 = 2;
 pub async fn list(
     granted: Granted<may::ReadMembers>,
     State(db): State<Db>,
+    State(notary): State<Notary>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Member>>, Problem> {
-    page(&granted, &db, &query).await.map(Json)
+    page(&granted, (&db, &notary), &query).await.map(Json)
 }
 
 /// A page of members; for the API and the console.
 ///
 /// # Errors
 /// As [`list`].
-pub async fn page<P: Needs>(granted: &Granted<P>, db: &Db, query: &ListQuery) -> Result<Page<Member>, Problem> {
+pub async fn page<P: Needs>(
+    granted: &Granted<P>,
+    (db, notary): (&Db, &Notary),
+    query: &ListQuery,
+) -> Result<Page<Member>, Problem> {
     let (limit, after) = (query.limit()?, query.after(LIST)?);
     let mut tx = db.workspace_tx(granted).await?;
-    let rows = sql::list(&mut tx, after, limit).await?;
+    let rows = sql::list(&mut tx, notary, after, limit).await?;
     tx.finish_reading().await?;
     Ok(Page::cut(rows, limit, LIST, |row| row.user_id.uuid()))
 }
@@ -48,18 +53,23 @@ pub async fn page<P: Needs>(granted: &Granted<P>, db: &Db, query: &ListQuery) ->
 pub async fn get(
     granted: Granted<may::ReadMembers>,
     State(db): State<Db>,
+    State(notary): State<Notary>,
     PathId(user): PathId<UserId>,
 ) -> Result<Json<Member>, Problem> {
-    find(&granted, &db, user).await.map(Json)
+    find(&granted, (&db, &notary), user).await.map(Json)
 }
 
 /// One member; for the API and the console.
 ///
 /// # Errors
 /// As [`get`].
-pub async fn find<P: Needs>(granted: &Granted<P>, db: &Db, user: UserId) -> Result<Member, Problem> {
+pub async fn find<P: Needs>(
+    granted: &Granted<P>,
+    (db, notary): (&Db, &Notary),
+    user: UserId,
+) -> Result<Member, Problem> {
     let mut tx = db.workspace_tx(granted).await?;
-    let found = sql::get(&mut tx, user).await?;
+    let found = sql::get(&mut tx, notary, user).await?;
     tx.finish_reading().await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
@@ -92,7 +102,8 @@ pub async fn set_role(
         Begun::Replay(reply) => (reply, None),
         Begun::Fresh(mut change) => {
             let done = ops::change_role(&mut change.tx, granted, with(changes), user, role).await?;
-            let member = sql::get(&mut change.tx, user).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let member = sql::get(&mut change.tx, &changes.notary, user).await?;
+            let member = member.ok_or_else(|| Problem::new(Code::NotFound))?;
             let reply = Reply::ok(&member)?;
             match done {
                 Some(recorded) => commit(*change, recorded, reply).await?,
@@ -211,7 +222,8 @@ pub async fn hand_over(
                 }
                 error => error.into(),
             })?;
-            let member = sql::get(&mut change.tx, wanted.to).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let member = sql::get(&mut change.tx, &changes.notary, wanted.to).await?;
+            let member = member.ok_or_else(|| Problem::new(Code::NotFound))?;
             commit(*change, recorded, Reply::ok(&member)?).await?
         }
     };

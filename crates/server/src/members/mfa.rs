@@ -1,8 +1,9 @@
 //! Whether a workspace lets in only those who have shown a factor beyond the mail.
 //!
 //! # Invariants
-//! - It stands in every membership, under its MAC, and in each that is added later: no row can be taken away that says so without
-//!   the membership that it limits.
+//! - It stands in the workspace's own row, under its MAC, and a workspace whose row nobody vouches for demands it: a membership that
+//!   was out of the way when it was said, and is put back, is limited by that. It stands in every membership, too, and in each that is
+//!   added later: an older row of the workspace, put back, lets nobody in until it is found.
 //! - Only an owner whose own session is strong switches it on, so nobody locks themselves out.
 //! - The answer comes when no node decides by what was before. Keys go on: a factor is a person's.
 

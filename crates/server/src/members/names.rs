@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::sql;
 use crate::db::{Authority, Db, DbError};
-use crate::{members, projects};
+use crate::projects;
 
 /// Of so many people and projects the names are looked up; of others the ids are shown.
 const NAMED: u16 = 1_000;
@@ -16,10 +17,10 @@ impl Names {
     /// For whoever may see people and projects.
     pub(crate) async fn look_up(authority: &impl Authority, db: &Db) -> Result<Self, DbError> {
         let mut tx = db.workspace_tx(authority).await?;
-        let members = members::list(&mut tx, None, NAMED).await?;
+        let people = sql::addresses(&mut tx, NAMED).await?;
         let projects = projects::list(&mut tx, None, NAMED).await?;
         tx.finish_reading().await?;
-        let people = members.into_iter().map(|member| (member.user_id.to_string(), member.email));
+        let people = people.into_iter().map(|(user, email)| (user.to_string(), email));
         let projects = projects.into_iter().map(|project| (project.id.to_string(), project.name));
         Ok(Self(people.chain(projects).collect()))
     }

@@ -95,11 +95,17 @@ pub(super) async fn leave(
 }
 
 async fn end(tx: &mut WorkspaceTx, with: With<'_>, user: UserId, action: Action) -> Result<Recorded, ChangeError> {
-    let held = sql::hold(tx, with.notary, user).await?.ok_or(ChangeError::NoSuchMember)?;
-    refuse_last_owner(tx, with.notary, &held).await?;
-    let mut stamps = vec![sql::end(tx, with.notary, &held).await?];
+    let (role, stamp) = match sql::hold(tx, with.notary, user).await? {
+        Some(held) => {
+            refuse_last_owner(tx, with.notary, &held).await?;
+            (Some(held.role), sql::end(tx, with.notary, &held).await?)
+        }
+        // They are none, but what stands there might be put back as it was.
+        None => sql::end_unvouched(tx, with.notary, user).await?.ok_or(ChangeError::NoSuchMember)?,
+    };
+    let mut stamps = vec![stamp];
     stamps.extend(take_back(tx, with.notary, user).await?);
-    Ok(recorded(tx, with, action, user, json!({"role": held.role.as_str()}), stamps))
+    Ok(recorded(tx, with, action, user, json!({"role": role.map(Role::as_str)}), stamps))
 }
 
 /// Hands the workspace over: that member becomes an owner, and who hands it over an admin, both or neither.
@@ -117,7 +123,7 @@ pub(super) async fn transfer(
     }
     let heir = sql::hold(tx, with.notary, to).await?.ok_or(ChangeError::NoSuchMember)?;
     let owner = sql::hold(tx, with.notary, from).await?.ok_or(ChangeError::NoSuchMember)?;
-    let address = sql::get(tx, to).await?.ok_or(ChangeError::NoSuchMember)?.email;
+    let address = sql::get(tx, with.notary, to).await?.ok_or(ChangeError::NoSuchMember)?.email;
     if !address.eq_ignore_ascii_case(confirm.trim()) {
         return Err(ChangeError::NotConfirmed);
     }

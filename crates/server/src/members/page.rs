@@ -7,7 +7,7 @@ mod person;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -18,11 +18,9 @@ use super::invitations::http::{self as invitations, Post};
 use super::{CreateInvitation, Invitation, Member, http};
 use crate::authz::may::Needs;
 use crate::authz::{Granted, Permission, Role, may};
-use crate::config::PublicUrl;
 use crate::console::{Area, Desk, Field, Flash, IdChip, Listing, Moment, Noun, SENT_BEFORE, Visit};
 use crate::db::Db;
 use crate::http::{Changes, Code, Form, Idempotency, ListQuery, PathId, Problem, Query};
-use crate::jobs::Queue;
 use crate::members::invitations::InvitationStatus;
 use crate::workspaces;
 
@@ -88,17 +86,35 @@ struct InviteForm {
     roles: Vec<RoleChoice>,
     fault: Option<&'static str>,
     must_sign_in: bool,
+    /// Too often, and when again.
+    limited: Option<Problem>,
+    /// It was the mail of an invitation that is there already.
+    is_resent: bool,
 }
 
 impl InviteForm {
     fn typed(visit: &Visit, email: &str, role: &str) -> Self {
         let idempotency_key = visit.form_key();
         let (email, roles) = (Field::typed(email), RoleChoice::all(role));
-        Self { idempotency_key, email, roles, fault: None, must_sign_in: false }
+        Self { idempotency_key, email, roles, fault: None, must_sign_in: false, limited: None, is_resent: false }
     }
 
     fn has_faults(&self) -> bool {
-        self.fault.is_some() || self.email.fault.is_some() || self.must_sign_in
+        self.fault.is_some() || self.email.fault.is_some() || self.must_sign_in || self.limited.is_some()
+    }
+
+    /// Why no mail went out to somebody who is invited already.
+    fn not_resent(&self) -> Option<String> {
+        let limited = self.limited.as_ref().filter(|_| self.is_resent)?;
+        Some(format!("Nothing was sent. {}", limited.explanation()))
+    }
+
+    const fn status(&self) -> StatusCode {
+        match (self.must_sign_in, &self.limited) {
+            (true, _) => StatusCode::FORBIDDEN,
+            (false, Some(_)) => StatusCode::TOO_MANY_REQUESTS,
+            (false, None) => StatusCode::UNPROCESSABLE_ENTITY,
+        }
     }
 }
 
@@ -131,7 +147,7 @@ async fn index_page<P: Needs>(
     form: InviteForm,
 ) -> Result<IndexPage, Problem> {
     let desk = workspaces::desk(visit, granted, db, Area::People).await?;
-    let page = http::page(granted, db, query).await?;
+    let page = http::page(granted, (db, visit.notary()), query).await?;
     let list = Listing::new(NOUN, page.data.len(), &desk.path("/members"), cursor, page.next_cursor.as_deref());
     let members = page.data.into_iter().map(|member| MemberRow::of(member, &desk, visit)).collect();
     let mut invited = Vec::new();
@@ -161,15 +177,13 @@ pub async fn invite(
     visit: Visit,
     State(db): State<Db>,
     State(changes): State<Changes>,
-    State(queue): State<Queue>,
-    State(public_url): State<PublicUrl>,
+    State(post): State<Post>,
     Form(input): Form<InviteInput>,
 ) -> Result<Response, Problem> {
     let mut form = InviteForm::typed(&visit, &input.email, &input.role);
     if let Some(new) = parse(&input, &mut form) {
-        let post = Post { queue: &queue, public_url: &public_url };
         let once = visit.once(input.idempotency_key, &input)?;
-        match invitations::invite(&granted.in_live(), &changes, post, &new, once).await {
+        match invitations::invite(&granted.in_live(), &changes, &post, &new, once).await {
             Ok(_) => {
                 let desk = workspaces::desk(&visit, &granted, &db, Area::People).await?;
                 return Ok(visit.done(&desk.path("/members"), Flash::Invited));
@@ -177,9 +191,22 @@ pub async fn invite(
             Err(problem) => refuse(problem, &mut form)?,
         }
     }
-    let status = if form.must_sign_in { StatusCode::FORBIDDEN } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let page = index_page(&visit, &granted, &db, (&ListQuery::default(), None), form).await?;
-    visit.page_with(status, &page)
+    form_again(&visit, &granted, &db, form).await
+}
+
+async fn form_again<P: Needs>(
+    visit: &Visit,
+    granted: &Granted<P>,
+    db: &Db,
+    form: InviteForm,
+) -> Result<Response, Problem> {
+    let (status, limited) = (form.status(), form.limited.clone());
+    let page = index_page(visit, granted, db, (&ListQuery::default(), None), form).await?;
+    let page = visit.page_with(status, &page)?;
+    Ok(match limited {
+        Some(problem) => (AppendHeaders(problem.headers().to_vec()), page).into_response(),
+        None => page,
+    })
 }
 
 fn parse(input: &InviteInput, form: &mut InviteForm) -> Option<CreateInvitation> {
@@ -200,6 +227,10 @@ fn refuse(problem: Problem, form: &mut InviteForm) -> Result<(), Problem> {
             form.email.fault = beside("This address is invited already. Send that mail again, below.");
         }
         Code::StepUpRequired => form.must_sign_in = true,
+        Code::RateLimited => {
+            form.email.fault = Some(format!("Nothing was sent. {}", problem.explanation()));
+            form.limited = Some(problem);
+        }
         Code::IdempotencyKeyReused => form.fault = Some(SENT_BEFORE),
         Code::InvalidBody => form.fault = Some("A hundred invitations are open. Revoke those that nobody takes."),
         _ => return Err(problem),
@@ -216,18 +247,19 @@ pub async fn resend(
     visit: Visit,
     State(db): State<Db>,
     State(changes): State<Changes>,
-    State(queue): State<Queue>,
-    State(public_url): State<PublicUrl>,
+    State(post): State<Post>,
     PathId(invitation): PathId<bailiwick_proof::id::InvitationId>,
 ) -> Result<Response, Problem> {
-    let post = Post { queue: &queue, public_url: &public_url };
-    let sent = invitations::send_again(&granted.in_live(), &changes, post, invitation, Idempotency::none()).await;
+    let sent = invitations::send_again(&granted.in_live(), &changes, &post, invitation, Idempotency::none()).await;
     let mut form = InviteForm::typed(&visit, "", Role::Member.as_str());
     match sent {
         Err(problem) if problem.code() == Code::StepUpRequired => {
             form.must_sign_in = true;
-            let page = index_page(&visit, &granted, &db, (&ListQuery::default(), None), form).await?;
-            visit.page_with(StatusCode::FORBIDDEN, &page)
+            form_again(&visit, &granted, &db, form).await
+        }
+        Err(problem) if problem.code() == Code::RateLimited => {
+            (form.limited, form.is_resent) = (Some(problem), true);
+            form_again(&visit, &granted, &db, form).await
         }
         sent => {
             sent?;

@@ -127,16 +127,18 @@ pub async fn begin_registration(
 /// Adds a passkey. The first factor of a person changes their sessions: see [`RegisteredPasskey`].
 ///
 /// # Errors
-/// `passkey_failed`, `passkeys_unavailable`, `step_up_required`, `invalid_body`, `revocation_unconfirmed`.
+/// `passkey_failed`, `passkeys_unavailable`, `step_up_required`, `invalid_body`, `rate_limited`, `revocation_unconfirmed`.
 pub async fn register(
     person: SignedIn,
     context: RequestContext,
     headers: HeaderMap,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     State(edge): State<Edge>,
     Json(body): Json<RegisterPasskey>,
 ) -> Result<Response, Problem> {
     known(&bench)?;
+    limits.change(&context, person.user())?;
     let seen = &Seen::of(&headers, context.client_ip);
     let with = With { bench: &bench, context: &context, seen };
     let registered: RegisteredPasskey = register::register(with, &person, &body).await?;
@@ -159,29 +161,33 @@ pub async fn list(person: SignedIn, State(bench): State<Bench>) -> Result<Json<P
 /// Gives one another name.
 ///
 /// # Errors
-/// `not_found`, `invalid_body`.
+/// `not_found`, `invalid_body`, `rate_limited`.
 pub async fn rename(
     person: SignedIn,
     PathId(id): PathId<PasskeyId>,
     context: RequestContext,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     Json(body): Json<RenamePasskey>,
 ) -> Result<Json<Passkey>, Problem> {
+    limits.change(&context, person.user())?;
     Ok(Json(register::rename(&bench, &context, &person, id, &body.name).await?))
 }
 
 /// Removes one.
 ///
 /// # Errors
-/// `not_found`, `step_up_required`, `last_factor`.
+/// `not_found`, `step_up_required`, `last_factor`, `rate_limited`.
 pub async fn remove(
     person: SignedIn,
     PathId(id): PathId<PasskeyId>,
     context: RequestContext,
     headers: HeaderMap,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     _: NoBody,
 ) -> Result<StatusCode, Problem> {
+    limits.change(&context, person.user())?;
     let seen = &Seen::of(&headers, context.client_ip);
     register::remove(With { bench: &bench, context: &context, seen }, &person, id).await?;
     Ok(StatusCode::NO_CONTENT)

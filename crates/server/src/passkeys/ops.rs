@@ -212,7 +212,7 @@ async fn find(
     let mut tx = changes.db.system_tx(path).await?;
     let person = Person::hold(&mut tx, &changes.notary, row.user()).await?;
     let person = person.filter(|person| person.suspended_at.is_none()).ok_or(PasskeyRefusal::Failed)?;
-    let row = sql::lock(&mut tx, &changes.notary, row.id).await?.ok_or(PasskeyRefusal::Failed)?;
+    let row = sql::lock(&mut tx, &changes.notary, &person, row.id).await?.ok_or(PasskeyRefusal::Failed)?;
     match suspicion(&row, shown) {
         None => Ok((tx, person, row, shown)),
         Some(suspicion) => {

@@ -197,9 +197,11 @@ pub async fn add(
     person: SignedIn,
     visit: Visit,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     Form(form): Form<AddForm>,
 ) -> Result<Response, Problem> {
     known(&bench)?;
+    limits.change(visit.context(), person.user())?;
     let Ok(name) = form.name.parse() else {
         let fault = "Give it a name of 1 to 80 characters, without invisible ones.";
         let name = Field::typed(form.name).with_fault(fault);
@@ -254,14 +256,16 @@ pub async fn ask_rename(
 /// `POST /account/passkeys/{id}/rename`.
 ///
 /// # Errors
-/// `not_found`.
+/// `not_found`, `rate_limited`.
 pub async fn rename(
     person: SignedIn,
     visit: Visit,
     PathId(id): PathId<PasskeyId>,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
     Form(form): Form<RenameForm>,
 ) -> Result<Response, Problem> {
+    limits.change(visit.context(), person.user())?;
     let Ok(name) = form.name.parse() else {
         let mut page = change_page(&person, &visit, &bench, id, Step::Rename).await?;
         let fault = "Give it a name of 1 to 80 characters, without invisible ones.";
@@ -288,13 +292,15 @@ pub async fn ask_remove(
 /// `POST /account/passkeys/{id}/remove`.
 ///
 /// # Errors
-/// `not_found`, `step_up_required`.
+/// `not_found`, `step_up_required`, `rate_limited`.
 pub async fn remove(
     person: SignedIn,
     visit: Visit,
     PathId(id): PathId<PasskeyId>,
     State(bench): State<Bench>,
+    State(limits): State<Limits>,
 ) -> Result<Response, Problem> {
+    limits.change(visit.context(), person.user())?;
     let seen = &Seen::of(visit.headers(), visit.context().client_ip);
     let with = With { bench: &bench, context: visit.context(), seen };
     match register::remove(with, &person, id).await.map_err(Problem::from) {

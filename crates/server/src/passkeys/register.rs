@@ -12,7 +12,7 @@ use super::ops::{Begun, Bench, With, place, told};
 use super::party::Newcomer;
 use super::sql::{self, Row};
 use crate::authz::vouched::stamp::Stamp;
-use crate::authz::{Notary, SignedIn};
+use crate::authz::{Notary, Person, SignedIn};
 use crate::context::RequestContext;
 use crate::db::{DbError, OperationalPath, SystemTx};
 use crate::factors;
@@ -84,25 +84,27 @@ pub(super) async fn register(
         last_used_at: None,
         removed_at: None,
         version: 1,
+        epoch: 0,
         mac: Vec::new(),
     };
-    keep(with, person, &row, &sealed).await
+    keep(with, person, row, &sealed).await
 }
 
 async fn keep(
     with: With<'_>,
     person: &SignedIn,
-    row: &Row,
+    mut row: Row,
     sealed: &[u8],
 ) -> Result<RegisteredPasskey, PasskeyRefusal> {
     let With { bench: Bench { changes, tokens, .. }, context, .. } = with;
     let (notary, user, now) = (&changes.notary, person.user(), context.received_at);
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
     let mut own = factors::own_person(&mut tx, notary, person, now).await?;
-    if sql::of_person(&mut tx, notary, user).await?.len() >= MOST_PASSKEYS {
+    if sql::of_person(&mut tx, notary, &own).await?.len() >= MOST_PASSKEYS {
         return Err(PasskeyRefusal::Full);
     }
-    let added = sql::insert(&mut tx, notary, row, sealed).await?.ok_or(PasskeyRefusal::Failed)?;
+    row.epoch = own.factor_epoch;
+    let added = sql::insert(&mut tx, notary, &row, sealed).await?.ok_or(PasskeyRefusal::Failed)?;
     let hands = with.hands();
     let first = factors::first_factor(&mut tx, &hands, (person, &mut own), SignInMethod::Passkey).await?;
     factors::tell(&hands, &mut tx, &own.email, FactorNews::Added { what: "A passkey", name: &row.name }).await?;
@@ -144,7 +146,8 @@ pub(super) async fn rename(
 ) -> Result<Passkey, PasskeyRefusal> {
     let Changes { db, notary, entropy, .. } = &bench.changes;
     let mut tx = db.system_tx(OperationalPath::ManageFactors).await?;
-    let mut row = own_one(&mut tx, notary, person, id).await?;
+    let own = Person::look(&mut tx, notary, person.user()).await?.ok_or(PasskeyRefusal::NotFound)?;
+    let mut row = own_one(&mut tx, notary, &own, id).await?;
     name.as_str().clone_into(&mut row.name);
     sql::rename(&mut tx, row.id, &row.name).await?;
     let entry = Entry::about(Action::PasskeyRenamed, id);
@@ -163,10 +166,10 @@ pub(super) async fn remove(with: With<'_>, person: &SignedIn, id: PasskeyId) -> 
     let (notary, user, now) = (&changes.notary, person.user(), context.received_at);
     let mut tx = changes.db.system_tx(OperationalPath::ManageFactors).await?;
     let mut own = factors::own_person(&mut tx, notary, person, now).await?;
-    let row = own_one(&mut tx, notary, person, id).await?;
+    let row = own_one(&mut tx, notary, &own, id).await?;
     let name = row.name.clone();
     let removed = sql::remove(&mut tx, notary, row, now).await?;
-    let remaining = factors::held(&mut tx, notary, user).await?.all();
+    let remaining = factors::held(&mut tx, notary, &own).await?.all();
     let stamps = factors::may_remove(&mut tx, notary, &mut own, remaining).await?;
     factors::tell(&with.hands(), &mut tx, &own.email, FactorNews::Removed { what: "A passkey", name: &name }).await?;
     let meta = json!({"kind": "passkey", "remaining": remaining});
@@ -178,8 +181,8 @@ pub(super) async fn remove(with: With<'_>, person: &SignedIn, id: PasskeyId) -> 
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn holds(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<usize, DbError> {
-    Ok(sql::of_person(tx, notary, user).await?.len())
+pub async fn holds(tx: &mut SystemTx, notary: &Notary, person: &Person) -> Result<usize, DbError> {
+    Ok(sql::of_person(tx, notary, person).await?.len())
 }
 
 /// Removes all that a person has, within whatever leaves the entry. One that nobody vouches for grants nothing anyway.
@@ -189,11 +192,11 @@ pub async fn holds(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<u
 pub async fn remove_all(
     tx: &mut SystemTx,
     notary: &Notary,
-    user: UserId,
+    person: &Person,
     now: OffsetDateTime,
 ) -> Result<Vec<Stamp>, DbError> {
     let mut stamps = Vec::new();
-    for row in sql::of_person(tx, notary, user).await? {
+    for row in sql::of_person(tx, notary, person).await? {
         stamps.push(sql::remove(tx, notary, row, now).await?);
     }
     Ok(stamps)
@@ -207,9 +210,8 @@ async fn own(changes: &Changes, person: &SignedIn) -> Result<Vec<Row>, DbError> 
 }
 
 /// One of theirs, locked; another's is none.
-async fn own_one(tx: &mut SystemTx, notary: &Notary, person: &SignedIn, id: PasskeyId) -> Result<Row, PasskeyRefusal> {
-    let found = sql::lock(tx, notary, id.uuid()).await?;
-    found.filter(|row| row.user() == person.user()).ok_or(PasskeyRefusal::NotFound)
+async fn own_one(tx: &mut SystemTx, notary: &Notary, person: &Person, id: PasskeyId) -> Result<Row, PasskeyRefusal> {
+    sql::lock(tx, notary, person, id.uuid()).await?.ok_or(PasskeyRefusal::NotFound)
 }
 
 fn demand_fresh(context: &RequestContext, person: &SignedIn) -> Result<(), PasskeyRefusal> {

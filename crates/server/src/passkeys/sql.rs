@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::model::Passkey;
-use crate::authz::Notary;
 use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
+use crate::authz::{Notary, Person};
 use crate::db::{AccountTx, DbError, SystemTx};
 
 /// A passkey as it stands in its table, but for its key.
@@ -24,6 +24,7 @@ pub(super) struct Row {
     pub(super) last_used_at: Option<OffsetDateTime>,
     pub(super) removed_at: Option<OffsetDateTime>,
     pub(super) version: i64,
+    pub(super) epoch: i64,
     pub(super) mac: Vec<u8>,
 }
 
@@ -39,6 +40,7 @@ impl Row {
             backup_eligible: self.backup_eligible,
             backed_up: self.backed_up,
             removed_at: self.removed_at,
+            epoch: self.epoch,
         }
     }
 
@@ -98,7 +100,7 @@ pub(super) async fn by_credential(
     let row = sqlx::query_as!(
         Row,
         "SELECT id, user_id, name, credential_id, user_handle, counter, backup_eligible, backed_up, created_at, last_used_at,
-             removed_at, version, mac
+             removed_at, version, epoch, mac
          FROM passkeys WHERE id = $1",
         id
     )
@@ -110,14 +112,21 @@ pub(super) async fn by_credential(
     }
 }
 
-/// The passkey, locked until the transaction ends, if somebody vouches for it.
-pub(super) async fn lock(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> Result<Option<Row>, DbError> {
+/// A person's passkey, locked until the transaction ends, if it is of their epoch and somebody vouches for it.
+pub(super) async fn lock(
+    tx: &mut SystemTx,
+    notary: &Notary,
+    person: &Person,
+    id: Uuid,
+) -> Result<Option<Row>, DbError> {
     let row = sqlx::query_as!(
         Row,
         "SELECT id, user_id, name, credential_id, user_handle, counter, backup_eligible, backed_up, created_at, last_used_at,
-             removed_at, version, mac
-         FROM passkeys WHERE id = $1 FOR UPDATE",
-        id
+             removed_at, version, epoch, mac
+         FROM passkeys WHERE id = $1 AND user_id = $2 AND epoch = $3 FOR UPDATE",
+        id,
+        person.user.uuid(),
+        person.factor_epoch
     )
     .fetch_optional(tx.connection()?)
     .await?;
@@ -127,14 +136,15 @@ pub(super) async fn lock(tx: &mut SystemTx, notary: &Notary, id: Uuid) -> Result
     }
 }
 
-/// All of somebody's passkeys that somebody vouches for, the oldest first.
-pub(super) async fn of_person(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Vec<Row>, DbError> {
+/// All of a person's passkeys of their epoch that somebody vouches for, the oldest first.
+pub(super) async fn of_person(tx: &mut SystemTx, notary: &Notary, person: &Person) -> Result<Vec<Row>, DbError> {
     let all = sqlx::query_as!(
         Row,
         "SELECT id, user_id, name, credential_id, user_handle, counter, backup_eligible, backed_up, created_at, last_used_at,
-             removed_at, version, mac
-         FROM passkeys WHERE user_id = $1 AND removed_at IS NULL ORDER BY id",
-        user.uuid()
+             removed_at, version, epoch, mac
+         FROM passkeys WHERE user_id = $1 AND epoch = $2 AND removed_at IS NULL ORDER BY id",
+        person.user.uuid(),
+        person.factor_epoch
     )
     .fetch_all(tx.connection()?)
     .await?;
@@ -145,9 +155,10 @@ pub(super) async fn of_person(tx: &mut SystemTx, notary: &Notary, user: UserId) 
 pub(super) async fn own(tx: &mut AccountTx, notary: &Notary) -> Result<Vec<Row>, DbError> {
     let all = sqlx::query_as!(
         Row,
-        "SELECT id, user_id, name, credential_id, user_handle, counter, backup_eligible, backed_up, created_at, last_used_at,
-             removed_at, version, mac
-         FROM passkeys WHERE user_id = $1 AND removed_at IS NULL ORDER BY id",
+        "SELECT p.id, p.user_id, p.name, p.credential_id, p.user_handle, p.counter, p.backup_eligible, p.backed_up, p.created_at,
+             p.last_used_at, p.removed_at, p.version, p.epoch, p.mac
+         FROM passkeys p JOIN users u ON u.id = p.user_id AND u.factor_epoch = p.epoch
+         WHERE p.user_id = $1 AND p.removed_at IS NULL ORDER BY p.id",
         tx.user().uuid()
     )
     .fetch_all(tx.connection()?)
@@ -175,8 +186,8 @@ pub(super) async fn insert(
     let vouching = notary.vouch(&row.vouched());
     let done = sqlx::query!(
         "INSERT INTO passkeys (id, user_id, name, credential_id, user_handle, credential_sealed, counter, backup_eligible, backed_up,
-             created_at, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (credential_id) DO NOTHING",
+             created_at, mac, epoch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (credential_id) DO NOTHING",
         row.id,
         row.user_id,
         row.name,
@@ -187,7 +198,8 @@ pub(super) async fn insert(
         row.backup_eligible,
         row.backed_up,
         row.created_at,
-        &vouching.mac
+        &vouching.mac,
+        row.epoch
     )
     .execute(tx.connection()?)
     .await?;

@@ -52,6 +52,8 @@ struct Last {
     until_ms: i64,
     /// The look at which it was there.
     seen: u64,
+    /// Which serial it had when a look missed it, or found it changed past the server, if nobody has changed it since.
+    lost: Option<u64>,
 }
 
 impl Rows {
@@ -59,7 +61,7 @@ impl Rows {
     /// put the row back in between.
     pub(super) fn learn(&mut self, stamped: Stamped) {
         let Stamped { kind, at, serial, until_ms } = stamped;
-        let fresh = Last { serial, told: Serials::default(), until_ms, seen: self.look };
+        let fresh = Last { serial, told: Serials::default(), until_ms, seen: self.look, lost: None };
         let last = self.last.entry((kind, at.clone())).or_insert(fresh);
         last.serial = last.serial.max(serial);
         last.until_ms = last.until_ms.max(until_ms);
@@ -116,6 +118,19 @@ impl Known {
             std::cmp::Ordering::Equal => Standing::Current,
             std::cmp::Ordering::Greater => Standing::Unknown,
         }
+    }
+
+    /// A row is not there, or nobody vouches for what stands there.
+    pub(super) fn lose(&mut self, kind: Kind, at: &At) {
+        if let Some(last) = self.rows.last.get_mut(&(kind, at.clone())) {
+            last.lost.get_or_insert(last.serial);
+        }
+    }
+
+    /// Whether a row that is as the logs know it was lost, and is back as it was. Asked once, it is forgotten.
+    pub(super) fn is_back(&mut self, kind: Kind, row: &standing::Standing) -> bool {
+        let last = self.rows.last.get_mut(&(kind, row.at.clone()));
+        last.and_then(|last| last.lost.take()) == Some(row.serial)
     }
 
     /// The last serial that is known of a row; 0 if there is none.
@@ -210,6 +225,22 @@ mod tests {
         known.parts().1.learn(ends);
         known.judge();
         assert_eq!(known.see(Kind::RefreshToken, &row(2)), Standing::Current, "nobody counts those");
+    }
+
+    #[test]
+    fn a_row_that_was_lost_and_is_back_as_it_was_is_told_once() {
+        let mut known = Known::default();
+        known.begin(0);
+        assert!(!known.is_back(Kind::ApiKey, &row(1)), "nobody knows it");
+        known.parts().1.learn(told(1, i64::MAX));
+        assert!(!known.is_back(Kind::ApiKey, &row(1)), "it was never lost");
+        known.lose(Kind::ApiKey, &At::default());
+        assert!(known.is_back(Kind::ApiKey, &row(1)));
+        assert!(!known.is_back(Kind::ApiKey, &row(1)), "told");
+        known.lose(Kind::ApiKey, &At::default());
+        known.parts().1.learn(told(2, i64::MAX));
+        known.lose(Kind::ApiKey, &At::default());
+        assert!(!known.is_back(Kind::ApiKey, &row(2)), "the server has changed it since");
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub(super) async fn end_one(
 /// Ends all of the caller's sessions but this one. When this is answered, no node takes their tokens.
 ///
 /// # Errors
-/// `revocation_unconfirmed`.
+/// `session_ended`, `revocation_unconfirmed`.
 pub async fn sign_out_others(
     person: SignedIn,
     context: RequestContext,
@@ -143,7 +143,7 @@ pub async fn sign_out_others(
 /// Ends all of the caller's sessions, this one too. When this is answered, no node takes their tokens.
 ///
 /// # Errors
-/// `revocation_unconfirmed`.
+/// `session_ended`, `revocation_unconfirmed`.
 pub async fn sign_out_everywhere(
     person: SignedIn,
     context: RequestContext,
@@ -158,15 +158,16 @@ pub async fn sign_out_everywhere(
 /// Ends several; for the API and the console.
 ///
 /// # Errors
-/// `revocation_unconfirmed`.
+/// `session_ended`, `revocation_unconfirmed`.
 pub(super) async fn end_many(
     changes: &Changes,
     context: &RequestContext,
     person: &SignedIn,
     but_this: bool,
 ) -> Result<EndedSessions, Problem> {
-    let (sessions_ended, changed) = ops::end_all(changes, context, person, but_this).await?;
-    changes.feed.barrier(changed).await?;
+    let ended = ops::end_all(changes, context, person, but_this).await?;
+    let (sessions_ended, changed) = ended.ok_or_else(|| Problem::new(Code::SessionEnded))?;
+    changes.feed.barrier(Some(changed)).await?;
     Ok(EndedSessions { sessions_ended })
 }
 

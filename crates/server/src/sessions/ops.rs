@@ -11,6 +11,7 @@ use super::model::{
     ABSOLUTE_LIFETIME, IDLE_LIFETIME, Living, OpenedSession, Opening, PARALLEL_GRACE, RefreshRefusal, Replaced,
     Session, TokenPair,
 };
+use super::sql::EndedAll;
 use super::{seen, sql};
 use crate::authn::{AccessTokens, TokenDigest};
 use crate::authz::vouched::stamp::Stamp;
@@ -66,8 +67,8 @@ pub async fn hold_living(
 ) -> Result<Option<Living>, DbError> {
     let Some(person) = Person::hold(tx, notary, user).await? else { return Ok(None) };
     let living = sql::living(tx, notary, (user, session), now).await?;
-    let living = living.filter(|(_, strong)| person.lets_in(*strong));
-    Ok(living.map(|(expires_at, _)| Living { person, expires_at }))
+    let living = living.filter(|(_, strong, epoch)| person.lets_in(*strong) && *epoch == person.session_epoch);
+    Ok(living.map(|(expires_at, ..)| Living { person, expires_at }))
 }
 
 async fn open_between(
@@ -101,25 +102,31 @@ pub async fn replace(
     opening: &Opening<'_>,
 ) -> Result<Option<Replaced>, DbError> {
     let living = sql::living(tx, notary, (old.user(), old.session()), opening.now).await?;
-    let Some((ends, _)) = living else { return Ok(None) };
+    let living = living.filter(|(.., epoch)| *epoch == opening.person.session_epoch);
+    let Some((ends, ..)) = living else { return Ok(None) };
     let ended = sql::end(tx, notary, old.session(), Some(old.user()), opening.now).await?;
     let Some((_, Some(ended))) = ended else { return Ok(None) };
     let opened = open_between(tx, notary, entropy, opening, (opening.now, ends)).await?;
     Ok(Some(Replaced { opened, ended }))
 }
 
-/// Ends every session of somebody in this transaction, but for one if it is to stay; for what leaves an entry of its own.
+/// Ends every session of somebody who is held in this transaction, but for one if it is to stay; for what leaves an entry of its own.
+/// The person's own row says so too: no session that somebody hides from this lives on.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn end_all_within(
     tx: &mut SystemTx,
     notary: &Notary,
-    user: UserId,
+    person: &mut Person,
     but: Option<SessionId>,
     now: OffsetDateTime,
-) -> Result<Vec<Stamp>, DbError> {
-    sql::end_all_of(tx, notary, user, but, now).await
+) -> Result<EndedAll, DbError> {
+    person.session_epoch = person.session_epoch.saturating_add(1);
+    let of = (person.user, person.session_epoch);
+    let mut ended = sql::end_all_of(tx, notary, of, but, now).await?;
+    ended.stamps.push(person.keep(tx, notary).await?);
+    Ok(ended)
 }
 
 /// Everything that a refresh needs.
@@ -198,14 +205,13 @@ pub async fn refresh(with: Refreshing<'_>, token: &str) -> Result<TokenPair, Ref
 async fn end_reused(with: &Refreshing<'_>, user: UserId) -> Result<Option<Xid>, DbError> {
     let Refreshing { changes: Changes { db, entropy, notary, .. }, queue, context, .. } = with;
     let mut tx = db.system_tx(OperationalPath::RefreshSession).await?;
-    let ended = sql::end_all_of(&mut tx, notary, user, None, context.received_at).await?;
-    let count = ended.len();
+    let Some(mut person) = Person::hold(&mut tx, notary, user).await? else { return Ok(None) };
+    let EndedAll { count, stamps } = end_all_within(&mut tx, notary, &mut person, None, context.received_at).await?;
     if count == 0 {
-        tx.finish_reading().await?;
         return Ok(None);
     }
-    tell_of_reuse(&mut tx, notary, queue, user, context.received_at).await?;
-    let entry = Entry::about(Action::RefreshTokenReused, user).with(json!({"sessions_ended": count})).changing(ended);
+    tell_of_reuse(&mut tx, queue, &person, context.received_at).await?;
+    let entry = Entry::about(Action::RefreshTokenReused, user).with(json!({"sessions_ended": count})).changing(stamps);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     let changed = tx.xid().await?;
     tx.commit(recorded).await?;
@@ -214,19 +220,12 @@ async fn end_reused(with: &Refreshing<'_>, user: UserId) -> Result<Option<Xid>, 
 }
 
 /// Hands over the mail. Sessions are ended also when it cannot be sealed now: that must not wait for a key service.
-async fn tell_of_reuse(
-    tx: &mut SystemTx,
-    notary: &Notary,
-    queue: &Queue,
-    user: UserId,
-    now: OffsetDateTime,
-) -> Result<(), DbError> {
-    let Some(person) = Person::hold(tx, notary, user).await? else { return Ok(()) };
+async fn tell_of_reuse(tx: &mut SystemTx, queue: &Queue, person: &Person, now: OffsetDateTime) -> Result<(), DbError> {
     match mail::send(queue, tx, &mail::refresh_reused(&person.email, now), now).await {
         Ok(()) => Ok(()),
         Err(EnqueueError::Db(error)) => Err(error),
         Err(error) => {
-            tracing::error!(event = "refresh_token_reuse_not_told", user_id = %user, cause = %error);
+            tracing::error!(event = "refresh_token_reuse_not_told", user_id = %person.user, cause = %error);
             Ok(())
         }
     }
@@ -280,11 +279,11 @@ pub(super) async fn end_own(
     let mut tx = db.system_tx(OperationalPath::EndSession).await?;
     let found = sql::end(&mut tx, notary, session, Some(person.user()), context.received_at).await?;
     let by = json!({"by": person.session()});
-    record_end(tx, entropy, context, session, (found, by)).await
+    record_ends(tx, entropy, context, (found.map(|ended| (session, ended)).into_iter().collect(), by)).await
 }
 
-/// Ends every session of the person, but for the one at hand if that is to stay. Answers how many, and by which
-/// transaction if by any.
+/// Ends every session of the person, but for the one at hand if that is to stay. Answers how many, and by which transaction; `None` where
+/// the one at hand was ended meanwhile.
 ///
 /// # Errors
 /// [`DbError`].
@@ -293,22 +292,22 @@ pub(super) async fn end_all(
     context: &RequestContext,
     person: &SignedIn,
     but_this: bool,
-) -> Result<(usize, Option<Xid>), DbError> {
+) -> Result<Option<(usize, Xid)>, DbError> {
     let Changes { db, notary, entropy, .. } = changes;
-    let (user, this) = (person.user(), person.session());
+    let (user, this, now) = (person.user(), person.session(), context.received_at);
     let mut tx = db.system_tx(OperationalPath::EndSession).await?;
-    let ended = sql::end_all_of(&mut tx, notary, user, but_this.then_some(this), context.received_at).await?;
-    let count = ended.len();
-    if count == 0 {
-        tx.finish_reading().await?;
-        return Ok((0, None));
-    }
+    let Some(Living { person: mut own, .. }) = hold_living(&mut tx, notary, (user, this), now).await? else {
+        return Ok(None);
+    };
+    let but = but_this.then_some(this);
+    // Also where none is seen: one may be hidden, and is to stay ended.
+    let EndedAll { count, stamps } = end_all_within(&mut tx, notary, &mut own, but, now).await?;
     let told = json!({"by": this, "sessions_ended": count, "and_itself": !but_this});
-    let entry = Entry::about(Action::SessionsEnded, user).with(told).changing(ended);
+    let entry = Entry::about(Action::SessionsEnded, user).with(told).changing(stamps);
     let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
     let changed = tx.xid().await?;
     tx.commit(recorded).await?;
-    Ok((count, Some(changed)))
+    Ok(Some((count, changed)))
 }
 
 /// What came of ending a session.
@@ -321,7 +320,8 @@ pub enum Ended {
     Nothing,
 }
 
-/// Ends the session that either token names. Tokens that name none are no error: it is over either way.
+/// Ends the sessions that the tokens name, which are one, or two where a browser has mixed them up. Tokens that name none are no error:
+/// it is over either way.
 ///
 /// # Errors
 /// [`DbError`].
@@ -334,40 +334,47 @@ pub async fn end_by_tokens(
     refresh: Option<&str>,
 ) -> Result<Ended, DbError> {
     let mut tx = db.system_tx(OperationalPath::EndSession).await?;
-    let session = match (access, refresh) {
-        (Some(session), _) => Some(session),
-        (None, Some(token)) => sql::session_of_refresh(&mut tx, &digest(token)).await?,
-        (None, None) => None,
+    let kept_alive = match refresh {
+        Some(token) => sql::session_of_refresh(&mut tx, &digest(token)).await?,
+        None => None,
     };
-    let Some(session) = session else {
-        tx.finish_reading().await?;
-        return Ok(Ended::Nothing);
-    };
-    let found = sql::end(&mut tx, notary, session, None, context.received_at).await?;
-    record_end(tx, entropy, context, session, (found, json!({}))).await
+    let mut named: Vec<SessionId> = access.into_iter().chain(kept_alive).collect();
+    named.sort_unstable_by_key(|session| session.uuid());
+    named.dedup();
+    let mut found = Vec::new();
+    for session in named {
+        if let Some(ended) = sql::end(&mut tx, notary, session, None, context.received_at).await? {
+            found.push((session, ended));
+        }
+    }
+    record_ends(tx, entropy, context, (found, json!({}))).await
 }
 
-/// Commits the end of a session with its entry, if it lived.
-async fn record_end(
+/// A session that was to end: which, whose, and its stamp if it lived.
+type Found = (SessionId, (UserId, Option<Stamp>));
+
+/// Commits the ends of sessions with an entry for each that lived.
+async fn record_ends(
     mut tx: SystemTx,
     entropy: &Entropy,
     context: &RequestContext,
-    session: SessionId,
-    (found, told): (Option<(UserId, Option<Stamp>)>, Value),
+    (found, told): (Vec<Found>, Value),
 ) -> Result<Ended, DbError> {
-    match found {
-        Some((user, Some(stamp))) => {
-            let entry = Entry::about(Action::SignedOut, session).with(told).changing([stamp]);
-            let recorded = ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?;
-            let changed = tx.xid().await?;
-            tx.commit(recorded).await?;
-            Ok(Ended::Now(changed))
-        }
-        found => {
-            tx.finish_reading().await?;
-            Ok(if found.is_some() { Ended::Before } else { Ended::Nothing })
+    let mut recorded = None;
+    let none = found.is_empty();
+    for (session, (user, stamp)) in found {
+        if let Some(stamp) = stamp {
+            let entry = Entry::about(Action::SignedOut, session).with(told.clone()).changing([stamp]);
+            recorded = Some(ledger::stage_in_cell(&mut tx, entropy, context, &user.to_string(), &entry).await?);
         }
     }
+    let Some(recorded) = recorded else {
+        tx.finish_reading().await?;
+        return Ok(if none { Ended::Nothing } else { Ended::Before });
+    };
+    let changed = tx.xid().await?;
+    tx.commit(recorded).await?;
+    Ok(Ended::Now(changed))
 }
 
 fn new_token(entropy: &Entropy) -> String {

@@ -31,10 +31,12 @@ pub(super) async fn insert_session(
     expires_at: OffsetDateTime,
 ) -> Result<Stamp, DbError> {
     let (id, user, strong) = (session.uuid(), opening.person.user.uuid(), opening.strong);
-    let vouching = notary.vouch(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None, strong });
+    let epoch = opening.person.session_epoch;
+    let vouching =
+        notary.vouch(&rows::SessionRow { id, user, version: 1, expires_at, revoked_at: None, strong, epoch });
     sqlx::query!(
-        "INSERT INTO sessions (id, user_id, created_at, expires_at, mac, device, signed_in_by, strong)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO sessions (id, user_id, created_at, expires_at, mac, device, signed_in_by, strong, epoch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         id,
         user,
         opening.now,
@@ -42,7 +44,8 @@ pub(super) async fn insert_session(
         &vouching.mac,
         opening.seen.device,
         opening.by.as_str(),
-        strong
+        strong,
+        epoch
     )
     .execute(tx.connection()?)
     .await?;
@@ -83,8 +86,9 @@ pub(super) async fn lock_refresh(
     let digest = digest.bytes().as_slice();
     let row = sqlx::query!(
         "SELECT r.session_id, r.expires_at, r.used_at, r.successor_sealed, r.mac,
-             s.user_id, s.version AS session_version, s.expires_at AS session_expires_at, s.revoked_at, s.strong, s.mac AS session_mac,
-             u.version AS user_version, u.email, u.email_key, u.suspended_at, u.strong_since, u.mac AS user_mac
+             s.user_id, s.version AS session_version, s.expires_at AS session_expires_at, s.revoked_at, s.strong, s.epoch, s.mac AS session_mac,
+             u.version AS user_version, u.email, u.email_key, u.suspended_at, u.strong_since, u.session_epoch, u.factor_epoch,
+             u.mac AS user_mac
          FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id
          WHERE r.digest = $1 FOR UPDATE OF r, s",
         digest
@@ -101,6 +105,7 @@ pub(super) async fn lock_refresh(
         expires_at: row.session_expires_at,
         revoked_at: row.revoked_at,
         strong: row.strong,
+        epoch: row.epoch,
     };
     let person = rows::UserRow {
         id: user,
@@ -109,6 +114,8 @@ pub(super) async fn lock_refresh(
         email_key: &row.email_key,
         suspended_at: row.suspended_at,
         strong_since: row.strong_since,
+        session_epoch: row.session_epoch,
+        factor_epoch: row.factor_epoch,
     };
     let vouched = notary.vouches(&token, &row.mac).await?
         && notary.vouches(&session, &row.session_mac).await?
@@ -122,6 +129,7 @@ pub(super) async fn lock_refresh(
         session_expires_at: row.session_expires_at,
         session_over: row.revoked_at.is_some()
             || row.suspended_at.is_some()
+            || row.epoch != row.session_epoch
             || (row.strong_since.is_some() && !row.strong),
     }))
 }
@@ -157,51 +165,81 @@ pub(super) async fn exchange(
     Ok([of_used.stamp, of_fresh.stamp])
 }
 
-/// Those that were ended, of all that their time has not; one may stay. Locks them in the order of their ids, so that two who do this do not wait for each other.
+/// A session as it stands, whether or not somebody vouches for it.
+struct Found {
+    id: Uuid,
+    version: i64,
+    expires_at: OffsetDateTime,
+    revoked_at: Option<OffsetDateTime>,
+    strong: bool,
+    epoch: i64,
+    mac: Vec<u8>,
+}
+
+impl Found {
+    const fn of(&self, user: Uuid) -> rows::SessionRow {
+        let Self { id, version, expires_at, revoked_at, strong, epoch, .. } = *self;
+        rows::SessionRow { id, user, version, expires_at, revoked_at, strong, epoch }
+    }
+}
+
+/// Ends those that live, but for one that may stay, and answers their stamps. The caller holds the person, and keeps them with another
+/// epoch, `of`; one that stays goes over into it. One that nobody vouches for is reported, and ends with the others.
 pub(super) async fn end_all_of(
     tx: &mut SystemTx,
     notary: &Notary,
-    user: UserId,
+    (user, of): (UserId, i64),
     but: Option<SessionId>,
     now: OffsetDateTime,
-) -> Result<Vec<Stamp>, DbError> {
-    Lock::Person(user).take(tx.connection()?).await?;
-    let alive = sqlx::query!(
-        "SELECT id, version, expires_at, strong FROM sessions
-         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND id IS DISTINCT FROM $3
-         ORDER BY id FOR UPDATE",
+) -> Result<EndedAll, DbError> {
+    let alive = sqlx::query_as!(
+        Found,
+        "SELECT id, version, expires_at, revoked_at, strong, epoch, mac FROM sessions
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id FOR UPDATE",
         user.uuid(),
-        now,
-        but.map(Id::uuid)
+        now
     )
     .fetch_all(tx.connection()?)
     .await?;
-    let (user, revoked_at) = (user.uuid(), Some(now));
-    let ended = alive.iter().map(|row| rows::SessionRow {
-        id: row.id,
-        user,
-        version: row.version + 1,
-        expires_at: row.expires_at,
-        revoked_at,
-        strong: row.strong,
-    });
-    let (mut ids, mut macs, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
-    for row in ended {
+    let (mut ids, mut ends, mut epochs, mut macs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut all = EndedAll::default();
+    for found in alive {
+        let mut row = found.of(user.uuid());
+        let vouched = notary.vouches(&row, &found.mac).await?;
+        row.version += 1;
+        match but {
+            Some(but) if but.uuid() == row.id && vouched => row.epoch = of,
+            _ => row.revoked_at = Some(now),
+        }
         let Vouching { mac, stamp } = notary.vouch(&row);
+        all.count += usize::from(row.revoked_at.is_some());
+        all.stamps.push(stamp);
         ids.push(row.id);
+        ends.push(row.revoked_at);
+        epochs.push(row.epoch);
         macs.push(mac);
-        stamps.push(stamp);
     }
     sqlx::query!(
-        "UPDATE sessions SET revoked_at = $3, mac = ended.mac
-         FROM unnest($1::uuid[], $2::bytea[]) AS ended (id, mac) WHERE sessions.id = ended.id",
+        "UPDATE sessions SET revoked_at = ended.revoked_at, epoch = ended.epoch, mac = ended.mac
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bytea[]) AS ended (id, revoked_at, epoch, mac)
+         WHERE sessions.id = ended.id",
         &ids,
-        &macs,
-        now
+        &ends as &[Option<OffsetDateTime>],
+        &epochs,
+        &macs
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(stamps)
+    Ok(all)
+}
+
+/// What came of ending all sessions of somebody.
+#[derive(Debug, Default)]
+pub struct EndedAll {
+    /// How many lived until now.
+    pub count: usize,
+    /// For the entry: of each, of the one that stays, and of the person.
+    pub stamps: Vec<Stamp>,
 }
 
 pub(super) async fn session_of_refresh(tx: &mut SystemTx, digest: &TokenDigest) -> Result<Option<SessionId>, DbError> {
@@ -224,47 +262,50 @@ pub(super) async fn end(
     let whose = sqlx::query_scalar!("SELECT user_id FROM sessions WHERE id = $1", id);
     let Some(user) = whose.fetch_optional(tx.connection()?).await? else { return Ok(None) };
     Lock::Person(Id::from_uuid(user)).take(tx.connection()?).await?;
-    let row = sqlx::query!(
-        "SELECT user_id, version, expires_at, revoked_at, strong FROM sessions
-         WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR UPDATE",
+    let found = sqlx::query_as!(
+        Found,
+        "SELECT id, version, expires_at, revoked_at, strong, epoch, mac FROM sessions
+         WHERE id = $1 AND user_id = $2 AND ($3::uuid IS NULL OR user_id = $3) FOR UPDATE",
         id,
+        user,
         of.map(Id::uuid)
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (user, version, expires_at, strong) = (row.user_id, row.version + 1, row.expires_at, row.strong);
-    if row.revoked_at.is_some() {
+    let Some(found) = found else { return Ok(None) };
+    let mut row = found.of(user);
+    // That it has ended is believed of a row that somebody vouches for: another may be hidden behind it.
+    if notary.vouches(&row, &found.mac).await? && row.revoked_at.is_some() {
         return Ok(Some((Id::from_uuid(user), None)));
     }
-    let vouching = notary.vouch(&rows::SessionRow { id, user, version, expires_at, revoked_at: Some(now), strong });
+    (row.version, row.revoked_at) = (row.version + 1, Some(now));
+    let vouching = notary.vouch(&row);
     sqlx::query!("UPDATE sessions SET revoked_at = $2, mac = $3 WHERE id = $1", id, now, &vouching.mac)
         .execute(tx.connection()?)
         .await?;
     Ok(Some((Id::from_uuid(user), Some(vouching.stamp))))
 }
 
-/// Until when a session lives that somebody vouches for, and whether it is strong.
+/// Of a session that lives and that somebody vouches for: until when, whether it is strong, and of which epoch.
 pub(super) async fn living(
     tx: &mut SystemTx,
     notary: &Notary,
     (user, session): (UserId, SessionId),
     now: OffsetDateTime,
-) -> Result<Option<(OffsetDateTime, bool)>, DbError> {
-    let (id, user) = (session.uuid(), user.uuid());
-    let row = sqlx::query!(
-        "SELECT version, expires_at, strong, mac FROM sessions
+) -> Result<Option<(OffsetDateTime, bool, i64)>, DbError> {
+    let found = sqlx::query_as!(
+        Found,
+        "SELECT id, version, expires_at, revoked_at, strong, epoch, mac FROM sessions
          WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3",
-        id,
-        user,
+        session.uuid(),
+        user.uuid(),
         now
     )
     .fetch_optional(tx.connection()?)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (version, expires_at, strong) = (row.version, row.expires_at, row.strong);
-    let own = rows::SessionRow { id, user, version, expires_at, revoked_at: None, strong };
-    Ok(notary.vouches(&own, &row.mac).await?.then_some((expires_at, strong)))
+    let Some(found) = found else { return Ok(None) };
+    let vouched = notary.vouches(&found.of(user.uuid()), &found.mac).await?;
+    Ok(vouched.then_some((found.expires_at, found.strong, found.epoch)))
 }
 
 /// At most so many sessions of the person that live, the newest first, each with whether somebody vouches for it.
@@ -277,9 +318,9 @@ pub(super) async fn list(
 ) -> Result<Vec<(Session, bool)>, DbError> {
     let user = tx.user().uuid();
     let all = sqlx::query!(
-        r#"SELECT s.id, s.created_at, s.expires_at, s.version, s.strong, s.mac, s.device, s.signed_in_by,
+        r#"SELECT s.id, s.created_at, s.expires_at, s.version, s.strong, s.epoch, s.mac, s.device, s.signed_in_by,
                t.issued_at AS "issued_at!", t.network
-           FROM sessions s CROSS JOIN LATERAL (SELECT r.issued_at, r.expires_at, r.network FROM refresh_tokens r
+           FROM sessions s JOIN users u ON u.id = s.user_id AND u.session_epoch = s.epoch CROSS JOIN LATERAL (SELECT r.issued_at, r.expires_at, r.network FROM refresh_tokens r
                WHERE r.session_id = s.id ORDER BY r.issued_at DESC LIMIT 1) AS t
            WHERE s.user_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND t.expires_at > $2
              AND ($3::uuid IS NULL OR s.id < $3)
@@ -293,8 +334,8 @@ pub(super) async fn list(
     .await?;
     let mut sessions = Vec::with_capacity(all.len());
     for row in all {
-        let (id, version, expires_at, strong) = (row.id, row.version, row.expires_at, row.strong);
-        let own = rows::SessionRow { id, user, version, expires_at, revoked_at: None, strong };
+        let (id, version, expires_at, strong, epoch) = (row.id, row.version, row.expires_at, row.strong, row.epoch);
+        let own = rows::SessionRow { id, user, version, expires_at, revoked_at: None, strong, epoch };
         let vouched = notary.vouches(&own, &row.mac).await?;
         let id = Id::from_uuid(id);
         let session = Session {

@@ -57,12 +57,12 @@ pub async fn create(
         return Err(CreateError::SlugTaken);
     }
     let created_at = tx.context().received_at;
-    sql::insert_workspace(tx, new, created_at).await?;
-    let stamp = sql::insert_member(tx, notary, user, Role::Owner, created_at).await?;
+    let founded = sql::insert_workspace(tx, notary, new, created_at).await?;
+    let joined = sql::insert_member(tx, notary, user, Role::Owner, created_at).await?;
     if !is_still(tx, founding.founder()).await? {
         return Err(CreateError::Gone);
     }
-    let entry = Entry::about(Action::WorkspaceCreated, tx.workspace()).changing([stamp]);
+    let entry = Entry::about(Action::WorkspaceCreated, tx.workspace()).changing([founded, joined]);
     let recorded = ledger::stage(tx, entropy, entry);
     let workspace = Workspace {
         id: tx.workspace(),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::model::{CreateWorkspace, Workspace};
 use super::{http, ops};
 use crate::api_keys::{self, ApiKey};
-use crate::authz::{Granted, Permission, Principal, SignedIn, WorkspaceRef, may};
+use crate::authz::{Granted, Notary, Permission, Principal, SignedIn, WorkspaceRef, may};
 use crate::console::{
     Area, CodeLine, Desk, Field, Flash, IdChip, Listing, Moment, Noun, SENT_BEFORE, Visit, WorkspaceLink,
 };
@@ -289,7 +289,7 @@ pub async fn home(
 ) -> Result<Response, Problem> {
     let (desk, own) = seat(&visit, &granted, &db, Area::Home).await?;
     let mut tx = db.workspace_tx(&granted).await?;
-    let seen = Inventory::take(&mut tx, &desk).await?;
+    let seen = Inventory::take(&mut tx, visit.notary(), &desk).await?;
     tx.finish_reading().await?;
     visit.page(&HomePage {
         id: IdChip::new(own.id, desk.path("")),
@@ -311,10 +311,10 @@ struct Inventory {
 }
 
 impl Inventory {
-    async fn take(tx: &mut WorkspaceTx, desk: &Desk) -> Result<Self, DbError> {
+    async fn take(tx: &mut WorkspaceTx, notary: &Notary, desk: &Desk) -> Result<Self, DbError> {
         let mut seen = Self::default();
         if desk.may(Permission::ReadMembers) {
-            seen.people = Some(members::list(tx, None, COUNTED).await?.len());
+            seen.people = Some(members::list(tx, notary, None, COUNTED).await?.len());
         }
         if desk.may(Permission::ReadKeys) {
             seen.keys = Some(api_keys::list(tx, None, COUNTED, &api_keys::KeyFilter::default()).await?);
@@ -394,13 +394,13 @@ pub async fn go(
 ) -> Result<Response, Problem> {
     let (desk, id) = (desk(&visit, &granted, &db, Area::Home).await?, id.trim());
     let mut tx = db.workspace_tx(&granted).await?;
-    let found = find(&mut tx, &desk, id).await?;
+    let found = find(&mut tx, visit.notary(), &desk, id).await?;
     tx.finish_reading().await?;
     let path = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Redirect::to(&path).into_response())
 }
 
-async fn find(tx: &mut WorkspaceTx, desk: &Desk, id: &str) -> Result<Option<String>, DbError> {
+async fn find(tx: &mut WorkspaceTx, notary: &Notary, desk: &Desk, id: &str) -> Result<Option<String>, DbError> {
     if let Ok(workspace) = id.parse::<WorkspaceId>() {
         // Whether one may see it is asked there, as for any path.
         return Ok(Some(format!("/w/{workspace}/{}", desk.environment)));
@@ -420,8 +420,7 @@ async fn find(tx: &mut WorkspaceTx, desk: &Desk, id: &str) -> Result<Option<Stri
         return Ok(first.first().filter(|first| first.id == project).map(|_| desk.path(&format!("/projects#{id}"))));
     }
     if let Some(user) = id.parse::<UserId>().ok().filter(|_| desk.may(Permission::ReadMembers)) {
-        let first = members::list(tx, Some(before(user.uuid())), 1).await?;
-        return Ok(first.first().filter(|first| first.user_id == user).map(|_| desk.path(&format!("/members#{id}"))));
+        return Ok(members::get(tx, notary, user).await?.map(|_| desk.path(&format!("/members#{id}"))));
     }
     Ok(None)
 }

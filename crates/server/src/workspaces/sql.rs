@@ -27,20 +27,23 @@ pub(super) async fn founder_has_slug(tx: &mut WorkspaceTx, user: UserId, slug: &
 
 pub(super) async fn insert_workspace(
     tx: &mut WorkspaceTx,
+    notary: &Notary,
     new: &CreateWorkspace,
     created_at: OffsetDateTime,
-) -> Result<(), DbError> {
+) -> Result<Stamp, DbError> {
     let workspace = tx.workspace().uuid();
+    let vouching = notary.vouch(&rows::WorkspaceRow { workspace, version: 1, strong_only: false });
     sqlx::query!(
-        "INSERT INTO workspaces (workspace_id, name, slug, created_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO workspaces (workspace_id, name, slug, created_at, mac) VALUES ($1, $2, $3, $4, $5)",
         workspace,
         new.name.as_str(),
         new.slug.as_str(),
-        created_at
+        created_at,
+        &vouching.mac
     )
     .execute(tx.connection()?)
     .await?;
-    Ok(())
+    Ok(vouching.stamp)
 }
 
 pub(super) async fn insert_member(

@@ -4,6 +4,7 @@ mod demand;
 mod enrolment;
 mod forged;
 mod guesses;
+mod hidden;
 mod operator;
 mod pages;
 mod second_step;
@@ -128,7 +129,7 @@ async fn look(app: &TestApp) -> Look {
 }
 
 /// Nothing that this server did looks to the ledger like somebody else's doing.
-async fn is_known_to_the_ledger(app: &TestApp) {
+pub async fn is_known_to_the_ledger(app: &TestApp) {
     let Look { unvouched, fenced, gone, .. } = look(app).await;
     assert_eq!((unvouched, fenced, gone), (0, 0, 0));
 }

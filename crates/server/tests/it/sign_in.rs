@@ -302,6 +302,15 @@ async fn signing_out_works_with_any_token_of_the_session() {
         let refresh = app.post("/auth/refresh", &json!({"refresh_token": person.refresh_token})).send().await;
         assert_eq!(refresh.problem(), (401, "refresh_token_invalid".into()));
     }
+    // A browser may come to hold cookies of two sessions: both end.
+    let (one, other) = (app.sign_in("ada@example.com").await, app.sign_in("ada@example.com").await);
+    let (access, refresh) = (one.cookies.split("; ").next().unwrap(), other.cookies.split("; ").nth(1).unwrap());
+    let mixed = app.call(Method::POST, "/auth/sign-out").header("cookie", &format!("{access}; {refresh}"));
+    assert_eq!(mixed.header("origin", &app.url).send().await.status, 204);
+    for person in [&one, &other] {
+        let refresh = app.post("/auth/refresh", &json!({"refresh_token": person.refresh_token})).send().await;
+        assert_eq!(refresh.problem(), (401, "refresh_token_invalid".into()));
+    }
     let ignored = app.post("/auth/sign-out", &json!({"refresh_token": fresh.refresh_token})).send().await;
     assert_eq!(ignored.problem(), (400, "invalid_request".into()), "a body is refused, not ignored");
 }

@@ -1,6 +1,7 @@
 //! Whoever owns the database grants nothing: rows that are forged, altered, put back or deleted.
 
 mod forged;
+mod hidden;
 mod log;
 mod put_back;
 mod quiet;

@@ -43,8 +43,8 @@ impl Names {
         let mut tx = db.workspace_tx(authority).await?;
         if desk.may(Permission::ReadMembers) {
             let at = |id: UserId| desk.path(&format!("/members#{id}"));
-            let all = members::list(&mut tx, None, NAMED).await?;
-            names.extend(all.into_iter().map(|one| (one.user_id.to_string(), (one.email, at(one.user_id)))));
+            let all = members::addresses(&mut tx, NAMED).await?;
+            names.extend(all.into_iter().map(|(id, email)| (id.to_string(), (email, at(id)))));
         }
         if desk.may(Permission::ReadKeys) {
             let at = |id: ApiKeyId| desk.path(&format!("/keys/{id}"));

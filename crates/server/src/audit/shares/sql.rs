@@ -83,7 +83,7 @@ pub(super) async fn insert(
 }
 
 /// Revokes a link that was not, and answers it; `None` where there is none. That nobody vouched for it hinders nobody: from
-/// now on somebody vouches that it is revoked.
+/// now on somebody vouches that it is revoked. A row that says it was, and for which nobody vouches, is not believed.
 pub(super) async fn revoke(
     tx: &mut WorkspaceTx,
     notary: &Notary,
@@ -91,8 +91,8 @@ pub(super) async fn revoke(
 ) -> Result<Option<(ReceiptShare, Stamp)>, DbError> {
     let (workspace, environment, now) = (tx.workspace().uuid(), tx.environment(), tx.context().received_at);
     let row = sqlx::query!(
-        r#"SELECT version, imprint AS "imprint!" FROM receipt_shares
-           WHERE workspace_id = $1 AND environment = $2 AND id = $3 AND revoked_at IS NULL FOR NO KEY UPDATE"#,
+        r#"SELECT version, imprint AS "imprint!", mac FROM receipt_shares
+           WHERE workspace_id = $1 AND environment = $2 AND id = $3 FOR NO KEY UPDATE"#,
         workspace,
         environment.as_str(),
         share.uuid()
@@ -101,19 +101,24 @@ pub(super) async fn revoke(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let Some(found) = get(tx, share).await? else { return Ok(None) };
-    let (version, open) = (row.version + 1, found.open_words());
-    let vouching = notary.vouch(&rows::ReceiptShareRow {
+    // It is 1 or 2, whatever stands there.
+    let (version, open) = (row.version.max(1).saturating_add(1), found.open_words());
+    let before = rows::ReceiptShareRow {
         workspace,
         environment: environment.as_str(),
         project: found.project_id.map(Id::uuid),
         id: share.uuid(),
-        version,
+        version: row.version,
         event: found.event_id.uuid(),
         imprint: &row.imprint,
         open: &open,
         expires_at: found.expires_at,
-        revoked_at: Some(now),
-    });
+        revoked_at: found.revoked_at,
+    };
+    if found.revoked_at.is_some() && notary.vouches(&before, &row.mac).await? {
+        return Ok(None);
+    }
+    let vouching = notary.vouch(&rows::ReceiptShareRow { version, revoked_at: Some(now), ..before });
     sqlx::query!(
         "UPDATE receipt_shares SET revoked_at = $4, version = $5, mac = $6
          WHERE workspace_id = $1 AND environment = $2 AND id = $3",

@@ -21,7 +21,8 @@ pub(super) async fn id_of(tx: &mut SystemTx, email_key: &str) -> Result<Option<U
 
 pub(super) async fn read(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Result<Option<Person>, DbError> {
     let row = sqlx::query!(
-        "SELECT version, email, email_key, created_at, suspended_at, strong_since, mac FROM users WHERE id = $1",
+        "SELECT version, email, email_key, created_at, suspended_at, strong_since, session_epoch, factor_epoch, mac
+         FROM users WHERE id = $1",
         user.uuid()
     )
     .fetch_optional(tx.connection()?)
@@ -34,6 +35,8 @@ pub(super) async fn read(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Re
         created_at: row.created_at,
         suspended_at: row.suspended_at,
         strong_since: row.strong_since,
+        session_epoch: row.session_epoch,
+        factor_epoch: row.factor_epoch,
         version: row.version,
     };
     Ok(notary.vouches(&person.row(), &row.mac).await?.then_some(person))
@@ -41,13 +44,17 @@ pub(super) async fn read(tx: &mut SystemTx, notary: &Notary, user: UserId) -> Re
 
 pub(super) async fn write(tx: &mut SystemTx, person: &Person, mac: &[u8]) -> Result<(), DbError> {
     sqlx::query!(
-        "UPDATE users SET email = $2, email_key = $3, suspended_at = $4, strong_since = $5, mac = $6 WHERE id = $1",
+        "UPDATE users SET email = $2, email_key = $3, suspended_at = $4, strong_since = $5, mac = $6, session_epoch = $7,
+             factor_epoch = $8
+         WHERE id = $1",
         person.user.uuid(),
         person.email,
         person.email_key,
         person.suspended_at,
         person.strong_since,
-        mac
+        mac,
+        person.session_epoch,
+        person.factor_epoch
     )
     .execute(tx.connection()?)
     .await?;

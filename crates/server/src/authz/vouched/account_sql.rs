@@ -1,4 +1,4 @@
-//! Logins of devices and changes of addresses, on the operational path that vouches for them.
+//! Logins of devices, changes of addresses and what workspaces demand, on the operational path that vouches for them.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -80,7 +80,22 @@ pub(super) async fn address_changes(
     Ok(standing.collect())
 }
 
-/// How many rows of the one kind or the other still had the older MAC.
+pub(super) async fn workspaces(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
+    let all = sqlx::query!(
+        "SELECT workspace_id, version, strong_only, mac FROM workspaces WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2",
+        after.workspace,
+        limit
+    )
+    .fetch_all(tx.connection()?)
+    .await?;
+    let standing = all.into_iter().map(|row| {
+        let (workspace, version, strong_only) = (row.workspace_id, row.version, row.strong_only);
+        Standing::of(&rows::WorkspaceRow { workspace, version, strong_only }, row.mac)
+    });
+    Ok(standing.collect())
+}
+
+/// How many rows of one of these kinds still had the older MAC.
 pub(super) async fn put(
     tx: &mut SystemTx,
     kind: Kind,
@@ -88,24 +103,31 @@ pub(super) async fn put(
     old: &[Vec<u8>],
     new: &[Vec<u8>],
 ) -> Result<u64, DbError> {
-    let query = if kind == Kind::DeviceLogin {
-        sqlx::query!(
+    let query = match kind {
+        Kind::DeviceLogin => sqlx::query!(
             "UPDATE device_logins AS t SET mac = vouched.new
              FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
              WHERE t.id = vouched.id AND t.mac = vouched.old",
             ids,
             old,
             new
-        )
-    } else {
-        sqlx::query!(
+        ),
+        Kind::Workspace => sqlx::query!(
+            "UPDATE workspaces AS t SET mac = vouched.new
+             FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
+             WHERE t.workspace_id = vouched.id AND t.mac = vouched.old",
+            ids,
+            old,
+            new
+        ),
+        _ => sqlx::query!(
             "UPDATE address_changes AS t SET mac = vouched.new
              FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS vouched (id, old, new)
              WHERE t.id = vouched.id AND t.mac = vouched.old",
             ids,
             old,
             new
-        )
+        ),
     };
     Ok(query.execute(tx.connection()?).await?.rows_affected())
 }

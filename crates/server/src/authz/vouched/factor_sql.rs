@@ -14,7 +14,7 @@ pub(super) async fn authenticators(
     limit: i64,
 ) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT id, user_id, version, created_at, confirmed_at, last_step, removed_at, mac
+        "SELECT id, user_id, version, created_at, confirmed_at, last_step, removed_at, epoch, mac
          FROM authenticators WHERE id > $1 AND (confirmed_at IS NOT NULL OR created_at > $2) ORDER BY id LIMIT $3",
         after.uuid(),
         now - rows::ENROLMENT_LIVES,
@@ -25,7 +25,9 @@ pub(super) async fn authenticators(
     let standing = all.into_iter().map(|row| {
         let (id, user, version, last_step) = (row.id, row.user_id, row.version, row.last_step);
         let (created_at, confirmed_at, removed_at) = (row.created_at, row.confirmed_at, row.removed_at);
-        let standing = rows::AuthenticatorRow { id, user, version, created_at, confirmed_at, last_step, removed_at };
+        let epoch = row.epoch;
+        let standing =
+            rows::AuthenticatorRow { id, user, version, created_at, confirmed_at, last_step, removed_at, epoch };
         Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
@@ -33,7 +35,7 @@ pub(super) async fn authenticators(
 
 pub(super) async fn holders(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT user_id, version, recovery_codes, failures, failed_at, mac
+        "SELECT user_id, version, recovery_codes, failures, failed_at, epoch, mac
          FROM factor_holders WHERE user_id > $1 ORDER BY user_id LIMIT $2",
         after.uuid(),
         limit
@@ -47,6 +49,7 @@ pub(super) async fn holders(tx: &mut SystemTx, after: &At, limit: i64) -> Result
             recovery_codes: &row.recovery_codes,
             failures: row.failures,
             failed_at: row.failed_at,
+            epoch: row.epoch,
         };
         Standing::of(&standing, row.mac)
     });

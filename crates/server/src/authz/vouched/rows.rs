@@ -11,6 +11,7 @@ mod account;
 mod factors;
 mod invitation;
 mod passkey;
+mod workspace;
 
 use aws_lc_rs::digest;
 use time::OffsetDateTime;
@@ -20,6 +21,7 @@ pub use self::account::{AddressChangeRow, DeviceLoginRow};
 pub use self::factors::{AuthenticatorRow, ENROLMENT_LIVES, FactorHolderRow, SecondStepRow};
 pub use self::invitation::InvitationRow;
 pub use self::passkey::PasskeyRow;
+pub use self::workspace::WorkspaceRow;
 use super::{Kind, Vouched};
 use crate::vault::Meaning;
 
@@ -152,6 +154,10 @@ pub struct UserRow<'a> {
     pub suspended_at: Option<OffsetDateTime>,
     /// Since when the mail alone does not sign them in.
     pub strong_since: Option<OffsetDateTime>,
+    /// How often all of their sessions were ended: only those of this epoch live.
+    pub session_epoch: i64,
+    /// How often all of their factors were taken away: only those of this epoch count.
+    pub factor_epoch: i64,
 }
 
 impl Vouched for UserRow<'_> {
@@ -169,7 +175,11 @@ impl Vouched for UserRow<'_> {
         let version = self.version.to_be_bytes();
         let meaning = Meaning::new().uuid(self.id).bytes(&version).text(self.email).text(self.email_key);
         let meaning = meaning.moment(self.suspended_at);
-        if self.strong_since.is_some() { meaning.moment(self.strong_since) } else { meaning }
+        let meaning = if self.strong_since.is_some() { meaning.moment(self.strong_since) } else { meaning };
+        match (self.session_epoch, self.factor_epoch) {
+            (0, 0) => meaning,
+            (sessions, factors) => meaning.text("epochs").bytes(&sessions.to_be_bytes()).bytes(&factors.to_be_bytes()),
+        }
     }
 }
 
@@ -188,6 +198,8 @@ pub struct SessionRow {
     pub revoked_at: Option<OffsetDateTime>,
     /// Whether a factor beyond the mail was shown when it began.
     pub strong: bool,
+    /// Its person's when it began.
+    pub epoch: i64,
 }
 
 impl Vouched for SessionRow {
@@ -208,7 +220,8 @@ impl Vouched for SessionRow {
     fn meaning(&self) -> Meaning {
         let meaning = Meaning::new().uuid(self.id).uuid(self.user).bytes(&self.version.to_be_bytes());
         let meaning = meaning.moment(Some(self.expires_at)).moment(self.revoked_at);
-        if self.strong { meaning.text("strong") } else { meaning }
+        let meaning = if self.strong { meaning.text("strong") } else { meaning };
+        of_epoch(meaning, self.epoch)
     }
 }
 
@@ -442,6 +455,11 @@ impl Vouched for ReceiptShareRow<'_> {
             .moment(Some(self.expires_at))
             .moment(self.revoked_at)
     }
+}
+
+/// Rows of the first epoch mean what they meant before there were any.
+fn of_epoch(meaning: Meaning, epoch: i64) -> Meaning {
+    if epoch == 0 { meaning } else { meaning.text("epoch").bytes(&epoch.to_be_bytes()) }
 }
 
 /// The database counts up from one; anything below was put there by hand.

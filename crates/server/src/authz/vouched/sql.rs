@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::standing::{At, Standing};
 use super::{Kind, account_sql, factor_sql, rows};
-use crate::db::{DbError, SystemTx};
+use crate::db::{DbError, SystemTx, WorkspaceTx};
 
 pub(super) async fn api_keys(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
@@ -68,7 +68,7 @@ pub(super) async fn memberships(tx: &mut SystemTx, after: &At, limit: i64) -> Re
 
 pub(super) async fn users(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT id, version, email, email_key, suspended_at, strong_since, mac
+        "SELECT id, version, email, email_key, suspended_at, strong_since, session_epoch, factor_epoch, mac
          FROM users WHERE id > $1 ORDER BY id LIMIT $2",
         after.uuid(),
         limit
@@ -77,8 +77,17 @@ pub(super) async fn users(tx: &mut SystemTx, after: &At, limit: i64) -> Result<V
     .await?;
     let standing = all.into_iter().map(|row| {
         let (id, version, suspended_at, strong_since) = (row.id, row.version, row.suspended_at, row.strong_since);
-        let (email, email_key) = (&row.email, &row.email_key);
-        let standing = rows::UserRow { id, version, email, email_key, suspended_at, strong_since };
+        let (session_epoch, factor_epoch) = (row.session_epoch, row.factor_epoch);
+        let standing = rows::UserRow {
+            id,
+            version,
+            email: &row.email,
+            email_key: &row.email_key,
+            suspended_at,
+            strong_since,
+            session_epoch,
+            factor_epoch,
+        };
         Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
@@ -91,7 +100,7 @@ pub(super) async fn sessions(
     limit: i64,
 ) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT id, user_id, version, expires_at, revoked_at, strong, mac
+        "SELECT id, user_id, version, expires_at, revoked_at, strong, epoch, mac
          FROM sessions WHERE id > $1 AND expires_at > $2 ORDER BY id LIMIT $3",
         after.uuid(),
         now,
@@ -102,7 +111,8 @@ pub(super) async fn sessions(
     let standing = all.into_iter().map(|row| {
         let (id, user, version) = (row.id, row.user_id, row.version);
         let (expires_at, revoked_at) = (row.expires_at, row.revoked_at);
-        let standing = rows::SessionRow { id, user, version, expires_at, revoked_at, strong: row.strong };
+        let (strong, epoch) = (row.strong, row.epoch);
+        let standing = rows::SessionRow { id, user, version, expires_at, revoked_at, strong, epoch };
         Standing::of(&standing, row.mac)
     });
     Ok(standing.collect())
@@ -283,7 +293,8 @@ pub(super) async fn invitations(
 
 pub(super) async fn passkeys(tx: &mut SystemTx, after: &At, limit: i64) -> Result<Vec<Standing>, DbError> {
     let all = sqlx::query!(
-        "SELECT id, user_id, version, user_handle, credential_id, counter, backup_eligible, backed_up, removed_at, mac
+        "SELECT id, user_id, version, user_handle, credential_id, counter, backup_eligible, backed_up, removed_at,
+             epoch, mac
          FROM passkeys WHERE id > $1 ORDER BY id LIMIT $2",
         after.uuid(),
         limit
@@ -301,6 +312,7 @@ pub(super) async fn passkeys(tx: &mut SystemTx, after: &At, limit: i64) -> Resul
             backup_eligible: row.backup_eligible,
             backed_up: row.backed_up,
             removed_at: row.removed_at,
+            epoch: row.epoch,
         };
         Standing::of(&standing, row.mac)
     });
@@ -323,11 +335,19 @@ pub(super) async fn count_on_from(tx: &mut SystemTx, serial: u64) -> Result<(), 
     Ok(())
 }
 
+/// From now on a row that is counted and changes has at least this serial; nothing: as ever.
+pub(super) async fn count_on_within(tx: &mut WorkspaceTx, at_least: &str) -> Result<(), DbError> {
+    sqlx::query!("SELECT set_config('app.count_on_from', $1, true)", at_least).fetch_one(tx.connection()?).await?;
+    Ok(())
+}
+
 /// How many rows still had the older one.
 pub(super) async fn put(tx: &mut SystemTx, kind: Kind, macs: Macs<'_>) -> Result<u64, DbError> {
     let Macs { workspaces, ids, digests, old, new } = macs;
     let query = match kind {
-        Kind::DeviceLogin | Kind::AddressChange => return account_sql::put(tx, kind, ids, old, new).await,
+        Kind::DeviceLogin | Kind::AddressChange | Kind::Workspace => {
+            return account_sql::put(tx, kind, ids, old, new).await;
+        }
         Kind::Authenticator | Kind::FactorHolder | Kind::SecondStep => {
             return factor_sql::put(tx, kind, ids, old, new).await;
         }

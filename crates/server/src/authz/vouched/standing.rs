@@ -79,6 +79,7 @@ pub async fn page(db: &Db, kind: Kind, after: &At, now: OffsetDateTime) -> Resul
         Kind::Authenticator => factor_sql::authenticators(&mut tx, after, now, PAGE).await?,
         Kind::FactorHolder => factor_sql::holders(&mut tx, after, PAGE).await?,
         Kind::SecondStep => factor_sql::second_steps(&mut tx, after, now, PAGE).await?,
+        Kind::Workspace => account_sql::workspaces(&mut tx, after, PAGE).await?,
     };
     tx.finish_reading().await?;
     Ok(page)

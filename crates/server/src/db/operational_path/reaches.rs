@@ -43,13 +43,14 @@ impl OperationalPath {
                 ("jobs_ready", &["INSERT"]),
                 ("refresh_tokens", &["INSERT", "SELECT", "UPDATE"]),
                 ("sessions", &["SELECT", "UPDATE"]),
-                ("users", &["SELECT"]),
+                ("users", &["SELECT", "UPDATE"]),
             ],
             Self::EndSession => &[
                 ("cell_ledger_staged", &["INSERT"]),
                 ("feed_changes", &["INSERT"]),
                 ("refresh_tokens", &["SELECT"]),
                 ("sessions", &["SELECT", "UPDATE"]),
+                ("users", &["SELECT", "UPDATE"]),
             ],
             Self::ManageFactors => &[
                 ("authenticators", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
@@ -85,7 +86,10 @@ impl OperationalPath {
                 ("users", &["SELECT", "UPDATE"]),
             ],
             Self::DeleteAccount => &[
+                ("address_changes", &["SELECT", "UPDATE"]),
+                ("authenticators", &["SELECT", "UPDATE"]),
                 ("cell_ledger_staged", &["INSERT"]),
+                ("factor_holders", &["INSERT", "SELECT", "UPDATE"]),
                 ("feed_changes", &["INSERT"]),
                 ("invitations", &["SELECT", "UPDATE"]),
                 ("job_payloads", &["INSERT"]),
@@ -307,6 +311,7 @@ impl OperationalPath {
                 ("sessions", &["SELECT", "UPDATE"]),
                 ("sign_in_challenges", &["SELECT", "UPDATE"]),
                 ("users", &["SELECT", "UPDATE"]),
+                ("workspaces", &["SELECT", "UPDATE"]),
             ],
             Self::RaiseAlerts => &[
                 ("alerts", &["INSERT", "SELECT", "UPDATE"]),

@@ -14,7 +14,6 @@ use crate::factors::model::{ConfirmedAuthenticator, FactorError, NewAuthenticato
 use crate::factors::ops;
 use crate::factors::qr::{self, Drawing};
 use crate::http::{Form, PathId, Problem};
-use crate::limits::Limits;
 use crate::name::Name;
 use crate::sessions::{self, Seen};
 
@@ -59,10 +58,9 @@ pub async fn begin(
     person: SignedIn,
     visit: Visit,
     State(tools): State<Toolbox>,
-    State(limits): State<Limits>,
     Form(input): Form<NameInput>,
 ) -> Result<Response, Problem> {
-    limits.change(visit.context(), person.user())?;
+    tools.allow(&person, visit.context())?;
     let fault = match input.name.parse::<Name>() {
         Err(_) => "Give it a name of 1 to 80 characters, such as the device that it is on.",
         Ok(name) => {
@@ -100,7 +98,7 @@ pub struct CodeInput {
 /// `POST /account/factors/authenticators/{id}/confirm`.
 ///
 /// # Errors
-/// `not_found`, `revocation_unconfirmed`.
+/// `not_found`, `rate_limited`, `revocation_unconfirmed`.
 pub async fn confirm(
     person: SignedIn,
     visit: Visit,
@@ -108,6 +106,7 @@ pub async fn confirm(
     PathId(id): PathId<AuthenticatorId>,
     Form(input): Form<CodeInput>,
 ) -> Result<Response, Problem> {
+    tools.allow(&person, visit.context())?;
     let seen = Seen::of(visit.headers(), visit.context().client_ip);
     match ops::confirm(&tools.hands(&seen, visit.context()), &person, id, &input.code).await {
         Ok(confirmed) => added(&visit, &person, confirmed),

@@ -11,36 +11,38 @@ use crate::authz::{Granted, Permission, Principal, may};
 use crate::config::PublicUrl;
 use crate::db::{Authority as _, Db};
 use crate::http::{
-    Begun, Changes, Code, Idempotency, Json, ListQuery, Mutation, Nothing, Page, PathId, Problem, Query, Reply,
+    Begun, Change, Changes, Code, Idempotency, Json, ListQuery, Mutation, Nothing, Page, PathId, Problem, Query, Reply,
 };
+use crate::identity::EmailAddress;
 use crate::jobs::Queue;
+use crate::limits::{Limited, Limits};
 use crate::members::http::refuse_stale;
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 25;
 
 /// What leads from a request to a mail.
-#[derive(Clone, Copy)]
-pub struct Post<'a> {
+#[derive(Clone)]
+pub struct Post {
     /// Takes the mail.
-    pub queue: &'a Queue,
+    pub queue: Queue,
     /// What its link begins with.
-    pub public_url: &'a PublicUrl,
+    pub public_url: PublicUrl,
+    /// Says how many may go out.
+    pub limits: Limits,
 }
 
 /// Invites an address.
 ///
 /// # Errors
-/// `step_up_required` for a role that manages members or more, `already_member`, `already_invited`, `invalid_body`.
+/// `step_up_required` for a role that manages members or more, `already_member`, `already_invited`, `invalid_body`, `rate_limited`.
 pub async fn create(
     granted: Granted<may::ManageMembers>,
     State(changes): State<Changes>,
-    State(queue): State<Queue>,
-    State(public_url): State<PublicUrl>,
+    State(post): State<Post>,
     request: Mutation<CreateInvitation>,
 ) -> Result<Reply, Problem> {
-    let post = Post { queue: &queue, public_url: &public_url };
-    invite(&granted.in_live(), &changes, post, &request.body, request.idempotency).await
+    invite(&granted.in_live(), &changes, &post, &request.body, request.idempotency).await
 }
 
 /// Invites an address once, however often it is asked for under one key; for the API and the console.
@@ -50,7 +52,7 @@ pub async fn create(
 pub async fn invite(
     granted: &Granted<may::ManageMembers>,
     changes: &Changes,
-    post: Post<'_>,
+    post: &Post,
     new: &CreateInvitation,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
@@ -62,18 +64,40 @@ pub async fn invite(
         Begun::Replay(reply) => return Ok(reply),
         Begun::Fresh(change) => change,
     };
+    allow_change(granted, &change, post)?;
     let with = with(granted, changes, post);
     let (invitation, recorded) = ops::create(&mut change.tx, granted, with, new).await?;
+    allow_mail(granted, &change, post, &invitation)?;
     let location = format!("/v1/workspaces/{}/invitations/{}", granted.workspace(), invitation.id);
     change.commit(recorded, Reply::created(location, &invitation)?).await
 }
 
-fn with<'a>(granted: &'a Granted<may::ManageMembers>, changes: &'a Changes, post: Post<'a>) -> With<'a> {
+/// Everybody owns what they found, so whoever is signed in can invite: not more often than anything else that they do.
+fn allow_change(granted: &Granted<may::ManageMembers>, change: &Change, post: &Post) -> Result<(), Limited> {
+    match granted.principal() {
+        Principal::Session(person) => post.limits.change(change.tx.context(), person.user()).map(drop),
+        Principal::Key(_) => Ok(()),
+    }
+}
+
+/// Whether this one mail may go out, which waits for the commit.
+fn allow_mail(
+    granted: &Granted<may::ManageMembers>,
+    change: &Change,
+    post: &Post,
+    invitation: &Invitation,
+) -> Result<(), Limited> {
+    let key = invitation.email.parse::<EmailAddress>().map(|email| email.key());
+    let key = key.unwrap_or_else(|_| invitation.email.clone());
+    post.limits.invite(change.tx.context(), granted.principal().id(), &key)
+}
+
+fn with<'a>(granted: &'a Granted<may::ManageMembers>, changes: &'a Changes, post: &'a Post) -> With<'a> {
     let inviter = match granted.principal() {
         Principal::Session(person) => person.email(),
         Principal::Key(_) => "",
     };
-    let Post { queue, public_url } = post;
+    let Post { queue, public_url, .. } = post;
     With { notary: &changes.notary, entropy: &changes.entropy, queue, public_url, inviter }
 }
 
@@ -111,17 +135,15 @@ pub async fn page<P: may::Needs>(
 /// Sends an invitation again: the mail before is worth nothing from then on.
 ///
 /// # Errors
-/// `not_found`, `step_up_required`.
+/// `not_found`, `step_up_required`, `rate_limited`.
 pub async fn resend(
     granted: Granted<may::ManageMembers>,
     State(changes): State<Changes>,
-    State(queue): State<Queue>,
-    State(public_url): State<PublicUrl>,
+    State(post): State<Post>,
     PathId(invitation): PathId<InvitationId>,
     request: Mutation<Nothing>,
 ) -> Result<Reply, Problem> {
-    let post = Post { queue: &queue, public_url: &public_url };
-    send_again(&granted.in_live(), &changes, post, invitation, request.idempotency).await
+    send_again(&granted.in_live(), &changes, &post, invitation, request.idempotency).await
 }
 
 /// Sends it again; for the API and the console.
@@ -131,7 +153,7 @@ pub async fn resend(
 pub async fn send_again(
     granted: &Granted<may::ManageMembers>,
     changes: &Changes,
-    post: Post<'_>,
+    post: &Post,
     invitation: InvitationId,
     idempotency: Idempotency,
 ) -> Result<Reply, Problem> {
@@ -139,13 +161,17 @@ pub async fn send_again(
         Begun::Replay(reply) => return Ok(reply),
         Begun::Fresh(change) => change,
     };
+    allow_change(granted, &change, post)?;
     let (invitation, recorded) = ops::resend(&mut change.tx, granted, with(granted, changes, post), invitation).await?;
     if invitation.role.permissions().contains(Permission::CreateKey) {
         refuse_stale(granted)?;
     }
     let reply = Reply::ok(&invitation)?;
     match recorded {
-        Some(recorded) => change.commit(recorded, reply).await,
+        Some(recorded) => {
+            allow_mail(granted, &change, post, &invitation)?;
+            change.commit(recorded, reply).await
+        }
         None => Ok(reply),
     }
 }

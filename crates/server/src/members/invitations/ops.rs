@@ -122,10 +122,7 @@ async fn make_room(tx: &mut WorkspaceTx, notary: &Notary, before: InvitationId) 
             row.revoked_at = Some(now);
             Ok(Some(sql::keep(tx, notary, &mut row).await?))
         }
-        None => {
-            sql::drop_unvouched(tx, before).await?;
-            Ok(None)
-        }
+        None => Ok(sql::revoke_unvouched(tx, notary, before).await?),
     }
 }
 
@@ -166,8 +163,15 @@ pub(super) async fn revoke(
 ) -> Result<Option<Recorded>, InviteError> {
     people::lock_people(tx).await?;
     granted.ceiling(tx, notary).await?;
-    let held = sql::hold(tx, notary, invitation).await?.filter(|row| row.accepted_at.is_none());
-    let mut row = held.ok_or(InviteError::NoSuchInvitation)?;
+    let Some(mut row) = sql::hold(tx, notary, invitation).await? else {
+        // It offers nothing, but what stands there might be put back as it was.
+        let stamp = sql::revoke_unvouched(tx, notary, invitation).await?.ok_or(InviteError::NoSuchInvitation)?;
+        let entry = Entry::about(Action::InvitationRevoked, invitation).changing([stamp]);
+        return Ok(Some(ledger::stage(tx, entropy, entry)));
+    };
+    if row.accepted_at.is_some() {
+        return Err(InviteError::NoSuchInvitation);
+    }
     if row.revoked_at.is_some() {
         return Ok(None);
     }

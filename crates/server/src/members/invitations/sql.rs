@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::model::{Invitation, InvitationStatus, KEPT};
 use crate::authn::TokenDigest;
-use crate::authz::vouched::rows;
 use crate::authz::vouched::stamp::Stamp;
+use crate::authz::vouched::{over, rows};
 use crate::authz::{Notary, Role};
 use crate::db::{DbError, SystemTx, WorkspaceTx};
 
@@ -114,7 +114,12 @@ pub(super) async fn insert(tx: &mut WorkspaceTx, notary: &Notary, row: &Row) -> 
 
 /// Writes what became of one that is held: sent again, taken, revoked.
 pub(super) async fn keep(tx: &mut WorkspaceTx, notary: &Notary, row: &mut Row) -> Result<Stamp, DbError> {
-    row.version = row.version.saturating_add(1);
+    let version = row.version.saturating_add(1);
+    keep_as(tx, notary, row, version).await
+}
+
+async fn keep_as(tx: &mut WorkspaceTx, notary: &Notary, row: &mut Row, version: i64) -> Result<Stamp, DbError> {
+    row.version = version;
     let vouching = notary.vouch(&row.vouched());
     sqlx::query!(
         "UPDATE invitations SET token_digest = $3, invited_by = $4, sent_at = $5, expires_at = $6, accepted_at = $7,
@@ -141,6 +146,32 @@ pub(super) async fn hold(
     notary: &Notary,
     invitation: InvitationId,
 ) -> Result<Option<Row>, DbError> {
+    let row = standing(tx, notary, invitation).await?;
+    Ok(row.filter(|(_, vouched)| *vouched).map(|(row, _)| row))
+}
+
+/// Revokes whatever stands there and nobody vouches for, also where it says that it is over: what stood there before is not to be
+/// put back. `None` where there is nothing of the kind.
+pub(super) async fn revoke_unvouched(
+    tx: &mut WorkspaceTx,
+    notary: &Notary,
+    invitation: InvitationId,
+) -> Result<Option<Stamp>, DbError> {
+    let row = standing(tx, notary, invitation).await?;
+    let Some((mut row, _)) = row.filter(|(_, vouched)| !vouched) else { return Ok(None) };
+    (row.accepted_at, row.revoked_at) = (None, Some(tx.context().received_at));
+    let version = over::begin(tx, row.version).await?;
+    let stamp = keep_as(tx, notary, &mut row, version).await?;
+    over::done(tx).await?;
+    Ok(Some(stamp))
+}
+
+/// What stands there, held until the transaction ends, and whether somebody vouches for it.
+async fn standing(
+    tx: &mut WorkspaceTx,
+    notary: &Notary,
+    invitation: InvitationId,
+) -> Result<Option<(Row, bool)>, DbError> {
     let workspace = tx.workspace().uuid();
     let row = sqlx::query_as!(
         Row,
@@ -153,7 +184,8 @@ pub(super) async fn hold(
     .fetch_optional(tx.connection()?)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(notary.vouches(&row.vouched(), &row.mac).await?.then_some(row))
+    let vouched = notary.vouches(&row.vouched(), &row.mac).await?;
+    Ok(Some((row, vouched)))
 }
 
 /// Those that are open, the newest first, one more than `limit`.
@@ -187,15 +219,6 @@ pub(super) async fn open_of(tx: &mut WorkspaceTx, email_key: &str) -> Result<(Op
     .fetch_one(tx.connection()?)
     .await?;
     Ok((row.own.map(Id::from_uuid), row.open))
-}
-
-/// Takes an open row away that nobody vouches for: it offers nothing, and stands in the way of one that does.
-pub(super) async fn drop_unvouched(tx: &mut WorkspaceTx, invitation: InvitationId) -> Result<(), DbError> {
-    let workspace = tx.workspace().uuid();
-    sqlx::query!("DELETE FROM invitations WHERE workspace_id = $1 AND id = $2", workspace, invitation.uuid())
-        .execute(tx.connection()?)
-        .await?;
-    Ok(())
 }
 
 /// Takes those away whose time was over long ago.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use super::ops::{self, DemandError, With};
 use super::{ChangeWorkspaceSecurity, WorkspaceSecurity};
 use crate::authz::may::Needs;
-use crate::authz::{Granted, Principal, may};
+use crate::authz::{Granted, Notary, Principal, may};
 use crate::db::Db;
 use crate::http::{Begun, Changes, Code, Idempotency, Json, Mutation, Problem, Reply};
 use crate::jobs::Queue;
@@ -17,17 +17,18 @@ use crate::jobs::Queue;
 pub async fn get(
     granted: Granted<may::ReadInvitations>,
     State(db): State<Db>,
+    State(notary): State<Notary>,
 ) -> Result<Json<WorkspaceSecurity>, Problem> {
-    look(&granted, &db).await.map(Json)
+    look(&granted, (&db, &notary)).await.map(Json)
 }
 
 /// The same; for the API and the console.
 ///
 /// # Errors
 /// As [`get`].
-pub async fn look<P: Needs>(granted: &Granted<P>, db: &Db) -> Result<WorkspaceSecurity, Problem> {
+pub async fn look<P: Needs>(granted: &Granted<P>, (db, notary): (&Db, &Notary)) -> Result<WorkspaceSecurity, Problem> {
     let mut tx = db.workspace_tx(granted).await?;
-    let found = ops::look(&mut tx).await?;
+    let found = ops::look(&mut tx, notary).await?;
     tx.finish_reading().await?;
     Ok(found)
 }
@@ -66,7 +67,7 @@ pub async fn say(
         Begun::Replay(reply) => (reply, None),
         Begun::Fresh(mut change) => {
             let done = ops::say(&mut change.tx, granted, with, require_mfa).await?;
-            let reply = Reply::ok(&ops::look(&mut change.tx).await?)?;
+            let reply = Reply::ok(&ops::look(&mut change.tx, &changes.notary).await?)?;
             match done {
                 Some(recorded) => {
                     let changed = change.tx.xid().await?;

@@ -39,9 +39,9 @@ pub(super) enum DemandError {
 }
 
 /// How it stands.
-pub(super) async fn look(tx: &mut WorkspaceTx) -> Result<WorkspaceSecurity, DbError> {
-    let require_mfa = people::demands_factor(tx).await?;
-    Ok(WorkspaceSecurity { require_mfa, members_without: sql::without_factor(tx, SHOWN).await? })
+pub(super) async fn look(tx: &mut WorkspaceTx, notary: &Notary) -> Result<WorkspaceSecurity, DbError> {
+    let require_mfa = people::demands_factor(tx, notary).await?;
+    Ok(WorkspaceSecurity { require_mfa, members_without: sql::without_factor(tx, notary, SHOWN).await? })
 }
 
 /// Says it anew; `None` if it is said already.
@@ -53,14 +53,14 @@ pub(super) async fn say(
 ) -> Result<Option<Recorded>, DemandError> {
     people::lock_people(tx).await?;
     granted.ceiling(tx, with.notary).await?;
-    if people::demands_factor(tx).await? == require_mfa {
-        return Ok(None);
-    }
-    let stamps = sql::demand(tx, with.notary, require_mfa).await?;
+    let Some(workspace) = sql::demand(tx, with.notary, require_mfa).await? else { return Ok(None) };
+    let mut stamps = sql::demand_of_members(tx, with.notary, require_mfa).await?;
+    let members = stamps.len();
+    stamps.push(workspace);
     if require_mfa {
         tell(tx, with).await?;
     }
-    let words = json!({"required": require_mfa, "members": stamps.len()});
+    let words = json!({"required": require_mfa, "members": members});
     let entry = Entry::about(Action::WorkspaceMfaChanged, tx.workspace()).with(words).changing(stamps);
     Ok(Some(ledger::stage(tx, with.entropy, entry)))
 }
@@ -69,7 +69,7 @@ pub(super) async fn say(
 async fn tell(tx: &mut WorkspaceTx, with: With<'_>) -> Result<(), DemandError> {
     let (now, name) = (tx.context().received_at, sql::workspace_name(tx).await?);
     let news = FactorNews::Demanded { workspace: &name };
-    let addresses = sql::without_factor(tx, TOLD).await?;
+    let addresses = sql::without_factor(tx, with.notary, TOLD).await?;
     let messages: Vec<Message> = addresses.iter().map(|to| mail::factor_news(to, &news, now)).collect();
     if !messages.is_empty() {
         with.queue.enqueue_all::<MailMember>(tx, &messages, now).await?;

@@ -30,7 +30,7 @@ struct SecurityPage {
 
 async fn page(visit: &Visit, granted: &Granted<may::ManageMembers>, db: &Db) -> Result<SecurityPage, Problem> {
     let desk = workspaces::desk(visit, granted, db, Area::People).await?;
-    let security = http::look(granted, db).await?;
+    let security = http::look(granted, (db, visit.notary())).await?;
     let strong = matches!(granted.principal(), Principal::Session(person) if person.is_strong());
     let (idempotency_key, must_sign_in) = (visit.form_key(), !granted.is_stepped_up());
     Ok(SecurityPage { desk, security, idempotency_key, strong, must_sign_in, fault: None })

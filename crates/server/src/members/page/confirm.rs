@@ -114,7 +114,7 @@ async fn remove_page(
     user: UserId,
 ) -> Result<ConfirmPage, Problem> {
     let desk = workspaces::desk(visit, granted, db, Area::People).await?;
-    let email = http::find(granted, db, user).await?.email;
+    let email = http::find(granted, (db, visit.notary()), user).await?.email;
     let keys = keys_of(granted, db, user).await?;
     let keys = keys.into_iter().map(|(id, name)| (desk.path(&format!("/keys/{id}")), name)).collect();
     let path = format!("/members/{user}/remove");
@@ -179,7 +179,7 @@ async fn transfer_page(
     user: UserId,
 ) -> Result<ConfirmPage, Problem> {
     let desk = workspaces::desk(visit, granted, db, Area::People).await?;
-    let email = http::find(granted, db, user).await?.email;
+    let email = http::find(granted, (db, visit.notary()), user).await?.email;
     let path = format!("/members/{user}/transfer");
     Ok(ConfirmPage::of(visit, granted, desk, Step::Transfer { email }, &path))
 }

@@ -36,7 +36,7 @@ async fn page(
     user: UserId,
 ) -> Result<PersonPage, Problem> {
     let desk = workspaces::desk(visit, granted, db, Area::People).await?;
-    let member = http::find(granted, db, user).await?;
+    let member = http::find(granted, (db, visit.notary()), user).await?;
     let roles = RoleChoice::all(member.role.as_str());
     let who = MemberRow::of(member, &desk, visit);
     let must_sign_in = !granted.is_stepped_up();

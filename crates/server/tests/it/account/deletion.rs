@@ -4,6 +4,7 @@ use serde_json::json;
 use time::Duration;
 
 use super::{count, page, submit, who};
+use crate::factors::{equip, is_known_to_the_ledger};
 use crate::harness::app::TestApp;
 use crate::harness::process::until;
 
@@ -57,6 +58,22 @@ async fn a_person_goes_and_nothing_of_theirs_lets_anybody_in() {
     assert!(new_is != ada_is && theirs.is_empty());
     let told = async || app.mails(0).await.iter().any(|mail| mail.subject.contains("is deleted"));
     until(told).await;
+
+    // Nor do factors stay, or an address that somebody wanted.
+    let carol = equip(&app, &app.sign_in("carol@example.com").await).await.person;
+    assert_eq!(submit(&app, &carol, "/account/profile/address", ("email", "c@example.com")).await.status, 303);
+    assert_eq!(submit(&app, &carol, "/account/delete", ("confirm", "carol@example.com")).await.status, 303);
+    let left: (String, bool, bool, i32, bool, bool) = sqlx::query_as(
+        "SELECT a.name, a.secret_sealed IS NULL, a.removed_at IS NOT NULL, cardinality(h.recovery_codes), u.strong_since IS NULL,
+             c.ended_at IS NOT NULL
+         FROM authenticators a JOIN factor_holders h USING (user_id) JOIN address_changes c USING (user_id)
+             JOIN users u ON u.id = a.user_id",
+    )
+    .fetch_one(&app.database.owner)
+    .await
+    .unwrap();
+    assert_eq!(left, (String::new(), true, true, 0, true, true));
+    is_known_to_the_ledger(&app).await;
     app.advance(Duration::minutes(11));
     assert_eq!(submit(&app, &new, "/account/delete", ("confirm", "ada@example.com")).await.status, 403, "not fresh");
 }

@@ -43,13 +43,12 @@ impl World {
         Self { app, person, workspace }
     }
 
-    /// Every entry of every log, by action.
+    /// Every entry of every log, by action, but for what the house publishes by the hour.
     async fn entries(&self) -> Vec<String> {
         self.app.numbered().await;
-        sqlx::query_scalar("SELECT action FROM ledger_entries ORDER BY workspace_id, environment, generation, seq")
-            .fetch_all(&self.app.database.owner)
-            .await
-            .unwrap()
+        let of_others = "SELECT action FROM ledger_entries WHERE action <> 'ledger.manifest_published'
+             ORDER BY workspace_id, environment, generation, seq";
+        sqlx::query_scalar(of_others).fetch_all(&self.app.database.owner).await.unwrap()
     }
 
     async fn post(&self, path: &str, body: &Value) -> Answer {

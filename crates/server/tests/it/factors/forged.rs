@@ -1,37 +1,42 @@
 //! Whoever owns the database, and reads the mail too, gets past no factor.
 
+use bailiwick_server::account::operator;
+use bailiwick_server::clock::Clock;
+use bailiwick_server::entropy::Entropy;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::{ADA, STEP, equip, equip_as, first_step, look, pass, recover};
+use super::operator::reset;
+use super::{ADA, STEP, equip, equip_as, first_step, listed, look, pass, recover};
 use crate::harness::app::TestApp;
 use crate::harness::cluster::options;
+use crate::harness::process::output;
 
 /// Somebody with all rights on the database, and none of the keys.
-struct Intruder(PgConnection);
+pub(super) struct Intruder(PgConnection);
 
 impl Intruder {
-    async fn at(app: &TestApp) -> Self {
+    pub(super) async fn at(app: &TestApp) -> Self {
         let mut connection = PgConnection::connect_with(&options(&app.database.superuser_url)).await.unwrap();
         // No trigger tells of what they do.
         sqlx::raw_sql("SET session_replication_role = replica").execute(&mut connection).await.unwrap();
         Self(connection)
     }
 
-    async fn does(&mut self, sql: &str) {
+    pub(super) async fn does(&mut self, sql: &str) {
         let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.0).await;
         done.unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
 
-    async fn keeps(&mut self, table: &str) {
+    pub(super) async fn keeps(&mut self, table: &str) {
         self.does(&format!(
             "DROP TABLE IF EXISTS kept_{table}; CREATE TEMP TABLE kept_{table} AS SELECT * FROM {table}"
         ))
         .await;
     }
 
-    async fn puts_back(&mut self, table: &str) {
+    pub(super) async fn puts_back(&mut self, table: &str) {
         self.does(&format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table}")).await;
     }
 }
@@ -113,6 +118,7 @@ async fn a_row_that_is_put_back_for_a_moment_is_found_by_what_was_made_of_it() {
     let mut intruder = Intruder::at(&app).await;
     intruder.keeps("users").await;
     let ada = equip(&app, &ada).await;
+    intruder.does("CREATE TEMP TABLE backup AS SELECT * FROM users").await;
     assert_eq!(look(&app).await.fenced, 0);
     // As if she had never had a factor: the mail alone signs in on a node that knows nothing by heart, and adds the intruder's own.
     intruder.puts_back("users").await;
@@ -130,6 +136,26 @@ async fn a_row_that_is_put_back_for_a_moment_is_found_by_what_was_made_of_it() {
     }
     assert_eq!(app.get("/v1/workspaces").bearer(&ada.person.access_token).send().await.status, 401);
     assert_eq!(look(&app).await.fenced, 0, "once");
+
+    // As the runbook has it: her row as it was last, a number of its own, and away with what was added in between.
+    let hers = "email_key = 'ada@example.com'";
+    intruder
+        .does(&format!("DELETE FROM users WHERE {hers}; INSERT INTO users SELECT * FROM backup WHERE {hers}"))
+        .await;
+    let (notary, clock, entropy) = (app.notary().await, Clock::system(), Entropy::system());
+    let (desk, who) =
+        (operator::Desk { db: &app.db, notary: &notary, clock: &clock, entropy: &entropy }, ADA.parse().unwrap());
+    operator::suspend(&desk, &who, "Her row was put back, ticket 4713").await.unwrap();
+    operator::restore(&desk, &who, "Her row is hers again").await.unwrap();
+    let done = output(&mut reset(&app, ADA, "Somebody added one, ticket 4713")).await;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let person = cold.sign_in(ADA).await;
+    assert_eq!(listed(&cold, &person).await["authenticators"], json!([]));
+    for who in [&ada, &theirs] {
+        assert_eq!(app.get("/v1/workspaces").bearer(&who.person.access_token).send().await.status, 401);
+    }
+    let found = look(&app).await;
+    assert_eq!((found.fenced, found.unvouched, found.gone), (0, 0, 0), "{found:?}");
 }
 
 #[tokio::test]
@@ -139,12 +165,46 @@ async fn what_a_workspace_demands_is_taken_off_no_membership_and_no_session_is_m
     let bob = app.join(&workspace, "bob@example.com", "developer").await;
     let ada = equip(&app, &ada).await;
     let path = format!("/v1/workspaces/{workspace}/security");
-    let demanded = app.call(Method::PATCH, &path).json(&json!({"require_mfa": true})).bearer(&ada.person.access_token);
-    let demanded = demanded.send().await;
-    assert_eq!(demanded.status, 200, "{}", demanded.text);
+    let demand = async |demanded: bool| {
+        let call =
+            app.call(Method::PATCH, &path).json(&json!({"require_mfa": demanded})).bearer(&ada.person.access_token);
+        let demand = call.send().await;
+        assert_eq!((demand.status.as_u16(), &demand.json()["require_mfa"]), (200, &json!(demanded)), "{}", demand.text);
+    };
     let mut intruder = Intruder::at(&app).await;
     let members = format!("/v1/workspaces/{workspace}/members");
-    assert_eq!(app.get(&members).bearer(&bob.access_token).send().await.problem(), (403, "mfa_required".into()));
+    let wanted = (403, "mfa_required".to_owned());
+
+    // His membership is out of the way when it is said, and put back afterwards; and one that nobody vouches for says so already.
+    let his = "user_id = (SELECT id FROM users WHERE email_key = 'bob@example.com')";
+    for aside in ["ended_at = now()", "strong_only = true"] {
+        intruder.keeps("memberships").await;
+        intruder.keeps("workspaces").await;
+        intruder.does(&format!("UPDATE memberships SET {aside} WHERE {his}")).await;
+        demand(true).await;
+        intruder
+            .does(&format!("DELETE FROM memberships WHERE {his}; INSERT INTO memberships SELECT * FROM kept_memberships WHERE {his}"))
+            .await;
+        assert_eq!(app.get(&members).bearer(&bob.access_token).send().await.problem(), wanted, "{aside}");
+        if aside.starts_with("ended") {
+            demand(false).await;
+            assert_eq!(app.get(&members).bearer(&bob.access_token).send().await.status, 200, "and not for ever");
+        }
+    }
+    // That the workspace demands nothing, nobody believes its row; an older one of it is found.
+    intruder.does("UPDATE workspaces SET strong_only = false").await;
+    let cold = app.another_node().await;
+    let there = cold.sign_in("bob@example.com").await;
+    assert_eq!(cold.get(&members).bearer(&there.access_token).send().await.problem(), wanted);
+    intruder
+        .does("UPDATE workspaces w SET strong_only = k.strong_only, version = k.version, mac = k.mac FROM kept_workspaces k")
+        .await;
+    let found = look(&app).await;
+    assert_eq!(found.fenced + found.unvouched, 1, "{found:?}");
+    assert_eq!(cold.get(&members).bearer(&there.access_token).send().await.problem(), wanted);
+    demand(true).await;
+    let found = look(&app).await;
+    assert_eq!((found.fenced, found.unvouched, found.gone), (0, 0, 0), "{found:?}");
     intruder.keeps("sessions").await;
     intruder.does("UPDATE sessions SET strong = true; UPDATE memberships SET strong_only = false").await;
     // A node that knows nothing by heart.

@@ -7,7 +7,7 @@ use super::{ADA, equip, first_step, is_known_to_the_ledger, listed, mailed, reco
 use crate::harness::app::TestApp;
 use crate::harness::process::{bailiwickd, output};
 
-fn reset(app: &TestApp, email: &str, reason: &str) -> Command {
+pub(super) fn reset(app: &TestApp, email: &str, reason: &str) -> Command {
     let (database, mut command) =
         (&app.database, bailiwickd(["factors", "reset", "--user", email, "--reason", reason]));
     command

@@ -50,6 +50,9 @@ async fn a_person_adds_a_factor_signs_in_with_it_and_proves_themselves_again_by_
     let ada = app.sign_in(ADA).await.cookies;
     let shown = page(&app, &ada, HERE).await.text;
     assert!(shown.contains("the mail alone signs you in") && shown.contains("You have added none"), "{shown}");
+    let none = format!("{HERE}/recovery-codes");
+    assert_eq!(location(&page(&app, &ada, &none).await), HERE, "without a factor there are no codes to make");
+    assert_eq!(location(&form(&app, &ada, &none, &[]).await), HERE);
     let unnamed = form(&app, &ada, &format!("{HERE}/authenticators"), &[("name", "")]).await;
     assert!(unnamed.status == 422 && unnamed.text.contains("name-fault"));
     let enrol = form(&app, &ada, &format!("{HERE}/authenticators"), &[("name", "Telephone")]).await;

@@ -55,13 +55,13 @@ async fn a_stale_node_asks_the_database_for_each_credential_and_heals() {
         .await
         .unwrap();
     // Nobody waited for the node: what it had under way may have made it fresh once more, for a moment.
-    until(async || ground.ask(&app.url, &keys[0]).await.0 == 401).await;
+    until(async || ground.ask(&app.url, &keys[0]).await == (401, "unauthenticated".to_owned())).await;
     assert_eq!(not_ready(app).await.as_deref(), Some("feed"));
 
     let_go(&mut holder).await;
     until(async || not_ready(app).await.is_none()).await;
-    assert_eq!(ground.revoke(&app.url, &keys[0]).await.0, 204, "asked again, by somebody who waits");
-    assert_eq!(ground.ask(&app.url, &keys[0]).await, (401, "unauthenticated".to_owned()), "changed by hand");
+    assert_eq!(ground.revoke(&app.url, &keys[0]).await.0, 204, "somebody revokes it, and waits");
+    assert_eq!(ground.ask(&app.url, &keys[0]).await, (401, "key_revoked".to_owned()));
     ground.all_take(&[&app.url], &keys[1]).await;
 }
 

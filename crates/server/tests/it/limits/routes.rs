@@ -2,7 +2,7 @@
 
 use bailiwick_server::config::{Config, Limits};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::Duration;
 
 use super::{as_shipped, ask, behind_a_proxy, from, header, retry_after, show};
@@ -111,26 +111,57 @@ async fn the_sign_in_page_keeps_the_address_and_says_when_to_ask_again() {
 }
 
 #[tokio::test]
-async fn a_person_begins_sixty_changes_from_wherever_and_a_program_asks_every_five_seconds() {
+async fn a_person_makes_sixty_changes_from_wherever_and_a_program_asks_every_five_seconds() {
     let two = |config: &mut Config| {
         config.limits = Limits { sign_ins: 2, ..config.limits };
         behind_a_proxy(config);
     };
     let app = TestApp::configured(two).await;
-    let (ada, bob) = (app.sign_in("ada@example.com").await, app.sign_in("bob@example.com").await);
-    let call = async |person: &Person, path: &str, network: &str| {
-        let asked = app.call(Method::POST, path).bearer(&person.access_token);
-        let asked = if path.ends_with("start") { asked } else { asked.json(&json!({"name": "Telephone"})) };
+    let ((ada, acme), bob) = (app.founder("ada@example.com", "acme").await, app.sign_in("bob@example.com").await);
+    let call = async |person: &Person, (method, path, body): &(Method, String, Value), network: &str| {
+        let asked = app.call(method.clone(), path).bearer(&person.access_token);
+        let asked = if body.is_null() { asked } else { asked.json(body) };
         from(asked, network).send().await
     };
-    let doors = ["/auth/factors/authenticators", "/auth/passkeys/register/start", "/auth/passkeys/step-up/start"];
+    let (otp, passkey) = ("otp_01h455vb4pex5vsknk084sn02q", "pky_01h455vb4pex5vsknk084sn02q");
+    let (post, named) = (|path: &str, body: Value| (Method::POST, path.to_owned(), body), json!({"name": "Telephone"}));
+    let doors = [
+        post("/auth/factors/authenticators", named.clone()),
+        post(&format!("/auth/factors/authenticators/{otp}/confirm"), json!({"code": "123456"})),
+        (Method::DELETE, format!("/auth/factors/authenticators/{otp}"), Value::Null),
+        post("/auth/factors/recovery-codes", Value::Null),
+        post("/auth/passkeys/register/start", Value::Null),
+        post("/auth/passkeys/register/finish", json!({"ceremony": "x", "name": "x", "credential": {}})),
+        post("/auth/passkeys/step-up/start", Value::Null),
+        (Method::PATCH, format!("/auth/passkeys/{passkey}"), named),
+        (Method::DELETE, format!("/auth/passkeys/{passkey}"), Value::Null),
+        post(&format!("/v1/workspaces/{acme}/invitations"), json!({"email": "eve@example.com", "role": "viewer"})),
+    ];
+    let mut invited = String::new();
     for n in 0..60 {
-        let network = format!("192.0.2.{n}");
-        assert_ne!(call(&ada, doors[n % 3], &network).await.status, 429);
+        let answer = call(&ada, &doors[n % doors.len()], &format!("192.0.2.{n}")).await;
+        assert_ne!(answer.status, 429);
+        if answer.status == 201 && answer.text.contains("inv_") {
+            invited = answer.text_of("id");
+        }
     }
-    for door in doors {
+    let resend = post(&format!("/v1/workspaces/{acme}/invitations/{invited}/resend"), Value::Null);
+    for door in doors.iter().chain([&resend]) {
         retry_after(&call(&ada, door, "198.51.100.1").await);
         assert_ne!(call(&bob, door, "198.51.100.1").await.status, 429, "everybody for themselves");
+    }
+    for (page, fields) in [
+        ("factors/authenticators".to_owned(), &[("name", "x")][..]),
+        (format!("factors/authenticators/{otp}/confirm"), &[("code", "123456")]),
+        (format!("factors/authenticators/{otp}/remove"), &[]),
+        ("factors/recovery-codes".to_owned(), &[]),
+        ("passkeys".to_owned(), &[("name", "x"), ("ceremony", "x"), ("credential", "{}")]),
+        (format!("passkeys/{passkey}/rename"), &[("name", "x")]),
+        (format!("passkeys/{passkey}/remove"), &[]),
+    ] {
+        let form = app.call(Method::POST, &format!("/account/{page}")).header("cookie", &ada.cookies).form(fields);
+        let late = from(form.header("accept", "text/html"), "198.51.100.1").send().await;
+        assert_eq!((late.status.as_u16(), late.text.contains("Try again in 1")), (429, true), "{page}: {}", late.text);
     }
 
     let begun = from(app.call(Method::POST, "/auth/device"), "192.0.2.1").send().await;

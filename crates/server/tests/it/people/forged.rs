@@ -19,6 +19,7 @@ async fn who_owns_the_database_invites_nobody_and_brings_nobody_back() {
 
     let (mallory, mallorys) = world.admit("mallory@example.com", "viewer").await;
     does("CREATE TEMP TABLE before AS SELECT * FROM memberships WHERE role = 'viewer'").await;
+    world.admit("zoe@example.com", "member").await;
     assert_eq!(world.delete(&world.ada, &format!("members/{mallorys}")).await.status, 204);
     let (id, token) = world.invite("mallory@example.com", "viewer").await;
 
@@ -55,6 +56,14 @@ async fn who_owns_the_database_invites_nobody_and_brings_nobody_back() {
     // A membership that ended, as if it had not; and as it stood before, with the MAC that it had then.
     does("UPDATE memberships SET ended_at = NULL WHERE role = 'viewer'").await;
     assert_eq!(world.get(&mallory, "members").await.problem(), (404, "not_found".into()));
+    // Nor is it one for anybody else, and whoever comes after it in the list is not left out for it.
+    assert_eq!(world.get(&world.ada, &format!("members/{mallorys}")).await.status, 404);
+    let first = world.get(&world.ada, "members?limit=1").await.json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = world.get(&world.ada, &format!("members?limit=1&cursor={cursor}")).await.json();
+    let emails = [&first, &rest].map(|page| page["data"][0]["email"].as_str().unwrap().to_owned());
+    assert_eq!(emails, ["ada@example.com", "zoe@example.com"]);
+    assert_eq!((rest["data"].as_array().unwrap().len(), &rest["next_cursor"]), (1, &serde_json::Value::Null));
     does(
         "UPDATE memberships m SET ended_at = b.ended_at, version = b.version, mac = b.mac FROM before b
           WHERE m.user_id = b.user_id AND m.workspace_id = b.workspace_id",

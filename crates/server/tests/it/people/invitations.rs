@@ -5,7 +5,7 @@ use serde_json::json;
 use time::Duration;
 
 use super::World;
-use crate::harness::app::Person;
+use crate::harness::app::{Answer, Person};
 use crate::harness::people;
 use crate::harness::process::until;
 
@@ -149,4 +149,90 @@ async fn an_invitation_rebinds_no_slug_that_its_person_uses() {
         let answer = world.app.get(&format!("/v1/workspaces/{id}")).bearer(&bob.access_token).send().await;
         assert_eq!(answer.text_of("role"), role);
     }
+}
+
+/// Everybody owns what they found: that makes nobody's mailbox theirs.
+#[tokio::test]
+async fn nobody_is_flooded_by_invitations_and_nobody_alone_keeps_others_from_inviting() {
+    let world = World::found().await;
+    let app = &world.app;
+    let again = founded_by(&world, &world.ada, "again").await;
+    let (bob, bobs) = app.founder("bob@example.com", "bobs").await;
+    let (eve, eves) = app.founder("eve@example.com", "eves").await;
+    let victim = json!({"email": "victim@example.com", "role": "viewer"});
+    let invite = async |who: &Person, workspace: &str| {
+        app.post(&format!("/v1/workspaces/{workspace}/invitations"), &victim).bearer(&who.access_token).send().await
+    };
+    let revoke = async |who: &Person, workspace: &str, id: &str| {
+        let path = format!("/v1/workspaces/{workspace}/invitations/{id}");
+        assert_eq!(app.delete(&path).bearer(&who.access_token).send().await.status, 204);
+    };
+    let limited = |answer: &Answer, policy: &str| {
+        assert_eq!(answer.problem(), (429, "rate_limited".into()));
+        assert_eq!(answer.headers["ratelimit-policy"], policy);
+        answer.headers["retry-after"].to_str().unwrap().parse::<i64>().unwrap()
+    };
+    // Three by one person, whatever the workspace; what is refused leaves nothing.
+    for workspace in [&world.workspace, &again, &world.workspace] {
+        let made = invite(&world.ada, workspace).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        revoke(&world.ada, workspace, &made.text_of("id")).await;
+    }
+    for workspace in [&world.workspace, &again] {
+        let wait = limited(&invite(&world.ada, workspace).await, "\"invitations\";q=3;w=3600");
+        assert!((3_500..=3_601).contains(&wait), "{wait}");
+    }
+    assert_eq!(world.get(&world.ada, "invitations").await.json()["data"], json!([]));
+    let others = world.post(&world.ada, "invitations", &json!({"email": "v@example.com", "role": "viewer"})).await;
+    assert_eq!(others.status, 201, "another address is another one's");
+
+    // Somebody else still can, as often; all together six times.
+    for workspace in [&bobs, &bobs] {
+        let made = invite(&bob, workspace).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        revoke(&bob, workspace, &made.text_of("id")).await;
+    }
+    let made = invite(&bob, &bobs).await.text_of("id");
+    let wait = limited(&invite(&eve, &eves).await, "\"invited-addresses\";q=6;w=3600");
+    app.advance(Duration::minutes(2));
+    let resend = format!("/v1/workspaces/{bobs}/invitations/{made}/resend");
+    limited(
+        &app.call(reqwest::Method::POST, &resend).bearer(&bob.access_token).send().await,
+        "\"invitations\";q=3;w=3600",
+    );
+    let mails = async || {
+        let mails = app.mails(0).await;
+        mails.iter().filter(|mail| mail.to == "victim@example.com").count()
+    };
+    until(async || mails().await >= 6).await;
+    assert_eq!(mails().await, 6);
+
+    // The pages say so, beside the field and beside the list.
+    let page = async |path: &str, fields: &[(&str, &str)]| {
+        let call = app.call(reqwest::Method::POST, path).header("cookie", &bob.cookies).header("accept", "text/html");
+        let late = call.form(fields).send().await;
+        assert_eq!(late.status, 429, "{}", late.text);
+        assert!(
+            late.headers.contains_key("retry-after")
+                && late.text.contains("Nothing was sent. Too often within an hour")
+        );
+        late.text
+    };
+    page(&format!("/w/bobs/live/invitations/{made}/resend"), &[]).await;
+    revoke(&bob, &bobs, &made).await;
+    let key = "0193b3d6-0000-7000-8000-000000000001";
+    let fields = [("idempotency_key", key), ("email", "victim@example.com"), ("role", "viewer")];
+    let late = page("/w/bobs/live/members", &fields).await;
+    assert!(late.contains("email-fault") && late.contains("value=\"victim@example.com\""), "{late}");
+
+    app.advance(Duration::seconds(wait));
+    let eve = app.sign_in("eve@example.com").await;
+    assert_eq!(invite(&eve, &eves).await.status, 201, "waiting as told is enough");
+}
+
+async fn founded_by(world: &World, who: &Person, slug: &str) -> String {
+    let new = json!({"name": slug, "slug": slug});
+    let made = world.app.post("/v1/workspaces", &new).bearer(&who.access_token).send().await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    made.text_of("id")
 }

@@ -62,7 +62,9 @@ async fn one_the_others_or_all_and_each_leaves_an_entry() {
     assert_eq!((answer.json(), answer.cookies().as_str()), (json!({"sessions_ended": 1}), ""));
     assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 2, "both cookies go");
     assert_eq!((refused(&app, &own[0]).await.as_str(), refused(&app, &eve).await.as_str()), ("session_ended", ""));
-    assert_eq!(count(&app, "session.all_ended").await, 2);
+    assert_eq!(count(&app, "session.all_ended").await, 3, "also where nobody else was seen");
+    let again = app.call(Method::POST, "/auth/sign-out-others").bearer(&own[0].access_token).send().await;
+    assert_eq!(again.problem(), (401, "session_ended".into()));
 }
 
 /// A refresh that was under way when its session was ended leaves nothing that works.

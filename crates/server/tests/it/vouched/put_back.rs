@@ -54,7 +54,7 @@ async fn what_is_put_back_is_found_and_fenced_within_a_minute() {
         ("revoked_at = k.revoked_at, allowed_networks = k.allowed_networks, version = k.version", "api_keys", "id"),
         ("revoked_at = k.revoked_at, version = k.version", "sessions", "id"),
         ("used_at = k.used_at, successor_sealed = k.successor_sealed", "refresh_tokens", "digest"),
-        ("revoked_at = k.revoked_at", "internal_credentials", "id"),
+        ("revoked_at = k.revoked_at, ends_at = k.ends_at", "internal_credentials", "id"),
     ] {
         let put = format!(
             "UPDATE {table} t SET {set}, mac = k.mac FROM kept_{table} k WHERE t.{by} = k.{by} AND t.mac <> k.mac"

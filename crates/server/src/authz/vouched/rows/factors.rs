@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::counted;
+use super::{counted, of_epoch};
 use crate::authz::vouched::{Kind, Vouched};
 use crate::vault::Meaning;
 
@@ -27,6 +27,8 @@ pub struct AuthenticatorRow {
     pub last_step: i64,
     /// When it was removed.
     pub removed_at: Option<OffsetDateTime>,
+    /// Its person's when it was begun.
+    pub epoch: i64,
 }
 
 impl Vouched for AuthenticatorRow {
@@ -45,14 +47,15 @@ impl Vouched for AuthenticatorRow {
     }
 
     fn meaning(&self) -> Meaning {
-        Meaning::new()
+        let meaning = Meaning::new()
             .uuid(self.id)
             .uuid(self.user)
             .bytes(&self.version.to_be_bytes())
             .moment(Some(self.created_at))
             .moment(self.confirmed_at)
             .bytes(&self.last_step.to_be_bytes())
-            .moment(self.removed_at)
+            .moment(self.removed_at);
+        of_epoch(meaning, self.epoch)
     }
 }
 
@@ -69,6 +72,8 @@ pub struct FactorHolderRow<'a> {
     pub failures: i32,
     /// When the last was.
     pub failed_at: Option<OffsetDateTime>,
+    /// The person's when the codes were made.
+    pub epoch: i64,
 }
 
 impl Vouched for FactorHolderRow<'_> {
@@ -86,7 +91,7 @@ impl Vouched for FactorHolderRow<'_> {
         let count = u32::try_from(self.recovery_codes.len()).unwrap_or(u32::MAX);
         let meaning = Meaning::new().uuid(self.user).bytes(&self.version.to_be_bytes()).bytes(&count.to_be_bytes());
         let meaning = self.recovery_codes.iter().fold(meaning, |meaning, code| meaning.bytes(code));
-        meaning.bytes(&self.failures.to_be_bytes()).moment(self.failed_at)
+        of_epoch(meaning.bytes(&self.failures.to_be_bytes()).moment(self.failed_at), self.epoch)
     }
 }
 

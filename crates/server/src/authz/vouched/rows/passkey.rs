@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::counted;
+use super::{counted, of_epoch};
 use crate::authz::vouched::{Kind, Vouched};
 use crate::vault::Meaning;
 
@@ -28,6 +28,8 @@ pub struct PasskeyRow<'a> {
     pub backed_up: bool,
     /// When it was removed.
     pub removed_at: Option<OffsetDateTime>,
+    /// Its person's when it was added.
+    pub epoch: i64,
 }
 
 impl Vouched for PasskeyRow<'_> {
@@ -42,7 +44,7 @@ impl Vouched for PasskeyRow<'_> {
     }
 
     fn meaning(&self) -> Meaning {
-        Meaning::new()
+        let meaning = Meaning::new()
             .uuid(self.id)
             .uuid(self.user)
             .bytes(&self.version.to_be_bytes())
@@ -50,6 +52,7 @@ impl Vouched for PasskeyRow<'_> {
             .bytes(self.credential_id)
             .bytes(&self.counter.to_be_bytes())
             .bytes(&[u8::from(self.backup_eligible), u8::from(self.backed_up)])
-            .moment(self.removed_at)
+            .moment(self.removed_at);
+        of_epoch(meaning, self.epoch)
     }
 }
