@@ -78,19 +78,26 @@ pub fn parse(bytes: &[u8]) -> Result<Value, NotCanonical> {
 /// Writes a string with its quotes.
 pub(crate) fn write_string(value: &str, text: &mut String) {
     text.push('"');
-    for c in value.chars() {
-        match c {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\u{8}' => text.push_str("\\b"),
-            '\t' => text.push_str("\\t"),
-            '\n' => text.push_str("\\n"),
-            '\u{c}' => text.push_str("\\f"),
-            '\r' => text.push_str("\\r"),
-            c if c < ' ' => text.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => text.push(c),
+    let mut rest = value;
+    // What is escaped is ASCII, so it is a character of its own wherever it stands.
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        let (plain, from) = rest.split_at(at);
+        text.push_str(plain);
+        let mut from = from.chars();
+        match from.next() {
+            Some('"') => text.push_str("\\\""),
+            Some('\\') => text.push_str("\\\\"),
+            Some('\u{8}') => text.push_str("\\b"),
+            Some('\t') => text.push_str("\\t"),
+            Some('\n') => text.push_str("\\n"),
+            Some('\u{c}') => text.push_str("\\f"),
+            Some('\r') => text.push_str("\\r"),
+            Some(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            None => {}
         }
+        rest = from.as_str();
     }
+    text.push_str(rest);
     text.push('"');
 }
 

@@ -10,7 +10,10 @@
 use crate::entry::{Entry, EntryError};
 use crate::log::Log;
 use crate::merkle::{Frontier, Hash, Node, leaf_hash};
-use crate::tile::HashedEntry;
+
+mod segment;
+
+pub use segment::Segment;
 
 /// Walks one generation of one log.
 #[derive(Clone, Debug)]
@@ -100,27 +103,28 @@ impl ChainVerifier {
     }
 
     fn link(&mut self, stored: &[u8], leaf: Hash, completed: impl FnMut(Node, Hash)) -> Result<Entry, BadEntry> {
-        let seq = self.seq();
-        let bad = |reason| BadEntry { seq, reason };
-        let entry = Entry::parse(stored).map_err(|error| bad(error.into()))?;
-        if entry.log != self.log || entry.generation != self.generation {
-            return Err(bad(BadEntryReason::OtherLog));
+        let entry = check_at(stored, self.log, self.generation, self.seq())?;
+        self.follows(entry.prev)?;
+        self.grow(leaf, completed);
+        Ok(entry)
+    }
+
+    /// Whether the next entry is linked to the last.
+    fn follows(&self, prev: Hash) -> Result<(), BadEntry> {
+        if prev == self.last {
+            return Ok(());
         }
-        if entry.seq != seq {
-            return Err(bad(BadEntryReason::OtherSeq { found: entry.seq }));
-        }
-        if entry.prev != self.last {
-            return Err(BadEntry { seq: seq.saturating_sub(1), reason: BadEntryReason::Unlinked });
-        }
+        Err(BadEntry { seq: self.seq().saturating_sub(1), reason: BadEntryReason::Unlinked })
+    }
+
+    fn grow(&mut self, leaf: Hash, completed: impl FnMut(Node, Hash)) {
         self.frontier.push(leaf, completed);
         self.last = leaf;
-        Ok(entry)
     }
 
     /// Passes over an entry of which nothing is left but its leaf hash. The root says whether it was the right one.
     pub fn skip(&mut self, leaf: Hash) {
-        self.frontier.push(leaf, |_, _| {});
-        self.last = leaf;
+        self.grow(leaf, |_, _| {});
     }
 
     /// As [`Self::push`], for an entry of which the leaf hash was kept elsewhere: compared first, this tells an entry that was changed
@@ -134,24 +138,45 @@ impl ChainVerifier {
         leaf: Hash,
         completed: impl FnMut(Node, Hash),
     ) -> Result<Entry, BadEntry> {
-        self.push_hashed(HashedEntry::of(stored), leaf, completed)
-    }
-
-    /// As [`Self::push_known`], for an entry that was hashed elsewhere, such as in another thread.
-    ///
-    /// # Errors
-    /// As [`Self::push_known`].
-    pub fn push_hashed(
-        &mut self,
-        entry: HashedEntry<'_>,
-        leaf: Hash,
-        completed: impl FnMut(Node, Hash),
-    ) -> Result<Entry, BadEntry> {
-        if entry.leaf() != leaf {
+        let hashed = leaf_hash(stored);
+        if hashed != leaf {
             return Err(BadEntry { seq: self.seq(), reason: BadEntryReason::OtherLeaf });
         }
-        self.link(entry.stored(), leaf, completed)
+        self.link(stored, leaf, completed)
     }
+
+    /// Goes on with the entries of a segment, which were checked elsewhere, such as in another thread. Tells `completed` as
+    /// [`Frontier::push`] does.
+    ///
+    /// # Errors
+    /// As [`Self::push_known`], for the first entry that does not fit. Those before it were taken.
+    pub fn append(&mut self, segment: &Segment, mut completed: impl FnMut(Node, Hash)) -> Result<(), BadEntry> {
+        let seq = self.seq();
+        if (segment.log, segment.generation) != (self.log, self.generation) {
+            return Err(BadEntry { seq, reason: BadEntryReason::OtherLog });
+        }
+        if segment.first != seq {
+            return Err(BadEntry { seq, reason: BadEntryReason::OtherSeq { found: segment.first } });
+        }
+        if !segment.leaves.is_empty() {
+            self.follows(segment.prev)?;
+        }
+        segment.leaves.iter().for_each(|leaf| self.grow(*leaf, &mut completed));
+        segment.fault.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// What stands at this place of a log, if it belongs there. To what it is linked is left to the caller.
+fn check_at(stored: &[u8], log: Log, generation: u32, seq: u64) -> Result<Entry, BadEntry> {
+    let bad = |reason| BadEntry { seq, reason };
+    let entry = Entry::parse(stored).map_err(|error| bad(error.into()))?;
+    if entry.log != log || entry.generation != generation {
+        return Err(bad(BadEntryReason::OtherLog));
+    }
+    if entry.seq != seq {
+        return Err(bad(BadEntryReason::OtherSeq { found: entry.seq }));
+    }
+    Ok(entry)
 }
 
 #[cfg(test)]
@@ -236,6 +261,23 @@ mod tests {
     }
 
     #[test]
+    fn segments_go_on_where_they_stand_and_nowhere_else() {
+        let entries = chain(Log::Cell, 1, 9, 1);
+        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let of = |generation, range: std::ops::Range<usize>| {
+            let kept = entries[range.clone()].iter().map(Vec::as_slice).zip(leaves[range.clone()].iter().copied());
+            Segment::check(Log::Cell, generation, range.start as u64, kept)
+        };
+        let mut verifier = ChainVerifier::new(Log::Cell, 1);
+        verifier.append(&of(1, 0..4), |_, _| {}).unwrap();
+        let reason = |segment: &Segment| verifier.clone().append(segment, |_, _| {}).unwrap_err();
+        assert_eq!(reason(&of(1, 5..9)), BadEntry { seq: 4, reason: BadEntryReason::OtherSeq { found: 5 } });
+        assert_eq!(reason(&of(2, 4..9)), BadEntry { seq: 4, reason: BadEntryReason::OtherLog });
+        verifier.append(&of(1, 4..9), |_, _| {}).unwrap();
+        assert_eq!(verifier.frontier().root(), crate::merkle::root(&leaves));
+    }
+
+    #[test]
     fn a_refused_entry_changes_nothing() {
         let entries = chain(Log::Cell, 1, 3, 1);
         let mut verifier = ChainVerifier::new(Log::Cell, 1);
@@ -249,7 +291,7 @@ mod tests {
     proptest! {
         /// Requirement: one changed byte in any entry, and the first bad seq is named.
         #[test]
-        fn one_changed_byte_is_named(victim in 0usize..8, at: prop::sample::Index, to: u8) {
+        fn one_changed_byte_is_named(victim in 0usize..8, parted in 0usize..9, at: prop::sample::Index, to: u8) {
             let honest = chain(Log::Cell, 1, 9, 1);
             let leaves: Vec<Hash> = honest.iter().map(|entry| leaf_hash(entry)).collect();
             let mut entries = honest.clone();
@@ -260,6 +302,19 @@ mod tests {
             let mut push = |(entry, leaf): (&Vec<u8>, &Hash)| verifier.push_known(entry, *leaf, |_, _| {}).err();
             let bad = entries.iter().zip(&leaves).find_map(&mut push);
             prop_assert_eq!(bad, Some(BadEntry { seq: victim as u64, reason: BadEntryReason::OtherLeaf }));
+            // The same by segments, wherever one ends and the next begins.
+            let (kept, parted) = (|of: &[Hash]| of.to_vec(), parted.min(entries.len()));
+            for leaves in [kept(&leaves), entries.iter().map(|entry| leaf_hash(entry)).collect()] {
+                let (mut whole, mut parts) = (ChainVerifier::new(Log::Cell, 1), ChainVerifier::new(Log::Cell, 1));
+                let mut push = |(entry, leaf): (&Vec<u8>, &Hash)| whole.push_known(entry, *leaf, |_, _| {}).err();
+                let first = entries.iter().zip(&leaves).find_map(&mut push);
+                let halves = [(0, &entries[..parted], &leaves[..parted]), (parted, &entries[parted..], &leaves[parted..])];
+                let found = halves.into_iter().find_map(|(at, entries, leaves)| {
+                    let kept = entries.iter().map(Vec::as_slice).zip(leaves.iter().copied());
+                    parts.append(&Segment::check(Log::Cell, 1, at as u64, kept), |_, _| {}).err()
+                });
+                prop_assert_eq!((found, parts.seq(), parts.frontier()), (first, whole.seq(), whole.frontier()));
+            }
             // Without the hashes: the same, but for a `prev` that still looks like one.
             let (_, bad) = walk(&entries);
             let (seq, reason) = bad.unwrap();

@@ -35,6 +35,8 @@ pub use verify::{ProofError, verify_consistency, verify_inclusion};
 
 /// Bytes of a SHA-256 digest.
 pub const HASH_BYTES: usize = 32;
+/// With its prefix, longer than all but the rarest of entries.
+const SHORT: usize = 1024;
 
 /// A SHA-256 digest: of an entry, of two nodes, of a tree, or a commitment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +60,7 @@ impl Hash {
     /// SHA-256 of `bytes` as they are, without a prefix.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self::concat(&[bytes])
+        Self::from_digest(digest::digest(&SHA256, bytes).as_ref())
     }
 
     /// The 32 bytes.
@@ -99,11 +101,17 @@ impl Hash {
         Self::try_from(bytes.as_slice())
     }
 
-    fn concat(parts: &[&[u8]]) -> Self {
-        let mut context = digest::Context::new(&SHA256);
-        for part in parts {
-            context.update(part);
+    /// Of bytes behind a prefix. What is short is put together first: to hash something in parts the library takes memory from the heap,
+    /// which costs as much as hashing a node.
+    fn prefixed(prefix: u8, bytes: &[u8]) -> Self {
+        let mut whole = [prefix; SHORT];
+        if let Some(place) = whole.get_mut(1..).and_then(|rest| rest.get_mut(..bytes.len())) {
+            place.copy_from_slice(bytes);
+            return Self::of(whole.get(..=bytes.len()).unwrap_or_default());
         }
+        let mut context = digest::Context::new(&SHA256);
+        context.update(&[prefix]);
+        context.update(bytes);
         Self::from_digest(context.finish().as_ref())
     }
 
@@ -142,19 +150,22 @@ impl fmt::Debug for Hash {
 /// The hash of an entry in its tree.
 #[must_use]
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    Hash::concat(&[&[0], entry])
+    Hash::prefixed(0, entry)
 }
 
 /// The hash of two neighbours.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Hash::concat(&[&[1], &left.0, &right.0])
+    let mut whole = [1; 1 + 2 * HASH_BYTES];
+    whole[1..=HASH_BYTES].copy_from_slice(&left.0);
+    whole[1 + HASH_BYTES..].copy_from_slice(&right.0);
+    Hash::of(&whole)
 }
 
 /// The root of the tree without leaves.
 #[must_use]
 pub fn empty_root() -> Hash {
-    Hash::concat(&[])
+    Hash::of(&[])
 }
 
 /// The root of the tree with these leaf hashes, in one pass and logarithmic memory.

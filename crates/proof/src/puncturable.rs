@@ -33,12 +33,13 @@ mod encoding;
 mod tests;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
 pub use encoding::MalformedState;
-use tree::{DEPTH, Node, Secret, Subtree};
+use tree::{DEPTH, Node, Secret, Subtree, Way};
 
 /// Bytes of a seed, and of a subject's key.
 pub const KEY_BYTES: usize = 32;
@@ -83,6 +84,18 @@ impl PuncturableKey {
             key = tree::child(&key, tree::side(subject, depth));
         }
         Some(SubjectKey(key))
+    }
+
+    /// The keys of these subjects, in their order, without those that were punctured. Neighbours share most of their way, which is gone
+    /// once: of many in a row each costs a hash or two.
+    #[must_use]
+    pub fn derive_all(&self, subjects: &BTreeSet<u32>) -> Vec<(u32, SubjectKey)> {
+        let mut way = Way::default();
+        let one = |subject: &u32| {
+            let node = self.nodes.get(self.position(*subject)?)?;
+            way.key(node, *subject).map(|key| (*subject, SubjectKey(key)))
+        };
+        subjects.iter().filter_map(one).collect()
     }
 
     /// Takes a subject's key away, and says whether it was there. The time is that of moving the state in memory once.

@@ -16,7 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::decimal;
-use crate::merkle::{Hash, Node, leaf_hash, node_hash};
+use crate::merkle::{Hash, Node, node_hash};
 
 /// Levels of the tree that one tile spans.
 pub const HEIGHT: u8 = 8;
@@ -204,67 +204,6 @@ pub fn unbundle(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
         bytes = rest;
     }
     bytes.is_empty().then_some(entries)
-}
-
-/// An entry's bytes with their leaf hash, which is computed from them and nowhere else.
-#[derive(Clone, Copy, Debug)]
-pub struct HashedEntry<'a> {
-    stored: &'a [u8],
-    leaf: Hash,
-}
-
-impl<'a> HashedEntry<'a> {
-    /// Hashes them.
-    #[must_use]
-    pub fn of(stored: &'a [u8]) -> Self {
-        Self { stored, leaf: leaf_hash(stored) }
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub const fn stored(&self) -> &'a [u8] {
-        self.stored
-    }
-
-    /// Their leaf hash.
-    #[must_use]
-    pub const fn leaf(&self) -> Hash {
-        self.leaf
-    }
-}
-
-/// A bundle whose entries were hashed, which is most of the work of verifying them and can be done ahead.
-#[derive(Clone, Debug)]
-pub struct HashedBundle {
-    bytes: Vec<u8>,
-    leaves: Vec<Hash>,
-}
-
-impl HashedBundle {
-    /// Hashes each entry; `None` for bytes that are no bundle.
-    #[must_use]
-    pub fn of(bytes: Vec<u8>) -> Option<Self> {
-        let leaves = unbundle(&bytes)?.into_iter().map(leaf_hash).collect();
-        Some(Self { bytes, leaves })
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.leaves.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.leaves.is_empty()
-    }
-
-    /// The entries, in their order.
-    pub fn entries(&self) -> impl Iterator<Item = HashedEntry<'_>> {
-        let stored = unbundle(&self.bytes).unwrap_or_default();
-        stored.into_iter().zip(&self.leaves).map(|(stored, leaf)| HashedEntry { stored, leaf: *leaf })
-    }
 }
 
 fn groups(index: u64) -> String {

@@ -68,7 +68,7 @@ pub use prune::{
 };
 pub use pulse::Pulse;
 pub use reader::LogTx;
-pub use record::{CatchUpError, Numbered, Outcome, ToldEvent, record};
+pub use record::{Brought, CatchUpError, Numbered, Outcome, ToldEvent, bring, record};
 pub use self_check::{Checked, Unfrozen, frozen, self_check, unfreeze};
 pub use sign::Signed;
 pub use stage::{Entry, OPERATOR, stage, stage_by_system, stage_for, stage_in_cell, stage_in_cell_told, stage_told};

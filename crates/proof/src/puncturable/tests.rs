@@ -45,6 +45,17 @@ fn scattered() -> impl Iterator<Item = u32> {
     })
 }
 
+proptest! {
+    #[test]
+    fn many_at_once_are_each_what_it_is_alone(gone in subjects(), wanted in subjects()) {
+        let state = punctured(&gone);
+        let all: Vec<(u32, [u8; KEY_BYTES])> =
+            state.derive_all(&wanted).into_iter().map(|(subject, key)| (subject, *key.reveal())).collect();
+        let each = |subject: &u32| Some((*subject, *state.derive(*subject)?.reveal()));
+        prop_assert_eq!(all, wanted.iter().filter_map(each).collect::<Vec<_>>());
+    }
+}
+
 /// Computed with Python's `hashlib`, frozen for ever.
 #[test]
 fn golden_keys() {

@@ -1,7 +1,7 @@
 //! The tree: places in it, nodes, and the step from a node to its children.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, Zeroizing, optimization_barrier};
 
 use super::KEY_BYTES;
 
@@ -36,12 +36,15 @@ pub(super) fn side(subject: u32, depth: u8) -> Side {
 
 /// The key of a child.
 pub(super) fn child(parent: &Secret, side: Side) -> Secret {
-    let mut block = Zeroizing::new([0; DOMAIN.len() + 1 + KEY_BYTES]);
-    let side = [side as u8];
-    let parts = DOMAIN.iter().chain(&side).chain(parent.iter());
-    block.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+    let mut block = [0; DOMAIN.len() + 1 + KEY_BYTES];
+    block[..DOMAIN.len()].copy_from_slice(DOMAIN);
+    block[DOMAIN.len()] = side as u8;
+    block[DOMAIN.len() + 1..].copy_from_slice(parent.as_slice());
     let mut key = Zeroizing::new([0; KEY_BYTES]);
-    key.iter_mut().zip(digest(&SHA256, &*block).as_ref()).for_each(|(to, from)| *to = *from);
+    key.copy_from_slice(digest(&SHA256, &block).as_ref());
+    // A word at a time, where `Zeroizing` takes a byte: that is as dear as the hash.
+    block.fill(0);
+    optimization_barrier(&block);
     key
 }
 
@@ -133,5 +136,33 @@ impl Node {
 impl Zeroize for Node {
     fn zeroize(&mut self) {
         self.key.zeroize();
+    }
+}
+
+/// The way down to a leaf, kept for the next one.
+#[derive(Default)]
+pub(super) struct Way {
+    below: Option<Subtree>,
+    leaf: u32,
+    /// From the node down to the leaf.
+    keys: Vec<Secret>,
+}
+
+impl Way {
+    /// The key of a leaf below this node. What the way there shares with the last one is not hashed again.
+    pub(super) fn key(&mut self, node: &Node, leaf: u32) -> Option<Secret> {
+        let top = usize::from(node.place.depth);
+        let is_below_same = self.below.replace(node.place) == Some(node.place);
+        let shared = usize::try_from((self.leaf ^ leaf).leading_zeros()).unwrap_or_default() + 1;
+        self.leaf = leaf;
+        self.keys.truncate(if is_below_same { shared.saturating_sub(top) } else { 0 });
+        if self.keys.is_empty() {
+            self.keys.push(node.key.clone());
+        }
+        for depth in (node.place.depth..DEPTH).skip(self.keys.len() - 1) {
+            let next = child(self.keys.last()?, side(leaf, depth));
+            self.keys.push(next);
+        }
+        self.keys.last().cloned()
     }
 }

@@ -19,7 +19,7 @@ use super::reading::Readings;
 use crate::authz::{Granted, may};
 use crate::db::Db;
 use crate::http::{Changes, Code, FieldError, Json, ListQuery, Mutation, Page, PathId, Problem, Query, Reply, Unread};
-use crate::ledger::{Cut, Ledger, LedgerError, Mismatch, ProveError};
+use crate::ledger::{self, Cut, Ledger, LedgerError, Mismatch, ProveError};
 
 /// Tells this list's cursors from others'.
 const LIST: u8 = 5;
@@ -81,9 +81,9 @@ pub async fn record(
     let place =
         ledger.ingest().enter(ops::log_of(&granted), body.most_bytes()).map_err(|full| busy(full.retry_after))?;
     let Mutation { body, idempotency } = body.read().await?;
-    let told = ops::told(body.events)?;
+    let brought = ledger::bring(&ledger, &granted, ops::told(body.events)?).map_err(RecordError::from)?;
     let _turn = place.turn().await;
-    match ops::record(&granted, &changes, &ledger, &idempotency, &told).await {
+    match ops::record(&granted, &changes, &ledger, &idempotency, brought).await {
         Err(RecordError::Backlog) => Err(busy(place.retry_after())),
         recorded => Ok(recorded?),
     }

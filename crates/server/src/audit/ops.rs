@@ -26,7 +26,7 @@ use crate::authz::{Granted, may};
 use crate::db::{Authority, Db, DbError, RecordingTx, WorkspaceTx};
 use crate::http::{Begun, Changes, Idempotency, Problem, Reply};
 use crate::ledger::{
-    self, CatchUpError, Entry, Ledger, LedgerError, Mismatch, Numbered, Outcome, ProveError, Signed, ToldEvent,
+    self, Brought, CatchUpError, Entry, Ledger, LedgerError, Mismatch, Numbered, Outcome, ProveError, Signed, ToldEvent,
 };
 use crate::vault::{OPENING_ACTOR, OPENING_TARGET};
 
@@ -146,7 +146,7 @@ pub async fn record(
     changes: &Changes,
     ledger: &Ledger,
     idempotency: &Idempotency,
-    told: &[ToldEvent],
+    mut brought: Brought,
 ) -> Result<Reply, RecordError> {
     for _ in 0..TRIES {
         let begun = changes.begin_recording(granted, idempotency.clone()).await.map_err(RecordError::Change)?;
@@ -154,8 +154,8 @@ pub async fn record(
             Begun::Replay(reply) => return Ok(reply),
             Begun::Fresh(change) => change,
         };
-        refuse_unregistered(&mut change.tx, told).await?;
-        match ledger::record(ledger, &mut change.tx, told).await? {
+        refuse_unregistered(&mut change.tx, &brought).await?;
+        match ledger::record(ledger, &mut change.tx, &mut brought).await? {
             Outcome::Numbered(numbered, recorded) => {
                 let reply = answer(granted, numbered).map_err(RecordError::Change)?;
                 return change.commit(recorded, reply).await.map_err(RecordError::Change);
@@ -171,11 +171,11 @@ pub async fn record(
 }
 
 /// Before the log is locked, and in the transaction that numbers: whatever is registered no more when it begins is refused.
-async fn refuse_unregistered(tx: &mut RecordingTx, told: &[ToldEvent]) -> Result<(), RecordError> {
-    let asked: BTreeSet<&str> = told.iter().map(|told| told.entry.action()).collect();
+async fn refuse_unregistered(tx: &mut RecordingTx, brought: &Brought) -> Result<(), RecordError> {
+    let asked: BTreeSet<&str> = brought.actions().collect();
     let asked: Vec<String> = asked.into_iter().map(str::to_owned).collect();
     let known = actions::registered(tx, &asked).await.map_err(LedgerError::from)?;
-    match told.iter().position(|told| !known.iter().any(|known| known == told.entry.action())) {
+    match brought.actions().position(|action| !known.iter().any(|known| known == action)) {
         Some(at) => Err(RecordError::Event { at, fault: EventFault::NotRegistered }),
         None => Ok(()),
     }

@@ -179,7 +179,8 @@ async fn begin(ledger: &Ledger, lost: &Lost, generation: u32, sanction: Sanction
     let (last_leaf, frontier) = empty();
     let head = sequence::Head { generation, last_leaf, frontier };
     let row = first_row(ledger, &context, log, &cited, sanction);
-    sequence::write(ledger, &mut tx, vec![(log, head)], vec![row]).await?;
+    let prepared = sequence::prepare(ledger.entropy(), vec![row])?;
+    sequence::write(ledger, &mut tx, vec![(log, head)], prepared).await?;
     Ok(tx.commit(Recorded::staged()).await?)
 }
 

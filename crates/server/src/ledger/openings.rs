@@ -76,7 +76,7 @@ pub(super) const fn owner(log: Log) -> Owner {
 }
 
 /// How values are looked up in a log, under each key that there is.
-pub(super) fn lookups(keys: &Keys, column: &Column, value: &str) -> Result<Vec<Vec<u8>>, VaultError> {
+pub(super) fn lookups(keys: &Keys, column: &'static Column, value: &str) -> Result<Vec<Vec<u8>>, VaultError> {
     Ok(keys.blind_indexes(column, value.as_bytes())?.into_iter().map(|index| index.to_vec()).collect())
 }
 
@@ -121,6 +121,11 @@ impl Subjects {
             known.extend(given.into_iter().map(|(number, name)| (name.to_owned(), number)));
         }
         Ok(Self(known))
+    }
+
+    /// All of them.
+    pub(super) fn numbers(&self) -> BTreeSet<u32> {
+        self.0.values().copied().collect()
     }
 
     fn of(&self, name: &str) -> Option<u32> {

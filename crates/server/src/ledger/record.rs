@@ -11,9 +11,9 @@ use bailiwick_proof::log::Log;
 
 use super::cell::{FIRST_GENERATION, Ledger};
 use super::error::LedgerError;
-use super::sequence::{self, BATCH, Staged, Wait};
+use super::sequence::{self, BATCH, Prepared, Staged, Wait};
 use super::stage::Entry;
-use crate::db::{OperationalPath, ProjectWall, Recorded, RecordingTx};
+use crate::db::{Authority, OperationalPath, ProjectWall, Recorded, RecordingTx};
 
 /// So many staged rows at most are numbered at the request of whoever records; more wait for the sequencer.
 const MOST_STAGED: usize = 10_000;
@@ -55,11 +55,32 @@ pub enum CatchUpError {
     Ledger(#[from] LedgerError),
 }
 
-/// Numbers these events, in their order.
+/// Events that a request brings along, ready to be numbered.
+pub struct Brought(Vec<Prepared>);
+
+impl Brought {
+    /// What happened in each, in their order.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|prepared| prepared.action.as_str())
+    }
+}
+
+/// Does what can be done before it is the request's turn on its log, so that those behind it wait for less. Everything that is attributed
+/// is taken from the authority.
+///
+/// # Errors
+/// [`LedgerError::MalformedRow`].
+pub fn bring(ledger: &Ledger, authority: &impl Authority, told: Vec<ToldEvent>) -> Result<Brought, LedgerError> {
+    let actor = authority.actor();
+    let rows = told.into_iter().map(|told| row(ledger, authority, &actor, told)).collect();
+    sequence::prepare(ledger.entropy(), rows).map(Brought)
+}
+
+/// Numbers these events, in their order. They are taken once they are.
 ///
 /// # Errors
 /// [`LedgerError`]: nothing may be committed then.
-pub async fn record(ledger: &Ledger, tx: &mut RecordingTx, told: &[ToldEvent]) -> Result<Outcome, LedgerError> {
+pub async fn record(ledger: &Ledger, tx: &mut RecordingTx, brought: &mut Brought) -> Result<Outcome, LedgerError> {
     let log = log_of(tx.workspace(), tx.environment());
     let Some(head) = sequence::lock_head(tx.system(), log, Wait::ForIt).await? else {
         // It has not begun; or it was signed, and somebody has taken it away.
@@ -67,42 +88,45 @@ pub async fn record(ledger: &Ledger, tx: &mut RecordingTx, told: &[ToldEvent]) -
         return Ok(Outcome::Behind);
     };
     ledger.refuse_if_behind(log, head.generation, head.frontier.size())?;
-    let mut rows = sequence::staged(tx.system(), &[log], BATCH).await?;
-    if rows.len() == BATCH {
+    let staged = sequence::staged(tx.system(), &[log], BATCH).await?;
+    if staged.len() == BATCH {
         return Ok(Outcome::Behind);
     }
-    rows.extend(told.iter().map(|told| row(ledger, tx, told)));
+    let mut rows = sequence::prepare(ledger.entropy(), staged)?;
+    let told = brought.0.len();
+    rows.append(&mut brought.0);
     let written = sequence::write(ledger, tx.system(), vec![(log, head)], rows).await?;
-    let own = written.iter().rev().take(told.len()).rev();
+    let own = written.iter().rev().take(told).rev();
     let numbered = own.map(|linked| Numbered { event: Id::from_uuid(linked.event_id), seq: linked.seq }).collect();
     Ok(Outcome::Numbered(numbered, Recorded::staged()))
 }
 
-/// The event as staging would hold it, with everything that is attributed taken from the transaction.
-fn row(ledger: &Ledger, tx: &RecordingTx, told: &ToldEvent) -> Staged {
-    let (entry, context) = (&told.entry, tx.context());
-    let confined = match tx.project() {
+/// The event as staging would hold it.
+fn row(ledger: &Ledger, authority: &impl Authority, actor: &str, told: ToldEvent) -> Staged {
+    let ToldEvent { entry, trace } = told;
+    let context = authority.context();
+    let confined = match authority.project() {
         ProjectWall::Unconfined => None,
         ProjectWall::Within(project) => Some(project),
     };
     Staged {
-        workspace_id: Some(tx.workspace().uuid()),
-        environment: tx.environment().as_str().to_owned(),
+        workspace_id: Some(authority.workspace().uuid()),
+        environment: authority.environment().as_str().to_owned(),
         place: None,
         id: 0,
         event_id: ledger.entropy().uuid_v7(context.received_at),
         project_id: confined.or(entry.project).map(ProjectId::uuid),
-        action: entry.action.clone(),
-        actor: entry.actor.clone().unwrap_or_else(|| tx.actor().to_owned()),
-        target: entry.target.clone(),
-        recorded_by: tx.actor().to_owned(),
-        meta: entry.meta.clone(),
-        trace_id: told.trace.unwrap_or(context.trace_id).to_string(),
+        action: entry.action,
+        actor: entry.actor.unwrap_or_else(|| actor.to_owned()),
+        target: entry.target,
+        recorded_by: actor.to_owned(),
+        meta: entry.meta,
+        trace_id: trace.unwrap_or(context.trace_id).to_string(),
         request_id: context.id.uuid(),
         external_request_id: context.external_id.as_deref().map(str::to_owned),
         client_ip: context.client_ip.map(|ip| ip.to_string()),
         staged_at: context.received_at,
-        rows: entry.rows.clone(),
+        rows: entry.rows,
     }
 }
 

@@ -5,39 +5,33 @@
 //! staged rows are still there. Many logs share a transaction, for most of its cost is its round trips and its flush;
 //! a log that must not grow is left out, and holds up none of the others.
 
+mod prepare;
 mod sql;
 
 use std::collections::{BTreeMap, HashMap};
 
-use bailiwick_proof::canonical;
-use bailiwick_proof::commitment::{Commitments, Field, Opening};
-use bailiwick_proof::entry::{ActionName, Entry, TraceId};
-use bailiwick_proof::id::{EventId, ProjectId, RequestId};
+use bailiwick_proof::commitment::Opening;
+use bailiwick_proof::entry::{ActionName, Entry};
 use bailiwick_proof::log::Log;
 use bailiwick_proof::merkle::{Frontier, Hash, leaf_hash};
 use bailiwick_proof::tile;
-use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::cell::{FIRST_GENERATION, Ledger};
 use super::error::LedgerError;
 use super::openings::{self, NewOpenings, Subjects};
-use super::stage::SYSTEM;
-use super::{Action, keys, place, rows};
+use super::{keys, place, rows};
 use crate::db::{OperationalPath, SystemTx, Unrecorded};
-use crate::entropy::Entropy;
 use crate::vault::{Owner, VaultError};
 
+pub(super) use prepare::{Prepared, prepare};
 pub(super) use sql::{count_staged, has_head, has_staged, lock_head, logs_with_staged, staged};
 
 /// So many entries at most in one transaction.
 pub(super) const BATCH: usize = 500;
 /// So many logs at most in one transaction.
 pub(super) const LOGS_AT_ONCE: usize = 64;
-
-/// What can be searched for is indexed, and an index takes no more; staging writes far less.
-const MAX_SUBJECT_BYTES: usize = 1_000;
 
 /// The head of a log, locked.
 pub(super) struct Head {
@@ -71,7 +65,7 @@ pub(super) struct Staged {
 
 impl Staged {
     /// The log in which it is staged.
-    fn log(&self) -> Option<Log> {
+    pub(super) fn log(&self) -> Option<Log> {
         place::log(self.workspace_id.unwrap_or_default(), &self.environment)
     }
 }
@@ -90,7 +84,7 @@ pub(super) struct Linked {
     pub(super) seq: u64,
     pub(super) event_id: Uuid,
     project_id: Option<Uuid>,
-    action: String,
+    action: ActionName,
     recorded_at: OffsetDateTime,
     entry: Vec<u8>,
     /// In the order of `Field::ALL`, until they are sealed.
@@ -189,7 +183,7 @@ async fn append(
         tx.finish_reading().await?;
         return Ok(0);
     }
-    let written = write(ledger, &mut tx, heads, staged).await?;
+    let written = write(ledger, &mut tx, heads, prepare(ledger.entropy(), staged)?).await?;
     tx.commit_unrecorded(Unrecorded::Sequenced).await?;
     Ok(count(written.len()))
 }
@@ -200,13 +194,13 @@ pub(super) async fn write(
     ledger: &Ledger,
     tx: &mut SystemTx,
     heads: Vec<(Log, Head)>,
-    staged: Vec<Staged>,
+    prepared: Vec<Prepared>,
 ) -> Result<Vec<Linked>, LedgerError> {
-    let places: Vec<String> = staged.iter().filter_map(|row| row.place.clone()).collect();
-    let mut rows: HashMap<Log, Vec<Staged>> = HashMap::new();
-    let brought = staged.len();
-    for row in staged {
-        if let Some(log) = row.log() {
+    let places: Vec<String> = prepared.iter().filter_map(|row| row.place.clone()).collect();
+    let mut rows: HashMap<Log, Vec<Prepared>> = HashMap::new();
+    let brought = prepared.len();
+    for row in prepared {
+        if let Some(log) = row.log {
             rows.entry(log).or_default().push(row);
         }
     }
@@ -214,7 +208,7 @@ pub(super) async fn write(
     for (log, mut head) in heads {
         let Some(own) = rows.remove(&log) else { continue };
         let before = head.frontier.size();
-        link(log, &mut head, own, ledger.entropy(), &mut linked, &mut runs)?;
+        link(log, &mut head, own, &mut linked, &mut runs);
         moved.push(Moved { log, head, before });
     }
     seal_openings(ledger, tx, &mut linked).await?;
@@ -262,9 +256,10 @@ async fn seal_openings(ledger: &Ledger, tx: &mut SystemTx, linked: &mut [Linked]
             [actor.value.as_str(), target.value.as_str()]
         });
         let subjects = Subjects::resolve(tx, ledger.vault(), &mut sealer, owner, names.collect()).await?;
+        sealer.announce(&subjects.numbers())?;
         for entry in entries {
             let place = (entry.log, entry.generation, entry.seq);
-            entry.kept = openings::seal(&mut sealer, &subjects, place, (&entry.action, &entry.openings))?;
+            entry.kept = openings::seal(&mut sealer, &subjects, place, (entry.action.as_str(), &entry.openings))?;
         }
     }
     Ok(())
@@ -311,43 +306,25 @@ pub(super) fn siblings(log: Log) -> Vec<Log> {
     }
 }
 
-/// Gives each row its number, link and commitments, and grows the tree by them.
-fn link(
-    log: Log,
-    head: &mut Head,
-    staged: Vec<Staged>,
-    entropy: &Entropy,
-    linked: &mut Vec<Linked>,
-    runs: &mut Vec<Run>,
-) -> Result<(), LedgerError> {
+/// Gives each row its number and its link, and grows the tree by them.
+fn link(log: Log, head: &mut Head, prepared: Vec<Prepared>, linked: &mut Vec<Linked>, runs: &mut Vec<Run>) {
     let mut own: Vec<Run> = Vec::new();
     let generation = head.generation;
-    for row in staged {
+    for row in prepared {
         let seq = head.frontier.size();
-        let Sound { row, action, trace, meta } = sound(row)?;
-        let ip = row.client_ip.as_deref().unwrap_or_default();
-        // In the order of `Field::ALL`.
-        let openings = [row.actor.as_str(), ip, &meta, &row.target]
-            .map(|value| Opening { r: entropy.bytes(), value: value.to_owned() });
-        let [actor, ip, meta, target] = &openings;
         let entry = Entry {
             log,
             generation,
             seq,
             prev: head.last_leaf,
             // A clock that stands before 1970 holds nothing up.
-            recorded_at_ms: u64::try_from(row.staged_at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
-            action,
-            trace,
-            commitments: Commitments {
-                actor: actor.commitment(Field::Actor),
-                ip: ip.commitment(Field::Ip),
-                meta: meta.commitment(Field::Meta),
-                target: target.commitment(Field::Target),
-            },
-        }
-        .to_bytes();
-        let leaf = leaf_hash(&entry);
+            recorded_at_ms: u64::try_from(row.recorded_at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
+            action: row.action,
+            trace: row.trace,
+            commitments: row.commitments,
+        };
+        let stored = entry.to_bytes();
+        let leaf = leaf_hash(&stored);
         let mut keep = |tile_level, start, hash: &Hash| match own.iter_mut().find(|run| run.tile_level == tile_level) {
             Some(run) => run.hashes.extend_from_slice(hash.as_bytes()),
             None => own.push(Run { log, generation, tile_level, start, hashes: hash.as_bytes().to_vec() }),
@@ -359,79 +336,19 @@ fn link(
             }
         });
         head.last_leaf = leaf;
-        let Staged { event_id, project_id, action, staged_at: recorded_at, rows, .. } = row;
         linked.push(Linked {
             log,
             generation,
             seq,
-            event_id,
-            project_id,
-            action,
-            recorded_at,
-            entry,
-            openings,
+            event_id: row.event_id,
+            project_id: row.project_id,
+            action: entry.action,
+            recorded_at: row.recorded_at,
+            entry: stored,
+            openings: row.openings,
             kept: NewOpenings::default(),
-            rows,
+            rows: row.rows,
         });
     }
     runs.append(&mut own);
-    Ok(())
-}
-
-/// A staged row of which an entry can be made.
-struct Sound {
-    row: Staged,
-    action: ActionName,
-    trace: TraceId,
-    /// The envelope that meta commits to.
-    meta: String,
-}
-
-/// The row if it is sound. One that is not was put there by hand, for staging writes none; it must not hold up the log,
-/// so an entry says that it was there and was refused.
-fn sound(row: Staged) -> Result<Sound, LedgerError> {
-    let (staged_id, fault) = match parts(&row) {
-        Ok((action, trace, meta)) => return Ok(Sound { row, action, trace, meta }),
-        // A request's own is refused with the request.
-        Err(what) if row.place.is_none() => return Err(LedgerError::MalformedRow { staged_id: row.id, what }),
-        Err(fault) => (row.id, fault),
-    };
-    tracing::error!(event = "ledger_row_refused", staged_id, fault);
-    let row = Staged {
-        action: Action::LedgerRowRefused.as_str().to_owned(),
-        actor: SYSTEM.to_owned(),
-        target: String::new(),
-        recorded_by: SYSTEM.to_owned(),
-        meta: json!({"staged_id": staged_id, "fault": fault}),
-        trace_id: "0".repeat(32),
-        external_request_id: None,
-        client_ip: None,
-        rows: None,
-        ..row
-    };
-    let (action, trace, meta) = parts(&row).map_err(|what| LedgerError::MalformedRow { staged_id, what })?;
-    Ok(Sound { row, action, trace, meta })
-}
-
-fn parts(row: &Staged) -> Result<(ActionName, TraceId, String), &'static str> {
-    let action = row.action.parse().map_err(|_| "has no action's name")?;
-    let trace = row.trace_id.parse().map_err(|_| "has no trace id")?;
-    if row.actor.len().max(row.target.len()) > MAX_SUBJECT_BYTES {
-        return Err("has an actor or target that is too long to be found by");
-    }
-    let mut meta = json!({
-        "by": row.recorded_by,
-        "data": row.meta,
-        "event": EventId::from_uuid(row.event_id).to_string(),
-        "request": RequestId::from_uuid(row.request_id).to_string(),
-    });
-    if let Some(members) = meta.as_object_mut() {
-        let optional = [
-            ("external_request", row.external_request_id.clone()),
-            ("project", row.project_id.map(|project| ProjectId::from_uuid(project).to_string())),
-        ];
-        members.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
-    }
-    let meta = canonical::to_string(&meta).map_err(|_| "has meta without a canonical form")?;
-    Ok((action, trace, meta))
 }

@@ -1,6 +1,6 @@
 //! The unwrapped keys of one owner, and what is derived from them. Pure: no database, no key service, no clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -8,13 +8,13 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use aws_lc_rs::hmac;
-use bailiwick_proof::puncturable::PuncturableKey;
+use bailiwick_proof::puncturable::{PuncturableKey, SubjectKey};
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::column::{COLUMNS, Column};
-use super::envelope::{AssociatedData, Envelope, Header, TAG, associated_data};
+use super::envelope::{AssociatedData, Envelope, Header, NONCE, TAG, associated_data};
 use super::error::VaultError;
 use super::plaintext::Plaintext;
 use crate::entropy::Entropy;
@@ -43,12 +43,14 @@ pub(super) struct Dek {
     extracted: Prk,
     /// Of whole columns, each at its place in the registry: found without a lock.
     of_columns: [OnceLock<ColumnKey>; COLUMNS.len()],
+    /// Of what is looked up in columns, likewise.
+    of_indexes: [OnceLock<hmac::Key>; COLUMNS.len()],
     /// Of a subject in a column.
     of_subjects: RwLock<HashMap<(&'static str, u32), Arc<ColumnKey>, RandomState>>,
 }
 
 /// What seals in a column: a derived key, and what is bound to each seal whichever the row.
-struct ColumnKey {
+pub(super) struct ColumnKey {
     key: LessSafeKey,
     header: Header,
     bound: Box<[u8]>,
@@ -97,12 +99,12 @@ impl Dek {
     pub(super) fn new(version: u32, bytes: Zeroizing<[u8; 32]>) -> Self {
         let extracted = Salt::new(HKDF_SHA256, &[]).extract(bytes.as_slice());
         let of_columns = std::array::from_fn(|_| OnceLock::new());
-        Self { version, bytes, extracted, of_columns, of_subjects: RwLock::default() }
+        let of_indexes = std::array::from_fn(|_| OnceLock::new());
+        Self { version, bytes, extracted, of_columns, of_indexes, of_subjects: RwLock::default() }
     }
 
     fn of_column(&self, column: &'static Column, (owner, dek): (Uuid, Uuid)) -> Result<&ColumnKey, VaultError> {
-        let at = column.registered().and_then(|at| self.of_columns.get(at));
-        let kept = at.ok_or(VaultError::Malformed("in a column that is not registered"))?;
+        let kept = kept_for(column, &self.of_columns)?;
         if let Some(key) = kept.get() {
             return Ok(key);
         }
@@ -123,14 +125,37 @@ impl Dek {
             return Ok(Arc::clone(key));
         }
         let subject = subjects.derive(number).ok_or(VaultError::Erased)?;
-        let extracted = Salt::new(HKDF_SHA256, subject.reveal()).extract(self.bytes.as_slice());
-        let header = Header { dek, version: self.version, for_subject: true };
-        let key = ColumnKey::new(&extracted, header, owner, label)?;
+        let key = self.of_extracted(&self.extract(&subject), label, (owner, dek))?;
         let mut derived = self.of_subjects.write().unwrap_or_else(PoisonError::into_inner);
         if derived.len() >= SUBJECTS_REMEMBERED {
             derived.clear();
         }
         Ok(Arc::clone(derived.entry(name).or_insert_with(|| Arc::new(key))))
+    }
+
+    /// What a subject's keys in all columns are made from.
+    fn extract(&self, subject: &SubjectKey) -> Prk {
+        Salt::new(HKDF_SHA256, subject.reveal()).extract(self.bytes.as_slice())
+    }
+
+    fn of_extracted(
+        &self,
+        extracted: &Prk,
+        label: &'static str,
+        (owner, dek): (Uuid, Uuid),
+    ) -> Result<ColumnKey, VaultError> {
+        let header = Header { dek, version: self.version, for_subject: true };
+        ColumnKey::new(extracted, header, owner, label)
+    }
+
+    /// The key by which values of a column are looked up.
+    fn of_index(&self, column: &'static Column) -> Result<&hmac::Key, VaultError> {
+        let kept = kept_for(column, &self.of_indexes)?;
+        if let Some(key) = kept.get() {
+            return Ok(key);
+        }
+        let key = self.hmac(INDEX, column.label)?;
+        Ok(kept.get_or_init(|| key))
     }
 
     /// The key of an HMAC for this use of a label.
@@ -200,22 +225,38 @@ impl Keys {
     /// # Errors
     /// [`VaultError::Erased`]; [`VaultError::Malformed`] for what is beyond GCM.
     pub(crate) fn seal(&self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        let key = self.of(self.newest()?, place)?;
-        let (head, nonce) = (key.header.to_bytes(), self.entropy.bytes());
-        let data = key.data(place.row);
-        let mut sealed = Vec::with_capacity(head.len() + nonce.len() + plaintext.len() + TAG);
-        sealed.extend_from_slice(&head);
-        sealed.extend_from_slice(&nonce);
-        let text_at = sealed.len();
-        // Encrypted where it stands: no second copy of the plaintext is left behind.
-        sealed.extend_from_slice(plaintext);
-        let text = sealed.get_mut(text_at..).unwrap_or_default();
-        let tag = key
-            .key
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(data.as_slice()), text)
-            .map_err(|_| VaultError::Malformed("too long to be sealed"))?;
-        sealed.extend_from_slice(tag.as_ref());
-        Ok(sealed)
+        self.seal_with(self.nonce(), place, plaintext)
+    }
+
+    /// The same with a nonce of [`Self::nonce`], which is used for nothing else.
+    pub(super) fn seal_with(
+        &self,
+        nonce: [u8; NONCE],
+        place: &Place<'_>,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        seal_under(&*self.of(self.newest()?, place)?, nonce, place.row, plaintext)
+    }
+
+    pub(super) fn nonce(&self) -> [u8; NONCE] {
+        self.draw()
+    }
+
+    /// Random bytes, for several nonces.
+    pub(super) fn draw<const N: usize>(&self) -> [u8; N] {
+        self.entropy.bytes()
+    }
+
+    /// What the newest keys of these subjects are made from; of those that were not erased.
+    pub(super) fn extracted(&self, subjects: &BTreeSet<u32>) -> Result<impl Iterator<Item = (u32, Prk)>, VaultError> {
+        let newest = self.newest()?;
+        let keys = self.subjects.as_ref().ok_or(VaultError::AnchorMissing)?.derive_all(subjects);
+        Ok(keys.into_iter().map(|(subject, key)| (subject, newest.extract(&key))))
+    }
+
+    /// A newest key of a subject, from what [`Self::extracted`] answers for it.
+    pub(super) fn of_extracted(&self, extracted: &Prk, label: &'static str) -> Result<ColumnKey, VaultError> {
+        self.newest()?.of_extracted(extracted, label, (self.owner, self.dek))
     }
 
     /// Opens what was sealed at the same place.
@@ -241,16 +282,16 @@ impl Keys {
     ///
     /// # Errors
     /// [`VaultError::UnknownKey`] when there is no key.
-    pub fn blind_index(&self, column: &Column, value: &[u8]) -> Result<[u8; 32], VaultError> {
-        Ok(sign(&self.newest()?.hmac(INDEX, column.label)?, value))
+    pub fn blind_index(&self, column: &'static Column, value: &[u8]) -> Result<[u8; 32], VaultError> {
+        Ok(sign(self.newest()?.of_index(column)?, value))
     }
 
     /// Under each key that there is: rows that rotation has not come to yet stand under an older one.
     ///
     /// # Errors
     /// As [`Self::blind_index`].
-    pub fn blind_indexes(&self, column: &Column, value: &[u8]) -> Result<Vec<[u8; 32]>, VaultError> {
-        self.versions.values().rev().map(|dek| Ok(sign(&dek.hmac(INDEX, column.label)?, value))).collect()
+    pub fn blind_indexes(&self, column: &'static Column, value: &[u8]) -> Result<Vec<[u8; 32]>, VaultError> {
+        self.versions.values().rev().map(|dek| Ok(sign(dek.of_index(column)?, value))).collect()
     }
 
     /// The keys of a MAC, by version, the newest last.
@@ -263,6 +304,35 @@ impl Keys {
     pub fn is_erased(&self, subject: u32) -> bool {
         self.subjects.as_ref().is_some_and(|subjects| subjects.derive(subject).is_none())
     }
+}
+
+/// Header, nonce, ciphertext and tag.
+pub(super) fn seal_under(
+    key: &ColumnKey,
+    nonce: [u8; NONCE],
+    row: &[u8],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, VaultError> {
+    let (head, data) = (key.header.to_bytes(), key.data(row));
+    let mut sealed = Vec::with_capacity(head.len() + nonce.len() + plaintext.len() + TAG);
+    sealed.extend_from_slice(&head);
+    sealed.extend_from_slice(&nonce);
+    let text_at = sealed.len();
+    // Encrypted where it stands: no second copy of the plaintext is left behind.
+    sealed.extend_from_slice(plaintext);
+    let text = sealed.get_mut(text_at..).unwrap_or_default();
+    let tag = key
+        .key
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(data.as_slice()), text)
+        .map_err(|_| VaultError::Malformed("too long to be sealed"))?;
+    sealed.extend_from_slice(tag.as_ref());
+    Ok(sealed)
+}
+
+/// Where what is derived for a column is kept.
+fn kept_for<'a, T>(column: &'static Column, kept: &'a [OnceLock<T>]) -> Result<&'a OnceLock<T>, VaultError> {
+    let at = column.registered().and_then(|at| kept.get(at));
+    at.ok_or(VaultError::Malformed("in a column that is not registered"))
 }
 
 fn sign(key: &hmac::Key, value: &[u8]) -> [u8; 32] {

@@ -9,7 +9,8 @@ mod sql;
 use super::column::{RowId, SUBJECT_NAME};
 use super::error::VaultError;
 use super::keys::{Keys, Place};
-use super::ring::{Owner, Sealer, Vault};
+use super::ring::{Owner, Vault};
+use super::sealer::Sealer;
 use crate::db::{DbError, OperationalPath, SystemTx, Unrecorded};
 
 pub use sql::lock as lock_numbers;

@@ -106,7 +106,7 @@ fn row_id(row: &Found) -> RowId {
     row.key.iter().fold(RowId::new(), |id, part| id.text(part))
 }
 
-fn index(keys: &Keys, column: &Column, stand: &Stand, plaintext: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+fn index(keys: &Keys, column: &'static Column, stand: &Stand, plaintext: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
     let Some(index) = &stand.index else { return Ok(None) };
     keys.blind_index(column, (index.of)(plaintext)).map(|index| Some(index.to_vec()))
 }

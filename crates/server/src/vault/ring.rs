@@ -17,6 +17,7 @@ use super::kek::Keks;
 use super::keys::{Keys, Place};
 use super::mac::RowKeys;
 use super::plaintext::Plaintext;
+use super::sealer::Sealer;
 use super::slot::{Remembered, Slot};
 use super::sql;
 use crate::anchor::AnchorStore;
@@ -90,29 +91,6 @@ struct Inner {
     alerts: Alerts,
 }
 
-/// Keys with uses that are reserved for whoever holds this.
-pub struct Sealer {
-    from: Arc<Remembered>,
-    left: u32,
-}
-
-impl Sealer {
-    /// Seals under the newest key.
-    ///
-    /// # Errors
-    /// [`VaultError::Erased`]; [`VaultError::Malformed`] beyond what was reserved, or beyond GCM.
-    pub fn seal(&mut self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        self.left = self.left.checked_sub(1).ok_or(VaultError::Malformed("sealed more often than was reserved"))?;
-        self.from.keys.seal(place, plaintext)
-    }
-
-    /// The keys, to open or look up with.
-    #[must_use]
-    pub fn keys(&self) -> &Keys {
-        &self.from.keys
-    }
-}
-
 impl Vault {
     /// Opens the cell's own keys, made now if the cell is new.
     ///
@@ -145,10 +123,10 @@ impl Vault {
     /// See [`VaultError`].
     pub async fn seal(&self, owner: Owner, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
         let sealed = self.at_hand(owner, |current| current.take(1).then(|| current.keys.seal(place, plaintext)));
-        match sealed.flatten() {
-            Some(sealed) => sealed,
-            None => Box::pin(self.sealer(owner, 1)).await?.seal(place, plaintext),
+        if let Some(Some(sealed)) = sealed {
+            return sealed;
         }
+        Box::pin(self.sealer(owner, 1)).await?.seal(place, plaintext)
     }
 
     /// Opens what was sealed at the same place; what does not open is raised as an alert.
@@ -156,12 +134,26 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn unseal(&self, owner: Owner, place: &Place<'_>, sealed: &[u8]) -> Result<Plaintext, VaultError> {
-        let opened = match self.at_hand(owner, |current| current.keys.open(place, sealed)) {
+        match self.at_hand(owner, |current| current.keys.open(place, sealed)) {
+            Some(Ok(plaintext)) => Ok(plaintext),
+            known => Box::pin(self.unseal_with_more(owner, place, sealed, known)).await,
+        }
+    }
+
+    /// What the keys at hand did not open, if there were any.
+    async fn unseal_with_more(
+        &self,
+        owner: Owner,
+        place: &Place<'_>,
+        sealed: &[u8],
+        known: Option<Result<Plaintext, VaultError>>,
+    ) -> Result<Plaintext, VaultError> {
+        let opened = match known {
             Some(opened) => opened,
-            None => Box::pin(self.keys(owner)).await?.open(place, sealed),
+            None => self.keys(owner).await?.open(place, sealed),
         };
         let opened = match opened {
-            Err(VaultError::UnknownKey) => Box::pin(self.keys_with(owner, sealed)).await?.open(place, sealed),
+            Err(VaultError::UnknownKey) => self.keys_with(owner, sealed).await?.open(place, sealed),
             opened => opened,
         };
         opened.inspect_err(|error| self.report(owner, place, error))
@@ -194,7 +186,7 @@ impl Vault {
         loop {
             let current = self.current(owner, &slot).await?;
             if current.take(uses) {
-                return Ok(Sealer { from: current, left: uses });
+                return Ok(Sealer::new(Arc::clone(&current.keys), uses));
             }
             let _one_at_a_time = self.turn(&slot).await?;
             if !current.has(uses) {

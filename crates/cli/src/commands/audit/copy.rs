@@ -8,15 +8,16 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, SyncSender};
+use std::num::NonZero;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-use bailiwick_proof::chain::ChainVerifier;
+use bailiwick_proof::chain::{ChainVerifier, Segment};
 use bailiwick_proof::checkpoint::Checkpoint;
 use bailiwick_proof::log::{Log as LogName, Origin};
 use bailiwick_proof::merkle::{HASH_BYTES, Hash, Node};
 use bailiwick_proof::note::VerifierKey;
-use bailiwick_proof::tile::{HashedBundle, Kind, Tile, WIDTH};
+use bailiwick_proof::tile::{self, Kind, Tile, WIDTH};
 use serde_json::{Value, json};
 
 use super::check::{Progress, bad};
@@ -34,8 +35,10 @@ const KEYS: &str = "keys.json";
 const DEPTH: usize = 24;
 /// Levels of the tree that a tile of hashes stands for.
 const LEVELS_OF_A_TILE: u8 = 8;
-/// Tiles that wait to be looked at.
+/// Tiles of each reader that wait to be looked at.
 const READ_AHEAD: usize = 4;
+/// So many readers keep whoever puts their tiles together busy.
+const MOST_READERS: usize = 8;
 /// The largest object is a tile of entries.
 const MAX_BYTES: u64 = 256 * (2 + 65_535);
 
@@ -69,7 +72,8 @@ pub(super) fn check(folder: &Path, keys: &[KeySource]) -> Result<Answer, Failure
         return Err(Refusal::new("shrank", reason).at(Some(there)).into());
     }
     let verifier = ChainVerifier::new(origin.log(), origin.generation());
-    let mut walk = Walk { copy: &copy, verifier, levels: BTreeMap::new(), pinned, progress: Progress::new() };
+    let mut walk =
+        Walk { copy: &copy, origin: &origin, verifier, levels: BTreeMap::new(), pinned, progress: Progress::new() };
     walk.read_all(&checkpoint)?;
     if let Some(members) = statement.as_object_mut() {
         members.insert("kind".to_owned(), json!("log"));
@@ -137,39 +141,18 @@ impl Copy {
         String::from_utf8(bytes).map_err(|err| Failure::local(format!("{} is no text", path.display()), &err))
     }
 
-    /// Every tile below a size, in their order, for as long as somebody takes them. Reading and hashing takes as long as all that follows,
-    /// so it is done beside it, by so many tiles ahead.
-    fn read_ahead(&self, size: u64, to: &SyncSender<Result<Read, Failure>>) {
-        for index in 0..size.div_ceil(WIDTH) {
-            let read = self.read(index, size);
-            let is_last = read.is_err();
-            if to.send(read).is_err() || is_last {
-                return;
-            }
-        }
-    }
-
-    fn read(&self, index: u64, size: u64) -> Result<Read, Failure> {
-        let first = index * WIDTH;
-        let width = WIDTH.min(size - first);
-        let of = |kind| Tile { kind, index, width };
-        let leaves = self.tile(of(Kind::Hashes(0)), first)?;
-        let entries = HashedBundle::of(self.tile(of(Kind::Entries), first)?);
-        let count = usize::try_from(width).unwrap_or(usize::MAX);
-        match entries.filter(|entries| entries.len() == count) {
-            Some(entries) if leaves.len() == count.saturating_mul(HASH_BYTES) => Ok(Read { leaves, entries }),
-            _ => {
-                let reason = format!("tile {index} is cut: it should have {width} entries");
-                Err(Refusal::new("cut", reason).at(Some(first)).into())
-            }
-        }
+    /// The bytes of a tile in memory of its own.
+    fn tile(&self, tile: Tile, seq: u64) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        self.read_tile(tile, seq, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// The bytes of a tile; an object that is not there is a fault of the copy, named by the first entry that it would hold.
-    fn tile(&self, tile: Tile, seq: u64) -> Result<Vec<u8>, Failure> {
+    fn read_tile(&self, tile: Tile, seq: u64, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         let path = self.0.join(tile.to_string());
-        match read(&path) {
-            Ok(bytes) => Ok(bytes),
+        match read_into(&path, bytes) {
+            Ok(()) => Ok(()),
             Err(err) if err.kind() == io::ErrorKind::NotFound => {
                 Err(Refusal::new("missing", format!("{tile} is not in the copy")).at(Some(seq)).into())
             }
@@ -195,20 +178,67 @@ fn logs_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Resu
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    read_into(path, &mut bytes)?;
     Ok(bytes)
 }
 
-/// What the copy has of a tile, read and hashed: nothing of it is believed yet.
-struct Read {
-    /// What it says that the leaf hashes are.
+/// Reads a file in the place of what is there.
+fn read_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.clear();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(bytes)?;
+    Ok(())
+}
+
+/// Reads every so manieth tile of a copy and checks it for itself, ahead of whoever puts them together. That is nearly all of the
+/// work, so there is a reader for each processor. Its memory is that of the largest tile, whatever the log.
+struct Reader<'a> {
+    copy: &'a Copy,
+    origin: &'a Origin,
+    size: u64,
+    entries: Vec<u8>,
     leaves: Vec<u8>,
-    entries: HashedBundle,
+}
+
+impl<'a> Reader<'a> {
+    const fn new(copy: &'a Copy, origin: &'a Origin, size: u64) -> Self {
+        Self { copy, origin, size, entries: Vec::new(), leaves: Vec::new() }
+    }
+
+    /// One tile after the other, for as long as somebody takes them.
+    fn read(mut self, tiles: impl Iterator<Item = u64>, to: &SyncSender<Result<Segment, Failure>>) {
+        for index in tiles {
+            let read = self.segment(index);
+            let is_last = read.is_err();
+            if to.send(read).is_err() || is_last {
+                return;
+            }
+        }
+    }
+
+    fn segment(&mut self, index: u64) -> Result<Segment, Failure> {
+        let first = index * WIDTH;
+        let width = WIDTH.min(self.size - first);
+        let of = |kind| Tile { kind, index, width };
+        self.copy.read_tile(of(Kind::Hashes(0)), first, &mut self.leaves)?;
+        self.copy.read_tile(of(Kind::Entries), first, &mut self.entries)?;
+        let count = usize::try_from(width).unwrap_or(usize::MAX);
+        match tile::unbundle(&self.entries).filter(|entries| entries.len() == count) {
+            Some(entries) if self.leaves.len() == count.saturating_mul(HASH_BYTES) => {
+                let leaves = self.leaves.chunks_exact(HASH_BYTES).flat_map(Hash::try_from);
+                Ok(Segment::check(self.origin.log(), self.origin.generation(), first, entries.into_iter().zip(leaves)))
+            }
+            _ => {
+                let reason = format!("tile {index} is cut: it should have {width} entries");
+                Err(Refusal::new("cut", reason).at(Some(first)).into())
+            }
+        }
+    }
 }
 
 /// Reading on, a tile at a time.
 struct Walk<'a> {
     copy: &'a Copy,
+    origin: &'a Origin,
     verifier: ChainVerifier,
     /// Of each level above the lowest, the hashes of the tile that is being filled, and which one that is.
     levels: BTreeMap<u8, (u64, Vec<Hash>)>,
@@ -219,13 +249,21 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Every object that the checkpoint covers, and the root of it all.
     fn read_all(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
-        self.compare_with_pin()?;
-        let (copy, size) = (self.copy, checkpoint.size);
+        self.compare_with_pin(&[])?;
+        let (size, tiles) = (checkpoint.size, checkpoint.size.div_ceil(WIDTH));
+        let readers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_READERS);
         thread::scope(|scope| {
-            let (ahead, tiles) = mpsc::sync_channel(READ_AHEAD);
-            scope.spawn(move || copy.read_ahead(size, &ahead));
-            for tile in tiles {
-                self.take(&tile?, size)?;
+            let lanes = (0..readers).map(|lane| {
+                let (to, lane_of) = mpsc::sync_channel(READ_AHEAD);
+                let reader = Reader::new(self.copy, self.origin, size);
+                let own = (0..tiles).skip(lane).step_by(readers);
+                scope.spawn(move || reader.read(own, &to));
+                lane_of
+            });
+            let lanes: Vec<Receiver<_>> = lanes.collect();
+            // Whoever reads ends early only after a failure, which is taken before.
+            for segment in lanes.iter().cycle().map_while(|lane| lane.recv().ok()) {
+                self.take(&segment?, size)?;
                 self.progress.tell(self.verifier.seq(), size);
             }
             Ok::<_, Failure>(())
@@ -243,19 +281,16 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The next tile's entries, each at its place.
-    fn take(&mut self, tile: &Read, size: u64) -> Result<(), Failure> {
+    /// The next tile's entries, at their place.
+    fn take(&mut self, segment: &Segment, size: u64) -> Result<(), Failure> {
+        self.compare_with_pin(segment.leaves())?;
         let mut roots = Vec::new();
-        for (entry, leaf) in tile.entries.entries().zip(tile.leaves.chunks_exact(HASH_BYTES)) {
-            let leaf = Hash::try_from(leaf).map_err(|err| Failure::local("a hash of a tile", &err))?;
-            let completed = |node: Node, hash| {
-                if node.level.is_multiple_of(LEVELS_OF_A_TILE) {
-                    roots.push((node, hash));
-                }
-            };
-            self.verifier.push_hashed(entry, leaf, completed).map_err(|entry| bad(&entry))?;
-            self.compare_with_pin()?;
-        }
+        let completed = |node: Node, hash| {
+            if node.level.is_multiple_of(LEVELS_OF_A_TILE) {
+                roots.push((node, hash));
+            }
+        };
+        self.verifier.append(segment, completed).map_err(|entry| bad(&entry))?;
         roots.into_iter().try_for_each(|(node, hash)| self.completed(node, hash, size))
     }
 
@@ -284,10 +319,16 @@ impl Walk<'_> {
         Err(Refusal::new("other_tile", reason).at(Some(first)).into())
     }
 
-    /// What was pinned must be what these entries come to, at its size.
-    fn compare_with_pin(&self) -> Result<(), Refusal> {
-        let Some(pin) = self.pinned.as_ref().filter(|pin| pin.size == self.verifier.seq()) else { return Ok(()) };
-        if self.verifier.frontier().root() == pin.root {
+    /// What was pinned must be what the entries come to, at its size: here, or with some of those that come next.
+    fn compare_with_pin(&self, next: &[Hash]) -> Result<(), Refusal> {
+        let Some(pin) = &self.pinned else { return Ok(()) };
+        let Some(more) = pin.size.checked_sub(self.verifier.seq()).and_then(|more| usize::try_from(more).ok()) else {
+            return Ok(());
+        };
+        let Some(more) = next.get(..more) else { return Ok(()) };
+        let mut then = self.verifier.frontier().clone();
+        more.iter().for_each(|leaf| then.push(*leaf, |_, _| {}));
+        if then.root() == pin.root {
             return Ok(());
         }
         let reason = format!("the first {} entries are not those that you pinned: they were rewritten", pin.size);

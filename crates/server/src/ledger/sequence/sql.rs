@@ -209,7 +209,7 @@ pub(super) async fn insert_entries(tx: &mut SystemTx, linked: &[Linked]) -> Resu
     let seqs: Vec<i64> = linked.iter().map(|entry| signed(entry.seq)).collect();
     let projects: Vec<Option<Uuid>> = linked.iter().map(|entry| entry.project_id).collect();
     let events: Vec<Uuid> = linked.iter().map(|entry| entry.event_id).collect();
-    let actions: Vec<String> = linked.iter().map(|entry| entry.action.clone()).collect();
+    let actions: Vec<String> = linked.iter().map(|entry| entry.action.to_string()).collect();
     let times: Vec<time::OffsetDateTime> = linked.iter().map(|entry| entry.recorded_at).collect();
     let entries: Vec<Vec<u8>> = linked.iter().map(|entry| entry.entry.clone()).collect();
     sqlx::query!(
