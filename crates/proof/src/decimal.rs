@@ -5,9 +5,15 @@ pub(crate) const BOUND: u64 = 1 << 53;
 
 /// The number, or nothing for another spelling and beyond 64 bits.
 pub(crate) fn parse(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let padded = text.len() > 1 && text.starts_with('0');
-    if digits && !padded { text.parse().ok() } else { None }
+    let is_padded = text.len() > 1 && text.starts_with('0');
+    if text.is_empty() || is_padded {
+        return None;
+    }
+    // A log is read with it, so it is read once.
+    text.bytes().try_fold(0_u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 { number.checked_mul(10)?.checked_add(u64::from(digit)) } else { None }
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod sql;
 pub use access_token::{
     ACCESS_TOKEN_TTL, AccessTokens, KeySet, PublicKey, SERVICE_TOKEN_TTL, TokenKeyError, make_token_key,
 };
-pub use api_key::{KeyRefusal, authenticate_key, authenticate_shown_key};
+pub use api_key::{KeyRefusal, authenticate_key, authenticate_shown_key, shown_key_at_hand};
 pub use digest::TokenDigest;
 pub use internal::{AudienceRefusal, InternalCredentials, LIFETIME as SERVICE_LIFETIME, Service, ServiceRefusal};
 pub use session::{SessionRefusal, authenticate_session};

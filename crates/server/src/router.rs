@@ -4,6 +4,8 @@
 
 mod queries;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
@@ -466,7 +468,10 @@ fn unguarded(state: &AppState) -> Routes<AppState> {
 /// The private listener.
 pub fn private(state: &AppState) -> Gate {
     let (routes, _) = internal().into_parts();
+    let from_memory =
+        api_keys::verify::FromMemory { services: state.internal_credentials.clone(), feed: state.feed.clone() };
     Gate::new(state.private_edge.clone(), routes.with_state(state.clone()))
+        .with_shortcut("/internal/v1/keys/verify", Arc::new(from_memory))
 }
 
 /// The contract of both listeners.

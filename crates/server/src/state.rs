@@ -57,7 +57,7 @@ pub struct Shared {
     pub(crate) schema_watch: SchemaWatch,
     pub(crate) server_secrets: ServerSecrets,
     tokens: AccessTokens,
-    internal_credentials: InternalCredentials,
+    pub(crate) internal_credentials: InternalCredentials,
     pub(crate) vault: Vault,
     pub(crate) notary: Notary,
     changes: Changes,

@@ -76,20 +76,44 @@ pub(super) async fn judge(
     demands: &Demands,
     now: OffsetDateTime,
 ) -> Result<Result<KeyHolder, Refusal>, DbError> {
-    let Ok(shown) = ShownApiKey::read(key) else { return Ok(Err(Refusal::Malformed)) };
-    if demands.environment.is_some_and(|wanted| wanted != shown.environment()) {
-        return Ok(Err(Refusal::OtherEnvironment(shown.environment())));
+    match look(key, demands) {
+        Ok(shown) => settle(authn::authenticate_shown_key(feed, shown, now, demands.from).await, demands),
+        Err(refusal) => Ok(Err(refusal)),
     }
-    let holder = match authn::authenticate_shown_key(feed, shown, now, demands.from).await {
-        Ok(holder) => holder,
-        Err(KeyRefusal::Malformed) => return Ok(Err(Refusal::Malformed)),
-        Err(KeyRefusal::Unknown) => return Ok(Err(Refusal::Unknown)),
-        Err(KeyRefusal::Revoked) => return Ok(Err(Refusal::Revoked)),
-        Err(KeyRefusal::Expired) => return Ok(Err(Refusal::Expired)),
-        Err(KeyRefusal::Address) => return Ok(Err(Refusal::Address)),
+}
+
+/// The same, where memory can tell.
+pub(super) fn judge_at_hand(
+    feed: &Feed,
+    key: &str,
+    demands: &Demands,
+    now: OffsetDateTime,
+) -> Option<Result<KeyHolder, Refusal>> {
+    match look(key, demands) {
+        Ok(shown) => settle(authn::shown_key_at_hand(feed, &shown, now, demands.from)?, demands).ok(),
+        Err(refusal) => Some(Err(refusal)),
+    }
+}
+
+/// What the text of a key says by itself.
+fn look<'a>(key: &'a str, demands: &Demands) -> Result<ShownApiKey<'a>, Refusal> {
+    let shown = ShownApiKey::read(key).map_err(|_| Refusal::Malformed)?;
+    if demands.environment.is_some_and(|wanted| wanted != shown.environment()) {
+        return Err(Refusal::OtherEnvironment(shown.environment()));
+    }
+    Ok(shown)
+}
+
+fn settle(found: Result<KeyHolder, KeyRefusal>, demands: &Demands) -> Result<Result<KeyHolder, Refusal>, DbError> {
+    Ok(Err(match found {
+        Ok(holder) => return Ok(lacks(&holder, demands).map_or(Ok(holder), Err)),
+        Err(KeyRefusal::Malformed) => Refusal::Malformed,
+        Err(KeyRefusal::Unknown) => Refusal::Unknown,
+        Err(KeyRefusal::Revoked) => Refusal::Revoked,
+        Err(KeyRefusal::Expired) => Refusal::Expired,
+        Err(KeyRefusal::Address) => Refusal::Address,
         Err(KeyRefusal::Db(error)) => return Err(error),
-    };
-    Ok(lacks(&holder, demands).map_or(Ok(holder), Err))
+    }))
 }
 
 fn lacks(holder: &KeyHolder, demands: &Demands) -> Option<Refusal> {

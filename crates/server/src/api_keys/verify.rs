@@ -7,17 +7,19 @@
 use std::net::IpAddr;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use bailiwick_proof::environment::Environment;
 use bailiwick_proof::id::{ApiKeyId, ProjectId, WorkspaceId};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::judge::{Demands, judge};
-use crate::authz::{Audience, KeyFacts, Permission, Scope};
+use super::judge::{Demands, Refusal, judge, judge_at_hand};
+use crate::authn::InternalCredentials;
+use crate::authz::{Audience, KeyFacts, KeyHolder, Permission, Scope};
 use crate::context::RequestContext;
 use crate::feed::Feed;
-use crate::http::{Code, InternalCaller, Json, Problem};
+use crate::http::{Answering, Code, InternalCaller, Json, Problem, Shortcut, bearer, strictly};
 
 /// Keys that are answered for at once.
 const BATCH: usize = 100;
@@ -122,18 +124,56 @@ pub async fn verify_batch(
     Ok(Json(Verdicts { data: try_join_all(asked).await? }))
 }
 
+/// [`verify`] as it nearly always goes: a service, a key and an answer that are all in memory.
+pub struct FromMemory {
+    /// Who asks.
+    pub services: InternalCredentials,
+    /// What is asked about.
+    pub feed: Feed,
+}
+
+impl Shortcut for FromMemory {
+    fn admit(&self, headers: &HeaderMap, context: &RequestContext) -> Option<Answering> {
+        let shown = bearer(headers).ok()??;
+        let service = self.services.at_hand(&shown, context.client_ip)?;
+        let (feed, now) = (self.feed.clone(), context.received_at);
+        Some(Box::new(move |body| {
+            let asked: VerifyKey = strictly(body)?;
+            let demands = asked.demands(service.asks_for(asked.audience.clone()).ok()?);
+            let verdict = Verdict::of(judge_at_hand(&feed, &asked.key, &demands, now)?);
+            serde_json::to_vec(&verdict).ok()
+        }))
+    }
+}
+
+impl VerifyKey {
+    fn demands(&self, audience: Option<Audience>) -> Demands {
+        Demands {
+            environment: self.environment,
+            audience,
+            from: self.ip,
+            scope: self.scope,
+            permission: self.permission,
+        }
+    }
+}
+
+impl Verdict {
+    fn of(judged: Result<KeyHolder, Refusal>) -> Self {
+        match judged {
+            Ok(holder) => good(holder.key()),
+            Err(refusal) => bad(refusal.code()),
+        }
+    }
+}
+
 async fn verdict(
     feed: &Feed,
     asked: &VerifyKey,
     audience: Option<Audience>,
     now: OffsetDateTime,
 ) -> Result<Verdict, Problem> {
-    let VerifyKey { key, audience: _, ip, scope, permission, environment } = asked;
-    let demands = Demands { environment: *environment, audience, from: *ip, scope: *scope, permission: *permission };
-    Ok(match judge(feed, key, &demands, now).await? {
-        Ok(holder) => good(holder.key()),
-        Err(refusal) => bad(refusal.code()),
-    })
+    Ok(Verdict::of(judge(feed, &asked.key, &asked.demands(audience), now).await?))
 }
 
 fn good(key: &KeyFacts) -> Verdict {

@@ -68,7 +68,23 @@ pub async fn authenticate_shown_key(
     from: Option<IpAddr>,
 ) -> Result<KeyHolder, KeyRefusal> {
     let digest = TokenDigest::of(key.reveal().as_bytes());
-    let facts = match feed.key(key.lookup(), digest.bytes(), now).await? {
+    let_in(feed.key(key.lookup(), digest.bytes(), now).await?, now, from)
+}
+
+/// The same, where memory can tell.
+#[must_use]
+pub fn shown_key_at_hand(
+    feed: &Feed,
+    key: &ShownApiKey<'_>,
+    now: OffsetDateTime,
+    from: Option<IpAddr>,
+) -> Option<Result<KeyHolder, KeyRefusal>> {
+    let digest = TokenDigest::of(key.reveal().as_bytes());
+    feed.key_at_hand(key.lookup(), digest.bytes(), now).map(|state| let_in(state, now, from))
+}
+
+fn let_in(state: KeyState, now: OffsetDateTime, from: Option<IpAddr>) -> Result<KeyHolder, KeyRefusal> {
+    let facts = match state {
         KeyState::Known(facts) => facts,
         KeyState::Revoked => return Err(KeyRefusal::Revoked),
         KeyState::Unknown => return Err(KeyRefusal::Unknown),

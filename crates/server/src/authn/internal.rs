@@ -143,6 +143,24 @@ impl InternalCredentials {
         }
     }
 
+    /// The same, where memory can tell and nobody has to ask again.
+    #[must_use]
+    pub fn at_hand(&self, text: &str, peer: Option<IpAddr>) -> Option<Service> {
+        if !self.0.networks.admit(peer) {
+            return None;
+        }
+        let digest = TokenDigest::of(text.as_bytes());
+        if let Some((configured, service)) = &self.0.configured
+            && configured.matches(digest.bytes())
+        {
+            return Some(service.clone());
+        }
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get(digest.bytes())?;
+        let age = found.asked.elapsed();
+        (age < LIFETIME / 2 || (found.renewed && age < LIFETIME)).then(|| found.service.clone())
+    }
+
     /// What is still believed, and whether the caller is to ask again: of those who come in the second half of its time
     /// the first.
     fn remembered(&self, digest: &TokenDigest) -> Option<(Service, bool)> {

@@ -41,13 +41,22 @@ impl Feed {
         digest: &[u8; 32],
         now: OffsetDateTime,
     ) -> Result<KeyState, DbError> {
-        let fresh = self.is_fresh();
-        if fresh && let Some(known) = self.remembered(&lookup, digest, now) {
-            self.0.uses.asked.memory();
+        if let Some(known) = self.key_at_hand(lookup, digest, now) {
             return Ok(known);
         }
         // Aside, so that whoever asks carries no room for what is rarely done.
-        Box::pin(self.find_out(fresh, lookup, digest, now)).await
+        Box::pin(self.find_out(self.is_fresh(), lookup, digest, now)).await
+    }
+
+    /// The same, where memory can tell.
+    #[must_use]
+    pub fn key_at_hand(&self, lookup: [u8; LOOKUP_CHARS], digest: &[u8; 32], now: OffsetDateTime) -> Option<KeyState> {
+        if !self.is_fresh() {
+            return None;
+        }
+        let known = self.remembered(&lookup, digest, now)?;
+        self.0.uses.asked.memory();
+        Some(known)
     }
 
     /// What memory does not say of a key, or may not.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 
 use super::problem::{Code, Problem};
 use crate::authn::cookie::CookieStyle;
@@ -51,7 +50,7 @@ pub struct Edge {
 
 impl Edge {
     /// Whether a request is for us, and not one that a page of somebody else's made a browser send.
-    pub(super) fn admit(&self, request: &Request) -> Result<(), Problem> {
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Problem> {
         let host = host_of(request).filter(|host| self.hosts.knows(host));
         let host = host.ok_or_else(|| Problem::new(Code::MisdirectedRequest))?;
         // Elsewhere no cookie counts, and a forwarded request carries the headers of somebody else's.
@@ -98,7 +97,7 @@ impl Edge {
 }
 
 /// The one Host that a request names: the authority of HTTP/2, or the header of HTTP/1.1.
-fn host_of(request: &Request) -> Option<&str> {
+fn host_of<B>(request: &Request<B>) -> Option<&str> {
     if let Some(authority) = request.uri().authority() {
         return Some(authority.as_str());
     }

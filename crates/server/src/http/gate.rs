@@ -7,14 +7,14 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request};
-use axum::http::{self, HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{self, HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
 use bailiwick_proof::entry::TraceId;
@@ -25,8 +25,10 @@ use tower_service::Service;
 
 use super::client_address;
 use super::edge::Edge;
+use super::json;
 use super::problem::{Code, Problem, of_status};
 use super::route::Reached;
+use super::shortcut::{Before, MOST_BODY_BYTES, Shortcut, answered as answered_with, came_at_once};
 use super::traffic::Traffic;
 use crate::context::RequestContext;
 use crate::telemetry::in_request;
@@ -42,6 +44,7 @@ pub struct Gate {
     router: Router,
     /// What came to no route.
     astray: Arc<Traffic>,
+    shortcut: Option<Arc<Before>>,
 }
 
 impl Gate {
@@ -49,7 +52,40 @@ impl Gate {
     #[must_use]
     pub fn new(edge: Edge, router: Router) -> Self {
         let router = router.fallback(async || Problem::new(Code::NotFound));
-        Self { edge: Arc::new(edge), router, astray: Arc::new(Traffic::of("none")) }
+        Self { edge: Arc::new(edge), router, astray: Arc::new(Traffic::of("none")), shortcut: None }
+    }
+
+    /// With a shortcut before one of the routes: a `POST` of JSON that declares nothing else.
+    #[must_use]
+    pub fn with_shortcut(self, path: &'static str, shortcut: Arc<dyn Shortcut>) -> Self {
+        Self { shortcut: Some(Arc::new(Before::new(path, shortcut))), ..self }
+    }
+
+    /// By the shortcut if it answers, else by the router.
+    async fn pass_by<B>(self, before: Arc<Before>, request: http::Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let started = Instant::now();
+        let (context, span_id) = identify(&request, &self.edge);
+        let is_ours = self.edge.admit(&request).is_ok();
+        let Some(answering) = is_ours.then(|| before.admit(request.headers(), &context)).flatten() else {
+            return Box::pin(self.pass(request.map(Body::new))).await;
+        };
+        let (parts, body) = request.into_parts();
+        let read = json::collect(body, MOST_BODY_BYTES).await;
+        let answered = match &read {
+            Ok(body) if came_at_once(started) => catch_unwind(AssertUnwindSafe(|| answering(body))),
+            _ => Ok(None),
+        };
+        let answer = match (answered, read) {
+            (Ok(Some(json)), _) => answered_with(json),
+            (Ok(None), Ok(body)) => return Box::pin(self.pass(Request::from_parts(parts, Body::from(body)))).await,
+            (Ok(None), Err(problem)) => problem.into_response(),
+            (Err(panic), _) => panicked(panic),
+        };
+        self.send(answer, &Of { context, span_id, method: parts.method, started }, &before.traffic)
     }
 
     async fn pass(mut self, mut request: Request) -> Response {
@@ -64,12 +100,18 @@ impl Gate {
             }
             Err(problem) => problem.into_response(),
         };
-        let mut response = with_problem(answer, &context);
-        name(response.headers_mut(), &context, span_id);
+        let traffic = reached.route().map_or(&*self.astray, |route| &route.traffic);
+        self.send(answer, &Of { context, span_id, method, started }, traffic)
+    }
+
+    /// What every answer gets last.
+    fn send(&self, answer: Response, of: &Of, traffic: &Traffic) -> Response {
+        let Of { context, span_id, method, started } = of;
+        let mut response = with_problem(answer, context);
+        name(response.headers_mut(), context, *span_id);
         self.edge.protect(response.headers_mut());
 
         let (status, duration) = (response.status(), started.elapsed());
-        let traffic = reached.route().map_or(&*self.astray, |route| &route.traffic);
         // What services ask the whole day long is counted; only what goes wrong there is worth a line.
         if self.edge.for_browsers || status.as_u16() >= 400 {
             tracing::info!(
@@ -84,9 +126,17 @@ impl Gate {
                 duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             );
         }
-        traffic.count(&method, status, duration);
+        traffic.count(method, status, duration);
         response
     }
+}
+
+/// Of which request an answer is.
+struct Of {
+    context: RequestContext,
+    span_id: u64,
+    method: Method,
+    started: Instant,
 }
 
 impl<B> Service<http::Request<B>> for Gate
@@ -103,7 +153,11 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        self.clone().pass(request.map(Body::new)).map(Ok).boxed()
+        let most_bytes = request.body().size_hint().upper();
+        match self.shortcut.clone().filter(|before| before.is_for(&request, most_bytes)) {
+            Some(before) => self.clone().pass_by(before, request).map(Ok).boxed(),
+            None => self.clone().pass(request.map(Body::new)).map(Ok).boxed(),
+        }
     }
 }
 
@@ -154,7 +208,7 @@ fn name(headers: &mut HeaderMap, context: &RequestContext, span_id: u64) {
 }
 
 /// The request's identity, and the id of our part in its trace.
-fn identify(request: &Request, edge: &Edge) -> (RequestContext, u64) {
+fn identify<B>(request: &http::Request<B>, edge: &Edge) -> (RequestContext, u64) {
     let received_at = edge.clock.now();
     let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let external_id =

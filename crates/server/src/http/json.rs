@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use axum::body::{Bytes, HttpBody as _};
+use axum::BoxError;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -230,17 +231,32 @@ where
 {
     let (mut parts, body) = request.into_parts();
     let most_bytes = Route::of(&parts).map_or(MAX_BODY_BYTES, |route| route.most_body_bytes);
-    let body = Limited::new(body, most_bytes);
-    let bytes = match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
+    let bytes = collect(body, u64::try_from(most_bytes).unwrap_or(u64::MAX)).await?;
+    standing::still_holds(&mut parts, state).await?;
+    Ok((parts, bytes))
+}
+
+/// All of a body, within a limit and [`BODY_DEADLINE`].
+pub(super) async fn collect<B>(body: B, most_bytes: u64) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let body = Limited::new(body, usize::try_from(most_bytes).unwrap_or(usize::MAX));
+    match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
         Err(_) => Err(Problem::new(Code::RequestTimeout)),
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Problem::new(Code::BodyTooLarge).detail(format!("Send at most {} KiB.", most_bytes / 1024)))
         }
         Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest).detail("The body broke off.")),
-    }?;
-    standing::still_holds(&mut parts, state).await?;
-    Ok((parts, bytes))
+    }
+}
+
+/// A JSON body, read strictly into a type that parses; nothing if it is anything else.
+#[must_use]
+pub fn strictly<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    parse(bytes).ok()
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

@@ -76,9 +76,13 @@ impl Header {
 
 /// What a seal is bound to in this row, after what it is bound to in every one.
 pub(super) fn associated_data(bound: &[u8], row: &[u8]) -> AssociatedData {
-    let mut data = AssociatedData::from_slice(bound);
-    data.extend_from_slice(&length(row));
-    data.extend_from_slice(row);
+    let mut data = AssociatedData::from_elem(0, bound.len() + 4 + row.len());
+    let (first, rest) = data.split_at_mut(bound.len());
+    first.copy_from_slice(bound);
+    if let Some((length_of_row, last)) = rest.split_first_chunk_mut() {
+        *length_of_row = length(row);
+        last.copy_from_slice(row);
+    }
     data
 }
 

@@ -51,7 +51,8 @@ impl Sealer {
     pub fn seal(&mut self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
         self.left = self.left.checked_sub(1).ok_or(VaultError::Malformed("sealed more often than was reserved"))?;
         let nonce = self.nonce();
-        let Some((subject, extracted)) = place.subject.and_then(|subject| Some((subject, self.extracted.get(&subject)?)))
+        let Some((subject, extracted)) =
+            place.subject.and_then(|subject| Some((subject, self.extracted.get(&subject)?)))
         else {
             return self.keys.seal_with(nonce, place, plaintext);
         };
