@@ -108,6 +108,12 @@ impl PuncturableKey {
         true
     }
 
+    /// Whether a subject's key was taken away. Nothing is derived for it.
+    #[must_use]
+    pub fn is_punctured(&self, subject: u32) -> bool {
+        self.position(subject).is_none()
+    }
+
     /// How many subjects are punctured, at most 2^32.
     #[must_use]
     pub fn punctured(&self) -> u64 {

@@ -52,6 +52,7 @@ proptest! {
         let all: Vec<(u32, [u8; KEY_BYTES])> =
             state.derive_all(&wanted).into_iter().map(|(subject, key)| (subject, *key.reveal())).collect();
         let each = |subject: &u32| Some((*subject, *state.derive(*subject)?.reveal()));
+        prop_assert!(wanted.iter().all(|subject| state.is_punctured(*subject) == gone.contains(subject)));
         prop_assert_eq!(all, wanted.iter().filter_map(each).collect::<Vec<_>>());
     }
 }

@@ -302,7 +302,7 @@ impl Keys {
     /// Whether this subject was erased.
     #[must_use]
     pub fn is_erased(&self, subject: u32) -> bool {
-        self.subjects.as_ref().is_some_and(|subjects| subjects.derive(subject).is_none())
+        self.subjects.as_ref().is_some_and(|subjects| subjects.is_punctured(subject))
     }
 }
 

@@ -35,6 +35,7 @@ pub async fn give_numbers(
     given: &[(u32, &str)],
 ) -> Result<(), VaultError> {
     let mut rows = Vec::with_capacity(given.len());
+    sealer.announce(&given.iter().map(|(number, _)| *number).collect())?;
     for (number, name) in given {
         let row = RowId::new().uuid(owner.uuid()).text(&number.to_string());
         let place = Place { column: &SUBJECT_NAME, row: row.as_bytes(), subject: Some(*number) };

@@ -4,4 +4,5 @@ mod credentials;
 mod forward_auth;
 mod listener;
 mod nginx;
+mod shortcut;
 mod verify;
