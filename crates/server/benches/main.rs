@@ -6,6 +6,7 @@
 
 mod bare_insert_with_entry;
 mod change_with_entry;
+mod commit_to_receipt;
 mod harness;
 mod ingest;
 mod jobs_against_graphile;
@@ -25,7 +26,7 @@ use harness::Options;
 /// A comparison's name, which the filter is looked for in, and how it is made.
 type Named = (&'static str, fn(&Options) -> anyhow::Result<()>);
 
-const ALL: [Named; 24] = [
+const ALL: [Named; 25] = [
     (change_with_entry::NAME, change_with_entry::run),
     (bare_insert_with_entry::NAME, bare_insert_with_entry::run),
     (verify_over_http::NAME, verify_over_http::run),
@@ -45,6 +46,7 @@ const ALL: [Named; 24] = [
     (read_at_a_million::PAGES, read_at_a_million::pages),
     (read_at_a_million::SEARCH, read_at_a_million::search),
     (read_at_a_million::PROOF, read_at_a_million::proof),
+    (commit_to_receipt::NAME, commit_to_receipt::run),
     (verify_a_million::NAME, verify_a_million::run),
     (refresh_session::NAME, refresh_session::run),
     (verify_token::NAME, verify_token::run),

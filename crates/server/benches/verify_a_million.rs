@@ -54,7 +54,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
                 Side::Subject => copy.verify(&program),
             })
             .await?;
-        Comparison::note(&format!("{ENTRIES} entries on disk, read from the page cache; one thread on either side"));
+        Comparison::note(&format!(
+            "{ENTRIES} entries on disk, read from the page cache; hashed by one thread, verified by one for each processor"
+        ));
         Ok(())
     })
 }
