@@ -8,7 +8,8 @@ use super::KEY_BYTES;
 /// Levels between the root and the leaves.
 pub(super) const DEPTH: u8 = 32;
 /// With the side and a parent's key it fills 49 bytes: one block of SHA-256.
-const DOMAIN: &[u8; 16] = b"bailiwick/ggm/v1";
+const DOMAIN: &[u8; DOMAIN_BYTES] = b"bailiwick/ggm/v1";
+const DOMAIN_BYTES: usize = 16;
 
 /// What a node holds; wiped when it goes.
 pub(super) type Secret = Zeroizing<[u8; KEY_BYTES]>;
@@ -36,10 +37,10 @@ pub(super) fn side(subject: u32, depth: u8) -> Side {
 
 /// The key of a child.
 pub(super) fn child(parent: &Secret, side: Side) -> Secret {
-    let mut block = [0; DOMAIN.len() + 1 + KEY_BYTES];
-    block[..DOMAIN.len()].copy_from_slice(DOMAIN);
-    block[DOMAIN.len()] = side as u8;
-    block[DOMAIN.len() + 1..].copy_from_slice(parent.as_slice());
+    let mut block = [0; DOMAIN_BYTES + 1 + KEY_BYTES];
+    block[..DOMAIN_BYTES].copy_from_slice(DOMAIN);
+    block[DOMAIN_BYTES] = side as u8;
+    block[DOMAIN_BYTES + 1..].copy_from_slice(parent.as_slice());
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     key.copy_from_slice(digest(&SHA256, &block).as_ref());
     // A word at a time, where `Zeroizing` takes a byte: that is as dear as the hash.

@@ -76,7 +76,9 @@ impl Gate {
         let (parts, body) = request.into_parts();
         let read = json::collect(body, MOST_BODY_BYTES).await;
         let answered = match &read {
-            Ok(body) if came_at_once(started) => catch_unwind(AssertUnwindSafe(|| answering(body))),
+            Ok(body) if came_at_once(started) => {
+                in_request(context.id, async { catch_unwind(AssertUnwindSafe(|| answering(body))) }).await
+            }
             _ => Ok(None),
         };
         let answer = match (answered, read) {

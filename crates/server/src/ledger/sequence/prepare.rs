@@ -55,14 +55,13 @@ impl Sound {
         let Self { row, action, trace, meta } = self;
         let log = row.log();
         // One draw: it costs more than many bytes.
-        let mut drawn = entropy.bytes::<{ 4 * R_BYTES }>();
+        let drawn = entropy.bytes::<{ 4 * R_BYTES }>();
         let mut values = [row.actor, row.client_ip.unwrap_or_default(), meta, row.target].into_iter();
         let mut nonces = drawn.as_chunks::<R_BYTES>().0.iter();
         let openings = std::array::from_fn(|_| Opening {
             r: nonces.next().copied().unwrap_or_else(|| entropy.bytes()),
             value: values.next().unwrap_or_default(),
         });
-        drawn.fill(0);
         let [actor, ip, meta, target] = &openings;
         let commitments = Commitments {
             actor: actor.commitment(Field::Actor),

@@ -22,7 +22,7 @@ async fn asked(app: &TestApp, path: &str, credential: &str, body: &[u8]) -> (u16
         members.remove("request_id");
         members.remove("instance");
     }
-    (answer.status, names, body)
+    (answer.status.as_u16(), names, body)
 }
 
 #[tokio::test]
