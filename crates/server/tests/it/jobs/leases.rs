@@ -99,7 +99,11 @@ async fn what_was_not_begun_is_given_back_at_the_end() {
         true
     })
     .await;
-    assert_eq!(shop.number("SELECT count(*) FROM jobs_ready WHERE leased_until IS NOT NULL").await, 0);
+    // The server beside it has workers of its own, who may hold jobs of other kinds.
+    assert_eq!(
+        shop.number("SELECT count(*) FROM jobs_ready WHERE leased_until IS NOT NULL AND kind LIKE 'test.%'").await,
+        0
+    );
     assert_eq!(
         shop.number("SELECT count(*) FROM jobs_ready WHERE attempts > 0 AND kind LIKE 'test.%'").await,
         0,
