@@ -28,7 +28,8 @@ use super::edge::Edge;
 use super::json;
 use super::problem::{Code, Problem, of_status};
 use super::route::Reached;
-use super::shortcut::{Before, MOST_BODY_BYTES, Shortcut, answered as answered_with, came_at_once};
+use super::shortcut::{Before, MOST_BODY_BYTES, Shortcut};
+use super::standing::AT_ONCE;
 use super::traffic::Traffic;
 use crate::context::RequestContext;
 use crate::telemetry::in_request;
@@ -76,13 +77,13 @@ impl Gate {
         let (parts, body) = request.into_parts();
         let read = json::collect(body, MOST_BODY_BYTES).await;
         let answered = match &read {
-            Ok(body) if came_at_once(started) => {
+            Ok(body) if started.elapsed() <= AT_ONCE => {
                 in_request(context.id, async { catch_unwind(AssertUnwindSafe(|| answering(body))) }).await
             }
             _ => Ok(None),
         };
         let answer = match (answered, read) {
-            (Ok(Some(json)), _) => answered_with(json),
+            (Ok(Some(body)), _) => json::answered(body),
             (Ok(None), Ok(body)) => return Box::pin(self.pass(Request::from_parts(parts, Body::from(body)))).await,
             (Ok(None), Err(problem)) => problem.into_response(),
             (Err(panic), _) => panicked(panic),

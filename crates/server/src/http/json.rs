@@ -50,12 +50,17 @@ impl<T: Serialize> IntoResponse for Json<T> {
         if let Err(error) = serde_json::to_writer(&mut body, &self.0) {
             return Problem::internal("json", &error).into_response();
         }
-        let mut response = Response::new(body.into());
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        answered(body)
     }
+}
+
+/// A 200 of JSON that nobody caches.
+pub(super) fn answered(json: Vec<u8>) -> Response {
+    let mut response = Response::new(json.into());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The body of a change, together with what makes it safe to send twice.

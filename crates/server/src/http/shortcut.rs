@@ -7,18 +7,14 @@
 //! - Nobody unknown makes the server wait for a body, and whoever takes their time over one is judged by the router, which judges anew.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderValue, Method, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, Method, header};
 
 use super::traffic::Traffic;
 use crate::context::RequestContext;
 
 /// The longest body that is waited for.
 pub(super) const MOST_BODY_BYTES: u64 = 4 * 1024;
-/// What has come within that time of the headers has made nobody wait.
-const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Makes of a body the JSON of a 200, if it can.
 pub type Answering = Box<dyn FnOnce(&[u8]) -> Option<Vec<u8>> + Send>;
@@ -54,19 +50,4 @@ impl Before {
     pub(super) fn admit(&self, headers: &HeaderMap, context: &RequestContext) -> Option<Answering> {
         self.shortcut.admit(headers, context)
     }
-}
-
-/// Whether a body that is there now came at once.
-pub(super) fn came_at_once(since: Instant) -> bool {
-    since.elapsed() <= AT_ONCE
-}
-
-/// A 200 that nobody caches.
-pub(super) fn answered(body: Vec<u8>) -> Response {
-    let mut response = Response::new(body.into());
-    let headers = response.headers_mut();
-    headers.reserve(5);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

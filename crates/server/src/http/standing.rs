@@ -15,7 +15,7 @@ use super::problem::Problem;
 use crate::context::RequestContext;
 
 /// What has come within that time of the judgement has made nobody wait; a revocation takes longer to be answered.
-const AT_ONCE: Duration = Duration::from_millis(1);
+pub(super) const AT_ONCE: Duration = Duration::from_millis(1);
 
 type Judge<S> = for<'a> fn(&'a mut Parts, &'a S) -> BoxFuture<'a, Result<(), Problem>>;
 
