@@ -129,13 +129,17 @@ pub(super) async fn of_log(tx: &mut SystemTx, log: Log, name: &LogName) -> Resul
 /// # Errors
 /// See [`LedgerError`].
 pub async fn published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks, LedgerError> {
-    let keys = read_published(ledger, workspace).await?;
-    if !keys.keys.is_empty() {
-        return Ok(keys);
+    let logs = read_published(ledger, workspace).await?;
+    if logs.iter().all(|keys| !keys.is_empty()) {
+        return Ok(all(logs));
     }
-    // A workspace that was founded a moment ago.
+    // A workspace that was founded a moment ago; perhaps after one of its logs was looked at, and before the other.
     ledger.settle(Log::Workspace { workspace, environment: Environment::Live }).await?;
-    read_published(ledger, workspace).await
+    Ok(all(read_published(ledger, workspace).await?))
+}
+
+fn all(logs: [Vec<VerifierKey>; 2]) -> Jwks {
+    Jwks { keys: logs.into_iter().flatten().map(Jwk::from).collect() }
 }
 
 /// The keys of the cell's own log, by which manifests are checked.
@@ -149,15 +153,14 @@ pub async fn published_of_cell(ledger: &Ledger) -> Result<Jwks, LedgerError> {
     Ok(Jwks { keys: keys.into_iter().map(Jwk::from).collect() })
 }
 
-async fn read_published(ledger: &Ledger, workspace: WorkspaceId) -> Result<Jwks, LedgerError> {
-    let mut keys = Vec::new();
+/// Those of the live log and of the test log.
+async fn read_published(ledger: &Ledger, workspace: WorkspaceId) -> Result<[Vec<VerifierKey>; 2], LedgerError> {
+    let log = |environment| Log::Workspace { workspace, environment };
     let mut tx = ledger.db().system_tx(OperationalPath::PublishLedgerKeys).await?;
-    for environment in [Environment::Live, Environment::Test] {
-        let log = Log::Workspace { workspace, environment };
-        keys.extend(that_open(ledger, &mut tx, log).await?.into_iter().map(Jwk::from));
-    }
+    let live = that_open(ledger, &mut tx, log(Environment::Live)).await?;
+    let test = that_open(ledger, &mut tx, log(Environment::Test)).await?;
     tx.finish_reading().await?;
-    Ok(Jwks { keys })
+    Ok([live, test])
 }
 
 /// The public keys of a log, of all its generations, the newest first: those whose seed opens.
