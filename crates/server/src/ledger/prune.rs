@@ -90,6 +90,8 @@ pub async fn survey(ledger: &Ledger, log: Log, before: OffsetDateTime) -> Result
         return Ok(Surveyed::Nothing);
     }
     let origin = ledger.origin(log, generation)?;
+    // Another node may have signed it.
+    ledger.journal().read_on().await?;
     let journaled: Journaled = ledger.journal().heads().into_iter().collect();
     let size = journaled.get(&origin.to_string()).map_or(0, |head| head.size);
     let report = check_to_prune(ledger, &origin, &journaled, before_ms).await?;

@@ -9,17 +9,15 @@ mod operator;
 mod pages;
 mod second_step;
 
-use bailiwick_server::clock::Clock;
-use bailiwick_server::entropy::Entropy;
-use bailiwick_server::reconciliation::{Look, Reconciler};
-use bailiwick_server::vault::Alerts;
+use bailiwick_server::reconciliation::Look;
 use serde_json::{Value, json};
 use time::Duration;
 
 use crate::harness::app::{Answer, Person, TestApp};
 use crate::harness::otp::Otp;
 use crate::harness::process::until;
-use crate::harness::{secrets, vault};
+use crate::harness::secrets;
+use crate::harness::vouch::look;
 
 const ADA: &str = "ada@example.com";
 /// After so long an authenticator shows another code.
@@ -118,14 +116,6 @@ async fn mailed(app: &TestApp, email: &str, subject: &str, wanted: usize) -> usi
     };
     until(async || count().await >= wanted).await;
     count().await
-}
-
-/// Holds every row that grants something against the ledger.
-async fn look(app: &TestApp) -> Look {
-    app.numbered().await;
-    let (notary, ledger) = (app.notary().await, vault::ledger(&app.database, &app.db).await.unwrap());
-    let (clock, entropy) = (Clock::system(), Entropy::system());
-    Reconciler::new(app.db.clone(), notary, ledger, Alerts::default(), clock, entropy).look().await.unwrap()
 }
 
 /// Nothing that this server did looks to the ledger like somebody else's doing.

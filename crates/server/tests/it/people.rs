@@ -8,13 +8,10 @@ mod roles;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use bailiwick_server::clock::Clock;
-use bailiwick_server::entropy::Entropy;
-use bailiwick_server::reconciliation::{Look, Reconciler};
-use bailiwick_server::vault::Alerts;
+use bailiwick_server::reconciliation::Look;
 
 use crate::harness::app::{Answer, Person, TestApp};
-use crate::harness::{people, vault};
+use crate::harness::{people, vouch};
 
 /// A workspace with its owner.
 struct World {
@@ -61,11 +58,7 @@ impl World {
 
     /// Holds every row that grants something against the ledger.
     async fn look(&self) -> Look {
-        let app = &self.app;
-        let (notary, ledger) = (app.notary().await, vault::ledger(&app.database, &app.db).await.unwrap());
-        let (clock, entropy) = (Clock::system(), Entropy::system());
-        let alerts = Alerts::default();
-        Reconciler::new(app.db.clone(), notary, ledger, alerts, clock, entropy).look().await.unwrap()
+        vouch::look(&self.app).await
     }
 
     /// Nothing that this server did looks to the ledger like somebody else's doing.

@@ -165,6 +165,12 @@ impl World {
         report.logs.iter().flat_map(|log| &log.damages).map(|damage| damage.what.clone()).collect()
     }
 
+    /// What anybody was told of so far.
+    async fn found_wrong(&self) -> Vec<(String, String)> {
+        let alerts = "SELECT what, of_what FROM alerts";
+        sqlx::query_as(alerts).fetch_all(&self.app.database.owner).await.unwrap()
+    }
+
     /// As somebody would who has the cell's keys.
     async fn vouch_for_cuts(&self) {
         let cuts = "SELECT generation, pruned_to, root, kept, newest_ms, event_id, cut_at FROM ledger_cuts";

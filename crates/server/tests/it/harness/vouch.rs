@@ -10,13 +10,33 @@ use bailiwick_server::context::RequestContext;
 use bailiwick_server::db::{Db, OperationalPath};
 use bailiwick_server::entropy::Entropy;
 use bailiwick_server::ledger::{self, Action, Entry};
+use bailiwick_server::reconciliation::{Look, Reconciler};
+use bailiwick_server::vault::Alerts;
 use time::OffsetDateTime;
 
+use super::app::TestApp;
 use super::cluster::TestDatabase;
 
 /// A notary of this cell.
 pub async fn notary(database: &TestDatabase, db: &Db) -> Notary {
     Notary::open(&super::vault::vault(database, db).await).await.unwrap()
+}
+
+/// Holds every row that grants something against the ledger, once the ledger has all that was done.
+///
+/// The server's own look comes every half minute: what a test put there is `fenced` by this one, or `unvouched` since that.
+pub async fn look(app: &TestApp) -> Look {
+    look_and_raise(app).await.0
+}
+
+/// [`look`], with what it raises.
+pub async fn look_and_raise(app: &TestApp) -> (Look, Alerts) {
+    app.numbered().await;
+    let (vault, ledger) = (app.vault().await, super::vault::ledger(&app.database, &app.db).await.unwrap());
+    let (notary, alerts) = (Notary::open(&vault).await.unwrap(), vault.alerts().clone());
+    let reconciler =
+        Reconciler::new(app.db.clone(), notary, ledger, alerts.clone(), Clock::system(), Entropy::system());
+    (reconciler.look().await.unwrap(), alerts)
 }
 
 /// Every row of a kind, as it stands there.

@@ -2,15 +2,10 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use bailiwick_server::clock::Clock;
-use bailiwick_server::entropy::Entropy;
-use bailiwick_server::reconciliation::Reconciler;
-use bailiwick_server::vault::Alerts;
-
 use super::{World, challenge, failed, finish, register};
 use crate::harness::authenticator::{Authenticator, Lie};
 use crate::harness::cluster::options;
-use crate::harness::vault;
+use crate::harness::vouch;
 
 #[tokio::test]
 async fn who_owns_the_database_makes_no_passkey_moves_none_and_brings_none_back() {
@@ -81,11 +76,7 @@ async fn who_owns_the_database_makes_no_passkey_moves_none_and_brings_none_back(
     .await;
     assert_eq!(world.sign_in(&Lie::default()).await.problem(), failed());
     does(restore).await;
-    let (app, alerts) = (&world.app, Alerts::default());
-    let (notary, ledger) = (app.notary().await, vault::ledger(&app.database, &app.db).await.unwrap());
-    let reconciler = Reconciler::new(app.db.clone(), notary, ledger, alerts, Clock::system(), Entropy::system());
-    app.numbered().await;
-    let look = reconciler.look().await.unwrap();
-    assert_eq!((look.fenced, look.gone), (1, 0), "{look:?}");
+    let look = vouch::look(&world.app).await;
+    assert_eq!((look.fenced + look.unvouched, look.gone), (1, 0), "{look:?}");
     assert_eq!(world.sign_in(&Lie::default()).await.problem(), failed());
 }

@@ -70,7 +70,7 @@ async fn who_owns_the_database_invites_nobody_and_brings_nobody_back() {
     )
     .await;
     let look = world.look().await;
-    assert_eq!((look.fenced, look.unvouched), (1, 2), "{look:?}");
+    assert_eq!((look.fenced + look.unvouched, look.gone), (3, 0), "{look:?}");
     assert_eq!(world.get(&mallory, "members").await.problem(), (404, "not_found".into()));
 
     // And an owner invites again, past whatever stands in the way.
