@@ -1,26 +1,22 @@
 //! The composition root: puts the parts together and serves them on two listeners.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use axum::ServiceExt as _;
 use axum::http::Request;
-use axum::response::Response;
 use axum_server::Handle;
+use axum_server::service::MakeService;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioTimer;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tower_service::Service;
 
 use crate::audit::{FindBehind, PublishLogs, StreamLog};
 use crate::config::Config;
 use crate::db::Db;
 use crate::erasure::{EraseSubjects, RepeatErasures};
 use crate::housekeeping::{CheckLogs, MakeDailyRoots, PublishManifest, RotateKeys};
-use crate::http::ConnectionCap;
+use crate::http::{ConnectionCap, LookedAt};
 use crate::jobs::{self, Registry, Workers};
 use crate::members::MailMember;
 use crate::reconciliation::Reconciler;
@@ -74,8 +70,13 @@ impl App {
         let mut listeners = JoinSet::new();
         let (public_cap, private_cap) = ConnectionCap::for_listeners();
         let [public_handle, private_handle] = handles.clone();
-        listeners.spawn(listen(public, public_cap, router::public(&state), public_handle)?);
-        listeners.spawn(listen(private, private_cap, router::private(&state), private_handle)?);
+        listeners.spawn(listen(
+            public,
+            public_cap,
+            router::public(&state).into_make_service_with_connect_info::<SocketAddr>(),
+            public_handle,
+        )?);
+        listeners.spawn(listen(private, private_cap, router::private(&state).for_each_peer(), private_handle)?);
         let feed = state.feed.clone();
         let following = tokio::spawn(async move { feed.run().await });
         let upkeep = tokio::spawn(housekeeping::tend_metrics(state.metrics.clone()));
@@ -182,21 +183,20 @@ fn workers(state: &AppState, slots: usize, reconciler: Reconciler) -> Workers {
     Workers::new(jobs::Parts { db: db.clone(), queue, registry, schedules, clock: clock.clone(), slots })
 }
 
-fn listen<S>(
+fn listen<M>(
     listener: TcpListener,
     cap: ConnectionCap,
-    service: S,
+    each: M,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<impl Future<Output = std::io::Result<()>> + Send + 'static>
 where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
+    M: MakeService<SocketAddr, Request<Incoming>, MakeFuture: Send, Service: Send> + Send + 'static,
 {
     listener.set_nonblocking(true)?;
     // HTTP/1 alone: whether a client speaks HTTP/2 without TLS is found out by waiting for its first bytes, and that
     // wait has no deadline. Browsers do not; a proxy that ends TLS need not. Said last: an acceptor begins with a server
     // that speaks both.
     let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(cap).http1_only();
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-    Ok(server.serve(service.into_make_service_with_connect_info::<SocketAddr>()))
+    server.http_builder().http1().timer(LookedAt).header_read_timeout(HEADER_DEADLINE);
+    Ok(server.serve(each))
 }

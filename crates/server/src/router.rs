@@ -4,8 +4,6 @@
 
 mod queries;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
@@ -470,8 +468,8 @@ pub fn private(state: &AppState) -> Gate {
     let (routes, _) = internal().into_parts();
     let from_memory =
         api_keys::verify::FromMemory { services: state.internal_credentials.clone(), feed: state.feed.clone() };
-    Gate::new(state.private_edge.clone(), routes.with_state(state.clone()))
-        .with_shortcut("/internal/v1/keys/verify", Arc::new(from_memory))
+    let routes = routes.with_state(state.clone());
+    Gate::with_shortcut(state.private_edge.clone(), routes, "/internal/v1/keys/verify", from_memory)
 }
 
 /// The contract of both listeners.

@@ -91,6 +91,11 @@ pub fn in_request<F: Future>(id: RequestId, work: F) -> impl Future<Output = F::
     REQUEST.scope(id, work)
 }
 
+/// The same for work that waits for nothing.
+pub fn at_once_in_request<T>(id: RequestId, work: impl FnOnce() -> T) -> T {
+    REQUEST.sync_scope(id, work)
+}
+
 /// A line with the id of the request that it was written for, if there is one.
 struct Named<F> {
     format: LogFormat,

@@ -60,7 +60,7 @@ pub async fn forward_auth(
         };
         // Two credentials are none: which of them the service behind would read, nobody knows.
         let key = bearer(&headers).ok().flatten().ok_or_else(|| challenged(Problem::new(Code::Unauthenticated)))?;
-        match judge(&feed, &key, &demands, context.received_at).await? {
+        match judge(&feed, key, &demands, context.received_at).await? {
             Ok(holder) => Ok(identity(holder.key())),
             Err(refusal) => Err(challenged(Problem::from(refusal))),
         }

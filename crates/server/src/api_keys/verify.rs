@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::judge::{Demands, Refusal, judge, judge_at_hand};
-use crate::authn::InternalCredentials;
+use crate::authn::{InternalCredentials, Service};
 use crate::authz::{Audience, KeyFacts, KeyHolder, Permission, Scope};
 use crate::context::RequestContext;
 use crate::feed::Feed;
-use crate::http::{Answering, Code, InternalCaller, Json, Problem, Shortcut, bearer, strictly};
+use crate::http::{Code, InternalCaller, Json, Problem, Shortcut, bearer, strictly, written};
 
 /// Keys that are answered for at once.
 const BATCH: usize = 100;
@@ -133,16 +133,15 @@ pub struct FromMemory {
 }
 
 impl Shortcut for FromMemory {
-    fn admit(&self, headers: &HeaderMap, context: &RequestContext) -> Option<Answering> {
-        let shown = bearer(headers).ok()??;
-        let service = self.services.at_hand(&shown, context.client_ip)?;
-        let (feed, now) = (self.feed.clone(), context.received_at);
-        Some(Box::new(move |body| {
-            let asked: VerifyKey = strictly(body)?;
-            let demands = asked.demands(service.asks_for(asked.audience.clone()).ok()?);
-            let verdict = Verdict::of(judge_at_hand(&feed, &asked.key, &demands, now)?);
-            serde_json::to_vec(&verdict).ok()
-        }))
+    fn admit(&self, headers: &HeaderMap, context: &RequestContext) -> Option<Service> {
+        self.services.at_hand(bearer(headers).ok()??, context.client_ip)
+    }
+
+    fn answer(&self, service: &Service, received_at: OffsetDateTime, body: &[u8]) -> Option<Vec<u8>> {
+        let asked: VerifyKey = strictly(body)?;
+        let demands = asked.demands(service.asks_for(asked.audience.clone()).ok()?);
+        let verdict = Verdict::of(judge_at_hand(&self.feed, &asked.key, &demands, received_at)?);
+        written(&verdict).ok()
     }
 }
 

@@ -4,6 +4,9 @@
 //! many is closed at once, and its client may try again. One that says nothing is closed after [`FIRST_BYTE`], and one on
 //! which nothing moves, in either direction, after [`STILL`]. hyper has a deadline of its own for headers; it was seen to
 //! miss silent connections, so these are kept where the bytes pass.
+//!
+//! A connection has one timer, which goes off each [`LOOK`] for as long as it is waited for bytes; whatever moves sets no timer
+//! anew. hyper's deadline is [looked at](LookedAt) when it goes off.
 
 use std::io;
 use std::pin::Pin;
@@ -12,6 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum_server::accept::Accept;
+use hyper::rt::{Sleep as HyperSleep, Timer};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,10 +25,12 @@ use tokio::time::{Instant, Sleep};
 #[derive(Clone, Debug)]
 pub struct ConnectionCap(Arc<Semaphore>);
 
-/// How long a new connection may say nothing.
-const FIRST_BYTE: Duration = Duration::from_secs(10);
-/// How long nothing may move on a connection: longer than a request may take to be answered.
-const STILL: Duration = Duration::from_secs(40);
+/// How often deadlines are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// So many looks a new connection may say nothing.
+const FIRST_BYTE: u8 = 10;
+/// So many looks nothing may move on a connection: longer than a request may take to be answered.
+const STILL: u8 = 40;
 /// The most connections of the public listener, where the system allows so many.
 const PUBLIC: usize = 8_192;
 /// The most connections of the private one.
@@ -64,8 +70,8 @@ impl<I, S> Accept<I, S> for ConnectionCap {
         let place = Arc::clone(&self.0).try_acquire_owned();
         std::future::ready(match place {
             Ok(place) => {
-                let patience = Box::pin(tokio::time::sleep(FIRST_BYTE));
-                Ok((Counted { stream, patience, _place: place }, service))
+                let look = Box::pin(tokio::time::sleep(LOOK));
+                Ok((Counted { stream, look, patience: FIRST_BYTE, _place: place }, service))
             }
             Err(_) => {
                 metrics::counter!("bailiwick_connections_refused_total").increment(1);
@@ -79,14 +85,26 @@ impl<I, S> Accept<I, S> for ConnectionCap {
 #[derive(Debug)]
 pub struct Counted<I> {
     stream: I,
-    /// Begins anew with everything that moves.
-    patience: Pin<Box<Sleep>>,
+    /// Until the next one.
+    look: Pin<Box<Sleep>>,
+    /// How many more looks may find that nothing has moved; begins anew with everything that moves.
+    patience: u8,
     _place: OwnedSemaphorePermit,
 }
 
 impl<I> Counted<I> {
-    fn moved(&mut self) {
-        self.patience.as_mut().reset(Instant::now() + STILL);
+    const fn moved(&mut self) {
+        self.patience = STILL;
+    }
+
+    /// Whether nothing has moved for too long; if not, the task is woken for the next look.
+    fn is_still(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.look.as_mut().poll(cx).is_ready() {
+            let Some(patience) = self.patience.checked_sub(1).filter(|left| *left > 0) else { return true };
+            self.patience = patience;
+            self.look.as_mut().reset(Instant::now() + LOOK);
+        }
+        false
     }
 }
 
@@ -95,7 +113,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_ready() {
             self.moved();
-        } else if self.patience.as_mut().poll(cx).is_ready() {
+        } else if self.is_still(cx) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         read
@@ -136,8 +154,43 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
     }
 }
 
+/// hyper's deadlines on a connection that is [`Counted`]: they wake nobody, for the connection does that each [`LOOK`].
+#[derive(Clone, Copy, Debug)]
+pub struct LookedAt;
+
+impl Timer for LookedAt {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn HyperSleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn HyperSleep>> {
+        Box::pin(Deadline(deadline))
+    }
+
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+}
+
+struct Deadline(std::time::Instant);
+
+impl Future for Deadline {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if Instant::now().into_std() < self.0 { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl HyperSleep for Deadline {}
+
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use axum::http::Response;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -163,10 +216,35 @@ mod tests {
         let (mut speaking, ()) = ConnectionCap::of(1).accept(server, ()).await.unwrap();
         client.write_all(b"x").await.unwrap();
         assert_eq!(speaking.read_u8().await.unwrap(), b'x');
-        let later = tokio::time::timeout(STILL - Duration::from_secs(1), speaking.read_u8()).await;
+        let later = tokio::time::timeout(LOOK * u32::from(STILL - 2), speaking.read_u8()).await;
         assert!(later.is_err(), "while a request is answered, nothing may come for long");
-        let closed = tokio::time::timeout(STILL, speaking.read_u8()).await.unwrap();
+        let closed = tokio::time::timeout(LOOK * u32::from(STILL), speaking.read_u8()).await.unwrap();
         assert_eq!(closed.unwrap_err().kind(), io::ErrorKind::TimedOut, "but not for ever");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_that_come_byte_by_byte_are_waited_for_until_the_deadline() {
+        let (mut client, server) = tokio::io::duplex(256);
+        let (stream, ()) = ConnectionCap::of(1).accept(server, ()).await.unwrap();
+        let (deadline, begun) = (Duration::from_secs(10), Instant::now());
+        let mut http = hyper::server::conn::http1::Builder::new();
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+        let connection =
+            http.timer(LookedAt).header_read_timeout(deadline).serve_connection(TokioIo::new(stream), service);
+        let serving = tokio::spawn(connection);
+        // Of each request anew: the first one is answered.
+        tokio::time::sleep(deadline / 2).await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let answered = client.read_u8().await.unwrap();
+        assert_eq!(answered, b'H');
+        client.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
+        while !serving.is_finished() && begun.elapsed() < deadline * 4 {
+            let _closed = client.write_all(b"a").await;
+            tokio::time::sleep(deadline / 4).await;
+        }
+        assert!(serving.is_finished(), "bytes move all the time, and that is no request");
+        let waited = begun.elapsed() - deadline / 2;
+        assert!(waited >= deadline && waited <= deadline + deadline / 4 + LOOK, "{waited:?}");
     }
 
     #[test]

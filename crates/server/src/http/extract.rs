@@ -94,7 +94,7 @@ where
         let credential = if console {
             Edge::from_ref(state).cookies.get(&parts.headers, Cookie::Access)
         } else {
-            bearer(&parts.headers)?
+            bearer(&parts.headers)?.map(str::to_owned)
         }
         .ok_or_else(unauthenticated)?;
         if credential.starts_with("bw_") && !console {
@@ -201,13 +201,13 @@ async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Has
 ///
 /// # Errors
 /// `invalid_header` when two were sent.
-pub fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     match (sent.next(), sent.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => Ok(value.to_str().ok().and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         })),
         _ => Err(Problem::new(Code::InvalidHeader).detail("Authorization was sent twice.")),
     }

@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use bailiwick_proof::entry::TraceId;
 use bailiwick_proof::id::Id;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tower_service::Service;
+use tower_service::Service as _;
 
 use super::client_address;
 use super::edge::Edge;
@@ -31,87 +32,113 @@ use super::route::Reached;
 use super::shortcut::{Before, MOST_BODY_BYTES, Shortcut};
 use super::standing::AT_ONCE;
 use super::traffic::Traffic;
+use crate::authn::Service;
 use crate::context::RequestContext;
-use crate::telemetry::in_request;
+use crate::telemetry::{at_once_in_request, in_request};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A listener's routes, and what stands before them.
+/// A listener's routes, and what stands before them. Cheap to clone: each connection has its own.
 #[derive(Clone)]
 pub struct Gate {
-    edge: Arc<Edge>,
+    inner: Arc<Inner>,
+    /// The connection's other end; where nobody says it here, the request does.
+    peer: Option<SocketAddr>,
+}
+
+struct Inner {
+    edge: Edge,
     router: Router,
     /// What came to no route.
-    astray: Arc<Traffic>,
-    shortcut: Option<Arc<Before>>,
+    astray: Traffic,
+    shortcut: Option<Before>,
 }
+
+/// Gives each connection the gate with its other end.
+#[derive(Clone)]
+pub struct ForEachPeer(Gate);
 
 impl Gate {
     /// Before these routes; what none of them takes is not found.
     #[must_use]
     pub fn new(edge: Edge, router: Router) -> Self {
-        let router = router.fallback(async || Problem::new(Code::NotFound));
-        Self { edge: Arc::new(edge), router, astray: Arc::new(Traffic::of("none")), shortcut: None }
+        Self::before(edge, router, None)
     }
 
-    /// With a shortcut before one of the routes: a `POST` of JSON that declares nothing else.
+    /// The same with a shortcut before one of the routes: a `POST` of JSON that declares nothing else.
     #[must_use]
-    pub fn with_shortcut(self, path: &'static str, shortcut: Arc<dyn Shortcut>) -> Self {
-        Self { shortcut: Some(Arc::new(Before::new(path, shortcut))), ..self }
+    pub fn with_shortcut(edge: Edge, router: Router, path: &'static str, shortcut: impl Shortcut + 'static) -> Self {
+        Self::before(edge, router, Some(Before::new(path, Box::new(shortcut))))
     }
 
-    /// By the shortcut if it answers, else by the router.
-    async fn pass_by<B>(self, before: Arc<Before>, request: http::Request<B>) -> Response
+    fn before(edge: Edge, router: Router, shortcut: Option<Before>) -> Self {
+        let router = router.fallback(async || Problem::new(Code::NotFound));
+        Self { inner: Arc::new(Inner { edge, router, astray: Traffic::of("none"), shortcut }), peer: None }
+    }
+
+    /// As a server of connections wants it.
+    #[must_use]
+    pub const fn for_each_peer(self) -> ForEachPeer {
+        ForEachPeer(self)
+    }
+
+    /// Answers by the shortcut if it can, else by the router.
+    async fn take<B>(self, shortcut: Admitted, request: http::Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let started = Instant::now();
-        let (context, span_id) = identify(&request, &self.edge);
-        let is_ours = self.edge.admit(&request).is_ok();
-        let Some(answering) = is_ours.then(|| before.admit(request.headers(), &context)).flatten() else {
-            return Box::pin(self.pass(request.map(Body::new))).await;
-        };
+        let Admitted { of, service } = shortcut;
         let (parts, body) = request.into_parts();
         let read = json::collect(body, MOST_BODY_BYTES).await;
-        let answered = match &read {
-            Ok(body) if started.elapsed() <= AT_ONCE => {
-                in_request(context.id, async { catch_unwind(AssertUnwindSafe(|| answering(body))) }).await
+        let Some(before) = &self.inner.shortcut else { return Problem::new(Code::Internal).into_response() };
+        let answer = match read {
+            Err(problem) => problem.into_response(),
+            Ok(body) => {
+                let answering = || before.shortcut.answer(&service, of.context.received_at, &body);
+                match at_once_in_request(of.context.id, || catch_unwind(AssertUnwindSafe(answering))) {
+                    Ok(Some(json)) if of.started.elapsed() <= AT_ONCE => json::answered(json),
+                    Err(panic) => panicked(panic),
+                    Ok(_) => return Box::pin(self.pass(Request::from_parts(parts, Body::from(body)))).await,
+                }
             }
-            _ => Ok(None),
         };
-        let answer = match (answered, read) {
-            (Ok(Some(body)), _) => json::answered(body),
-            (Ok(None), Ok(body)) => return Box::pin(self.pass(Request::from_parts(parts, Body::from(body)))).await,
-            (Ok(None), Err(problem)) => problem.into_response(),
-            (Err(panic), _) => panicked(panic),
-        };
-        self.send(answer, &Of { context, span_id, method: parts.method, started }, &before.traffic)
+        self.inner.send(answer, &of, &before.traffic)
     }
 
-    async fn pass(mut self, mut request: Request) -> Response {
-        let started = Instant::now();
-        let (context, span_id) = identify(&request, &self.edge);
-        let (method, reached) = (request.method().clone(), Reached::default());
-        let answer = match self.edge.admit(&request) {
+    async fn pass(self, mut request: Request) -> Response {
+        let Self { inner, peer } = self;
+        let (of, reached) = (Of::new(&request, &inner.edge, peer), Reached::default());
+        let answer = match inner.edge.admit(&request) {
             Ok(()) => {
-                request.extensions_mut().insert(context.clone());
+                request.extensions_mut().insert(of.context.clone());
                 request.extensions_mut().insert(reached.clone());
-                in_request(context.id, answer(&mut self.router, request)).await
+                in_request(of.context.id, answer(inner.router.clone(), request)).await
             }
             Err(problem) => problem.into_response(),
         };
-        let traffic = reached.route().map_or(&*self.astray, |route| &route.traffic);
-        self.send(answer, &Of { context, span_id, method, started }, traffic)
+        let traffic = reached.route().map_or(&inner.astray, |route| &route.traffic);
+        inner.send(answer, &of, traffic)
+    }
+}
+
+impl Inner {
+    /// Whether the shortcut knows who asks.
+    fn admit<B: HttpBody>(&self, request: &http::Request<B>, peer: Option<SocketAddr>) -> Option<Admitted> {
+        let before = self.shortcut.as_ref().filter(|before| before.is_for(request))?;
+        self.edge.admit(request).ok()?;
+        let of = Of::new(request, &self.edge, peer);
+        let service = before.shortcut.admit(request.headers(), &of.context)?;
+        Some(Admitted { of, service })
     }
 
     /// What every answer gets last.
     fn send(&self, answer: Response, of: &Of, traffic: &Traffic) -> Response {
-        let Of { context, span_id, method, started } = of;
+        let Of { context, method, started, .. } = of;
         let mut response = with_problem(answer, context);
-        name(response.headers_mut(), context, *span_id);
+        name(response.headers_mut(), of);
         self.edge.protect(response.headers_mut());
 
         let (status, duration) = (response.status(), started.elapsed());
@@ -137,12 +164,19 @@ impl Gate {
 /// Of which request an answer is.
 struct Of {
     context: RequestContext,
+    /// The id of our part in the request's trace.
     span_id: u64,
     method: Method,
     started: Instant,
 }
 
-impl<B> Service<http::Request<B>> for Gate
+/// A request that the shortcut may answer, and whose it is.
+struct Admitted {
+    of: Of,
+    service: Service,
+}
+
+impl<B> tower_service::Service<http::Request<B>> for Gate
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -156,16 +190,30 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let most_bytes = request.body().size_hint().upper();
-        match self.shortcut.clone().filter(|before| before.is_for(&request, most_bytes)) {
-            Some(before) => self.clone().pass_by(before, request).map(Ok).boxed(),
-            None => self.clone().pass(request.map(Body::new)).map(Ok).boxed(),
+        let gate = self.clone();
+        match self.inner.admit(&request, self.peer) {
+            Some(admitted) => gate.take(admitted, request).map(Ok).boxed(),
+            None => gate.pass(request.map(Body::new)).map(Ok).boxed(),
         }
     }
 }
 
+impl tower_service::Service<SocketAddr> for ForEachPeer {
+    type Response = Gate;
+    type Error = Infallible;
+    type Future = Ready<Result<Gate, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, peer: SocketAddr) -> Self::Future {
+        ready(Ok(Gate { peer: Some(peer), ..self.0.clone() }))
+    }
+}
+
 /// The handler's answer, or one in its place when it takes too long or panics.
-async fn answer(router: &mut Router, request: Request) -> Response {
+async fn answer(mut router: Router, request: Request) -> Response {
     let handled = AssertUnwindSafe(async { router.call(request).await }).catch_unwind();
     match tokio::time::timeout(REQUEST_DEADLINE, handled).await {
         Ok(Ok(Ok(response))) => response,
@@ -200,32 +248,33 @@ fn with_problem(mut response: Response, context: &RequestContext) -> Response {
 }
 
 /// Says which request an answer belongs to.
-fn name(headers: &mut HeaderMap, context: &RequestContext, span_id: u64) {
-    for (name, value) in
-        [(X_REQUEST_ID, context.id.to_string()), (TRACEPARENT, format!("00-{}-{span_id:016x}-01", context.trace_id))]
-    {
+fn name(headers: &mut HeaderMap, of: &Of) {
+    let traceparent = format!("00-{}-{:016x}-01", of.context.trace_id, of.span_id);
+    for (name, value) in [(X_REQUEST_ID, of.context.id.to_string()), (TRACEPARENT, traceparent)] {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
     }
 }
 
-/// The request's identity, and the id of our part in its trace.
-fn identify<B>(request: &http::Request<B>, edge: &Edge) -> (RequestContext, u64) {
-    let received_at = edge.clock.now();
-    let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let external_id =
-        header(&X_REQUEST_ID).filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()));
-    let (id, trace, span) = edge.entropy.request_ids(received_at);
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let context = RequestContext {
-        id: Id::from_uuid(id),
-        trace_id: header(&TRACEPARENT).and_then(trace_of).unwrap_or(TraceId::new(trace)),
-        external_id: external_id.map(Into::into),
-        client_ip: client_address::of(peer, request.headers(), &edge.proxies),
-        received_at,
-    };
-    (context, u64::from_be_bytes(span))
+impl Of {
+    fn new<B>(request: &http::Request<B>, edge: &Edge, peer: Option<SocketAddr>) -> Self {
+        let (started, received_at) = (Instant::now(), edge.clock.now());
+        let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let external_id = header(&X_REQUEST_ID)
+            .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()));
+        let (id, trace, span) = edge.entropy.request_ids(received_at);
+        let peer =
+            peer.or_else(|| request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer));
+        let context = RequestContext {
+            id: Id::from_uuid(id),
+            trace_id: header(&TRACEPARENT).and_then(trace_of).unwrap_or(TraceId::new(trace)),
+            external_id: external_id.map(Into::into),
+            client_ip: client_address::of(peer.map(|peer| peer.ip()), request.headers(), &edge.proxies),
+            received_at,
+        };
+        Self { context, span_id: u64::from_be_bytes(span), method: request.method().clone(), started }
+    }
 }
 
 /// W3C Trace Context, version 00: `00-<32 hex>-<16 hex>-<2 hex>`, neither id all zero.

@@ -33,7 +33,7 @@ where
         standing::let_in::<Self, S>(parts);
         let access = Route::of(parts).map(|route| route.access);
         let (access, sent) = match access {
-            Some(access @ Access::InternalCredential) => (access, bearer(&parts.headers)?),
+            Some(access @ Access::InternalCredential) => (access, bearer(&parts.headers)?.map(str::to_owned)),
             Some(access @ Access::ForwardedRequest) => (access, of_its_own(&parts.headers)),
             declared => {
                 tracing::error!(event = "route_declares_another_access", asked = "internal", ?declared);

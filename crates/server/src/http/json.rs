@@ -1,6 +1,8 @@
 //! Bodies, read strictly and within bounds of size and time.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -11,7 +13,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use futures_util::poll;
+use http_body_util::BodyExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +26,8 @@ use super::{Edge, Idempotency, standing, strict_json};
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// What most bodies that we send fit in.
 const USUAL_BODY_BYTES: usize = 512;
+/// Room for the headers of an answer, with those that the gate adds: a map of more is grown to twice the size.
+const HEADERS: usize = 6;
 /// How long a whole body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -46,18 +51,25 @@ where
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
-        if let Err(error) = serde_json::to_writer(&mut body, &self.0) {
-            return Problem::internal("json", &error).into_response();
-        }
-        answered(body)
+        written(&self.0).map_or_else(|error| Problem::internal("json", &error).into_response(), answered)
     }
+}
+
+/// The JSON of an answer.
+///
+/// # Errors
+/// What cannot be written as JSON, which is a fault of ours.
+pub fn written<T: Serialize>(answer: &T) -> serde_json::Result<Vec<u8>> {
+    let mut json = Vec::with_capacity(USUAL_BODY_BYTES);
+    serde_json::to_writer(&mut json, answer)?;
+    Ok(json)
 }
 
 /// A 200 of JSON that nobody caches.
 pub(super) fn answered(json: Vec<u8>) -> Response {
     let mut response = Response::new(json.into());
     let headers = response.headers_mut();
+    headers.reserve(HEADERS);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -247,15 +259,40 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let body = Limited::new(body, usize::try_from(most_bytes).unwrap_or(usize::MAX));
-    match tokio::time::timeout(BODY_DEADLINE, body.collect()).await {
-        Err(_) => Err(Problem::new(Code::RequestTimeout)),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(Code::BodyTooLarge).detail(format!("Send at most {} KiB.", most_bytes / 1024)))
-        }
-        Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest).detail("The body broke off.")),
+    let mut reading = pin!(whole(body, most_bytes));
+    // Most bodies come with their headers, and nobody has to wait for them, nor for how long to be thought of.
+    if let Poll::Ready(read) = poll!(reading.as_mut()) {
+        return read;
     }
+    let waiting = Box::pin(tokio::time::timeout(BODY_DEADLINE, reading));
+    waiting.await.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))
+}
+
+/// All of a body, within a limit. What comes in one piece is not copied.
+async fn whole<B>(body: B, most_bytes: u64) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let mut body = pin!(body);
+    let (mut first, mut all) = (Bytes::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let broken = |_| Problem::new(Code::InvalidRequest).detail("The body broke off.");
+        let Ok(piece) = frame.map_err(broken)?.into_data() else { continue };
+        let length = first.len().max(all.len()) + piece.len();
+        if u64::try_from(length).is_ok_and(|length| length > most_bytes) {
+            return Err(Problem::new(Code::BodyTooLarge).detail(format!("Send at most {} KiB.", most_bytes / 1024)));
+        }
+        if first.is_empty() {
+            first = piece;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&piece);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.into() })
 }
 
 /// A JSON body, read strictly into a type that parses; nothing if it is anything else.

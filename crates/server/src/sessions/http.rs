@@ -199,7 +199,7 @@ pub struct Ending<'a> {
 /// `revocation_unconfirmed`, `unavailable`.
 pub async fn end_session(with: Ending<'_>, context: &RequestContext, headers: &HeaderMap) -> Result<(), Problem> {
     let Ending { changes: Changes { db, notary, entropy, feed, .. }, tokens, edge } = with;
-    let sent = bearer(headers)?.or_else(|| edge.cookies.get(headers, Cookie::Access));
+    let sent = bearer(headers)?.map(str::to_owned).or_else(|| edge.cookies.get(headers, Cookie::Access));
     // Whoever holds a token of the session may end it, also when the token's five minutes are over.
     let access = sent.and_then(|token| tokens.session_named(&token, context.received_at));
     let refresh = edge.cookies.get(headers, Cookie::Refresh);

@@ -19,7 +19,6 @@ use axum_server::Handle;
 use bailiwick_proof::consistency::Pair;
 use bailiwick_proof::cosignature::{AddCheckpoint, CosigningKey, MAX_REQUEST_BYTES, WitnessKey};
 use bailiwick_proof::note::VerifierKey;
-use hyper_util::rt::TokioTimer;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -27,7 +26,7 @@ use super::judge::{Verdict, judge};
 use super::key_file::{self, KeyFileError};
 use super::record::{Record, RecordError};
 use crate::clock::Clock;
-use crate::http::ConnectionCap;
+use crate::http::{ConnectionCap, LookedAt};
 
 /// A log's request has a few kilobytes; who is slower than this has something else in mind.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -115,7 +114,7 @@ pub async fn serve(
     let cap = ConnectionCap::of(CONNECTIONS);
     let mut server =
         axum_server::from_tcp(listener).map_err(Served::Listener)?.handle(handle.clone()).acceptor(cap).http1_only();
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+    server.http_builder().http1().timer(LookedAt).header_read_timeout(HEADER_DEADLINE);
     ready(witness.key.witness());
     let routes = Router::new().route("/add-checkpoint", routing::post(add_checkpoint)).with_state(Arc::new(witness));
     let stop = tokio::spawn(async move {
