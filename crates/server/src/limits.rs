@@ -225,7 +225,8 @@ impl Limited {
         match self.0.more_in {
             1 => "a second".to_owned(),
             seconds @ 2..=90 => format!("{seconds} seconds"),
-            seconds => format!("{} minutes", seconds.div_ceil(60)),
+            // A window of ten minutes ends within the second after them: nobody is told of eleven.
+            seconds => format!("{} minutes", seconds.saturating_sub(1).div_ceil(60)),
         }
     }
 }
@@ -262,6 +263,7 @@ mod tests {
             ["ratelimit-policy: \"sign-ins\";q=20;w=600", "ratelimit: \"sign-ins\";r=0;t=100", "retry-after: 100"]
         );
         let words = |more_in| Limited(Allowance { more_in, ..allowance }).in_words();
-        assert_eq!([words(1), words(59), words(91), words(600)], ["a second", "59 seconds", "2 minutes", "10 minutes"]);
+        let told = [1, 59, 91, 600, 601].map(words);
+        assert_eq!(told, ["a second", "59 seconds", "2 minutes", "10 minutes", "10 minutes"]);
     }
 }

@@ -23,9 +23,9 @@ impl Vault {
             Owner::Workspace(_) => self.fetch_workspace(owner.uuid()).await,
         };
         if matches!(fetched, Err(VaultError::Shredded)) {
-            slot.forget();
+            self.slots().forget_keys(owner.uuid(), slot);
         }
-        Ok(slot.remember(fetched?))
+        Ok(self.slots().remember(owner.uuid(), slot, fetched?))
     }
 
     async fn fetch_cell(&self) -> Result<Keys, VaultError> {

@@ -1,12 +1,10 @@
 //! The vault of a process: keys of owners, unwrapped when they are needed and remembered for a stated time.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bailiwick_proof::id::WorkspaceId;
-use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::alerts::{Alert, Alerts};
@@ -18,7 +16,7 @@ use super::keys::{Keys, Place};
 use super::mac::RowKeys;
 use super::plaintext::Plaintext;
 use super::sealer::Sealer;
-use super::slot::{Remembered, Slot};
+use super::slot::{Remembered, Slot, Slots};
 use super::sql;
 use crate::anchor::AnchorStore;
 use crate::clock::Clock;
@@ -29,8 +27,6 @@ use crate::entropy::Entropy;
 pub const MOST_USES: u64 = 1 << 28;
 /// So many uses are reserved in the database at once, ahead of being used: a crash loses some, and none is used twice.
 const RESERVED: u32 = 1 << 16;
-/// So many owners are remembered; past it those whose time is over are forgotten.
-const OWNERS: usize = 20_000;
 /// A version that nobody has heard of is looked for so often at most.
 const LOOK: Duration = Duration::from_secs(1);
 /// What was fetched so lately is taken for what is there now.
@@ -87,7 +83,7 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     parts: Parts,
     shelf: Shelf,
-    owners: RwLock<HashMap<Uuid, Arc<Slot>, RandomState>>,
+    slots: Slots,
     alerts: Alerts,
 }
 
@@ -98,7 +94,7 @@ impl Vault {
     /// See [`VaultError`]; among others [`VaultError::KekMissing`] for another KEK than the cell's.
     pub async fn open(parts: Parts) -> Result<Self, VaultError> {
         let shelf = Shelf::new(parts.anchor.clone(), parts.cell);
-        let vault = Self(Arc::new(Inner { parts, shelf, owners: RwLock::default(), alerts: Alerts::default() }));
+        let vault = Self(Arc::new(Inner { parts, shelf, slots: Slots::default(), alerts: Alerts::default() }));
         vault.keys(Owner::Cell).await?;
         Ok(vault)
     }
@@ -115,6 +111,10 @@ impl Vault {
 
     pub(super) fn shelf(&self) -> &Shelf {
         &self.0.shelf
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.0.slots
     }
 
     /// Seals under the owner's newest key.
@@ -182,12 +182,12 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn sealer(&self, owner: Owner, uses: u32) -> Result<Sealer, VaultError> {
-        let slot = self.slot(owner);
         loop {
-            let current = self.current(owner, &slot).await?;
+            let current = self.current(owner).await?;
             if current.take(uses) {
                 return Ok(Sealer::new(Arc::clone(&current.keys), uses));
             }
+            let slot = self.slot(owner);
             let _one_at_a_time = self.turn(&slot).await?;
             if !current.has(uses) {
                 self.reserve(owner, &slot, &current, uses.max(RESERVED)).await?;
@@ -200,30 +200,35 @@ impl Vault {
     /// # Errors
     /// See [`VaultError`].
     pub async fn keys(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
-        Ok(Arc::clone(&self.current(owner, &self.slot(owner)).await?.keys))
+        Ok(Arc::clone(&self.current(owner).await?.keys))
     }
 
     /// What serves without anybody being asked. Most that is sealed and opened comes by here, and pays for each lock and each
-    /// reference that is counted; whoever changes what is remembered waits for as long as one value takes.
+    /// reference that is counted.
     fn at_hand<T>(&self, owner: Owner, serve: impl FnOnce(&Remembered) -> T) -> Option<T> {
-        let owners = self.0.owners.read().unwrap_or_else(PoisonError::into_inner);
-        owners.get(&owner.uuid())?.with(self.0.parts.lifetime / 2, |remembered| serve(remembered))
+        self.slots().with(owner.uuid(), self.0.parts.lifetime / 2, |remembered| serve(remembered))
     }
 
-    async fn current(&self, owner: Owner, slot: &Arc<Slot>) -> Result<Arc<Remembered>, VaultError> {
+    /// What is remembered of an owner and younger than this.
+    fn remembered(&self, owner: Owner, at_most: Duration) -> Option<Arc<Remembered>> {
+        self.slots().remembered(owner.uuid(), at_most)
+    }
+
+    async fn current(&self, owner: Owner) -> Result<Arc<Remembered>, VaultError> {
         let lifetime = self.0.parts.lifetime;
-        if let Some(fresh) = slot.remembered(lifetime / 2) {
+        if let Some(fresh) = self.remembered(owner, lifetime / 2) {
             return Ok(fresh);
         }
-        if let Some(remembered) = slot.remembered(lifetime) {
-            self.refresh(owner, Arc::clone(slot));
+        let slot = self.slot(owner);
+        if let Some(remembered) = self.remembered(owner, lifetime) {
+            self.refresh(owner, slot);
             return Ok(remembered);
         }
-        let _one_at_a_time = self.turn(slot).await?;
-        if let Some(fresh) = slot.remembered(lifetime / 2) {
+        let _one_at_a_time = self.turn(&slot).await?;
+        if let Some(fresh) = self.remembered(owner, lifetime / 2) {
             return Ok(fresh);
         }
-        self.fetch(owner, slot).await
+        self.fetch(owner, &slot).await
     }
 
     /// An owner's keys with the one that this was sealed by, which another node may have made a moment ago.
@@ -231,7 +236,7 @@ impl Vault {
         let version = Envelope::parse(sealed)?.header.version;
         let slot = self.slot(owner);
         let _one_at_a_time = self.turn(&slot).await?;
-        if let Some(remembered) = slot.remembered(self.0.parts.lifetime)
+        if let Some(remembered) = self.remembered(owner, self.0.parts.lifetime)
             && (remembered.keys.knows(version) || !slot.may_look(LOOK))
         {
             return Ok(Arc::clone(&remembered.keys));
@@ -246,7 +251,7 @@ impl Vault {
     pub async fn keys_of_now(&self, owner: Owner) -> Result<Arc<Keys>, VaultError> {
         let slot = self.slot(owner);
         let _one_at_a_time = self.turn(&slot).await?;
-        match slot.remembered(MOMENT) {
+        match self.remembered(owner, MOMENT) {
             Some(remembered) => Ok(Arc::clone(&remembered.keys)),
             None => Ok(Arc::clone(&self.fetch(owner, &slot).await?.keys)),
         }
@@ -315,7 +320,7 @@ impl Vault {
 
     /// Forgets what is remembered of an owner, so that it is fetched anew.
     pub(super) fn forget(&self, owner: Owner) {
-        self.owners_to_change().remove(&owner.uuid());
+        self.slots().forget(owner.uuid());
     }
 
     /// Fetches an owner's keys anew, whatever is remembered.
@@ -354,28 +359,14 @@ impl Vault {
             }
             // Shredded, or the rows are gone: what is remembered is of no use any more.
             None => {
-                slot.forget();
+                self.slots().forget_keys(owner.uuid(), slot);
                 self.fetch(owner, slot).await.map(|_| ())
             }
         }
     }
 
     fn slot(&self, owner: Owner) -> Arc<Slot> {
-        let known = self.0.owners.read().unwrap_or_else(PoisonError::into_inner).get(&owner.uuid()).cloned();
-        if let Some(slot) = known {
-            return slot;
-        }
-        let mut owners = self.owners_to_change();
-        if owners.len() >= OWNERS {
-            let lifetime = self.0.parts.lifetime;
-            // Nobody holds it, and it is over: its reserved uses are lost, which is what they are reserved for.
-            owners.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.remembered(lifetime).is_some());
-        }
-        Arc::clone(owners.entry(owner.uuid()).or_default())
-    }
-
-    fn owners_to_change(&self) -> RwLockWriteGuard<'_, HashMap<Uuid, Arc<Slot>, RandomState>> {
-        self.0.owners.write().unwrap_or_else(PoisonError::into_inner)
+        self.slots().slot(owner.uuid(), self.0.parts.lifetime)
     }
 }
 

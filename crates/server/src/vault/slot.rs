@@ -1,20 +1,39 @@
-//! What a process remembers of one owner.
+//! What a process remembers of owners.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::keys::Keys;
 use crate::clock::Tick;
 
-/// An owner's place in memory.
+/// So many owners are remembered; past it those whose time is over are forgotten.
+const OWNERS: usize = 20_000;
+
+type ByOwner = HashMap<Uuid, Held, RandomState>;
+
+/// All owners of whom something is remembered. One lock is on the way to keys that serve; whoever changes what is remembered
+/// waits for as long as one value takes to be sealed or opened. Keys that are given up are wiped after the lock.
+#[derive(Default)]
+pub(super) struct Slots(RwLock<ByOwner>);
+
+/// An owner's place in memory, and the keys that stand there.
+#[derive(Default)]
+struct Held {
+    slot: Arc<Slot>,
+    remembered: Option<Arc<Remembered>>,
+}
+
+/// What those who fetch for an owner share.
 #[derive(Default)]
 pub(super) struct Slot {
     /// Held by whoever fetches keys or reserves uses.
     pub(super) fetching: tokio::sync::Mutex<()>,
-    remembered: RwLock<Option<Arc<Remembered>>>,
     looked_at: Mutex<Option<Instant>>,
 }
 
@@ -27,27 +46,83 @@ pub(super) struct Remembered {
     left: Arc<AtomicI64>,
 }
 
-impl Slot {
+impl Slots {
+    /// An owner's slot, made if there is none.
+    pub(super) fn slot(&self, owner: Uuid, lifetime: Duration) -> Arc<Slot> {
+        if let Some(held) = self.read().get(&owner) {
+            return Arc::clone(&held.slot);
+        }
+        let mut owners = self.write();
+        if owners.len() >= OWNERS {
+            // Nobody holds it, and it is over: its reserved uses are lost, which is what they are reserved for.
+            owners.retain(|_, held| Arc::strong_count(&held.slot) > 1 || held.serving(lifetime).is_some());
+        }
+        Arc::clone(&owners.entry(owner).or_default().slot)
+    }
+
     /// What has been remembered for less than this.
-    pub(super) fn remembered(&self, at_most: Duration) -> Option<Arc<Remembered>> {
-        self.with(at_most, Arc::clone)
+    pub(super) fn remembered(&self, owner: Uuid, at_most: Duration) -> Option<Arc<Remembered>> {
+        self.with(owner, at_most, Arc::clone)
     }
 
     /// The same, for as long as somebody looks at it.
-    pub(super) fn with<T>(&self, at_most: Duration, look: impl FnOnce(&Arc<Remembered>) -> T) -> Option<T> {
-        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
-        remembered.as_ref().filter(|remembered| remembered.at.elapsed() < at_most).map(look)
+    pub(super) fn with<T>(
+        &self,
+        owner: Uuid,
+        at_most: Duration,
+        look: impl FnOnce(&Arc<Remembered>) -> T,
+    ) -> Option<T> {
+        self.read().get(&owner)?.serving(at_most).map(look)
     }
 
-    /// Remembers these from now on, and answers what is remembered.
-    pub(super) fn remember(&self, keys: Keys) -> Arc<Remembered> {
+    /// Remembers these from now on, and answers what is remembered. Keys that were fetched for a slot that has been given up
+    /// meanwhile serve whoever fetched them, and nobody else.
+    pub(super) fn remember(&self, owner: Uuid, slot: &Slot, keys: Keys) -> Arc<Remembered> {
+        let mut owners = self.write();
+        let held = Self::held(&mut owners, owner, slot);
         let newest = |keys: &Keys| keys.version().ok();
-        let mut slot = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
-        let same = slot.as_ref().filter(|before| newest(&before.keys) == newest(&keys));
+        let before = held.as_ref().and_then(|held| held.remembered.as_ref());
+        let same = before.filter(|before| newest(&before.keys) == newest(&keys));
         let left = same.map(|before| Arc::clone(&before.left)).unwrap_or_default();
-        Arc::clone(slot.insert(Arc::new(Remembered { keys: Arc::new(keys), at: Tick::last(), left })))
+        let remembered = Arc::new(Remembered { keys: Arc::new(keys), at: Tick::last(), left });
+        let gone = held.and_then(|held| held.remembered.replace(Arc::clone(&remembered)));
+        drop(owners);
+        drop(gone);
+        remembered
     }
 
+    /// Forgets the keys that stand by this slot.
+    pub(super) fn forget_keys(&self, owner: Uuid, slot: &Slot) {
+        let gone = Self::held(&mut self.write(), owner, slot).and_then(|held| held.remembered.take());
+        drop(gone);
+    }
+
+    /// Gives an owner's slot up: what is being fetched for it at this moment will not be remembered.
+    pub(super) fn forget(&self, owner: Uuid) {
+        let gone = self.write().remove(&owner);
+        drop(gone);
+    }
+
+    fn held<'a>(owners: &'a mut ByOwner, owner: Uuid, slot: &Slot) -> Option<&'a mut Held> {
+        owners.get_mut(&owner).filter(|held| std::ptr::eq(&*held.slot, slot))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, ByOwner> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, ByOwner> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn serving(&self, at_most: Duration) -> Option<&Arc<Remembered>> {
+        self.remembered.as_ref().filter(|remembered| remembered.at.elapsed() < at_most)
+    }
+}
+
+impl Slot {
     /// Whether to look for a version that nobody here has heard of: once in a while, or bytes that were made up would have
     /// the key service asked each time.
     pub(super) fn may_look(&self, pause: Duration) -> bool {
@@ -57,10 +132,6 @@ impl Slot {
             *looked_at = Some(Instant::now());
         }
         may
-    }
-
-    pub(super) fn forget(&self) {
-        *self.remembered.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
