@@ -53,11 +53,16 @@ impl Slots {
             return Arc::clone(&held.slot);
         }
         let mut owners = self.write();
+        let mut gone = Vec::new();
         if owners.len() >= OWNERS {
             // Nobody holds it, and it is over: its reserved uses are lost, which is what they are reserved for.
-            owners.retain(|_, held| Arc::strong_count(&held.slot) > 1 || held.serving(lifetime).is_some());
+            let is_over = |held: &Held| Arc::strong_count(&held.slot) == 1 && held.serving(lifetime).is_none();
+            gone.extend(owners.extract_if(|_, held| is_over(held)));
         }
-        Arc::clone(&owners.entry(owner).or_default().slot)
+        let slot = Arc::clone(&owners.entry(owner).or_default().slot);
+        drop(owners);
+        drop(gone);
+        slot
     }
 
     /// What has been remembered for less than this.
@@ -150,5 +155,62 @@ impl Remembered {
     /// So many were reserved.
     pub(super) fn add(&self, uses: u32) {
         self.left.fetch_add(i64::from(uses), Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+    const OWNER: Uuid = Uuid::from_u128(1);
+
+    #[test]
+    fn what_was_fetched_for_a_slot_that_was_given_up_serves_nobody_else() {
+        let slots = Slots::default();
+        let slot = slots.slot(OWNER, LONG);
+        slots.remember(OWNER, &slot, Keys::sample());
+        assert!(slots.remembered(OWNER, LONG).is_some());
+
+        slots.forget(OWNER);
+        slots.remember(OWNER, &slot, Keys::sample());
+        assert!(slots.remembered(OWNER, LONG).is_none(), "nobody has a slot");
+        let next = slots.slot(OWNER, LONG);
+        slots.remember(OWNER, &slot, Keys::sample());
+        assert!(slots.remembered(OWNER, LONG).is_none(), "somebody has another");
+
+        slots.remember(OWNER, &next, Keys::sample());
+        slots.forget_keys(OWNER, &slot);
+        assert!(slots.remembered(OWNER, LONG).is_some());
+        slots.forget_keys(OWNER, &next);
+        assert!(slots.remembered(OWNER, LONG).is_none());
+    }
+
+    #[test]
+    fn what_is_left_of_the_reserved_uses_goes_on_with_the_same_version() {
+        let slots = Slots::default();
+        let slot = slots.slot(OWNER, LONG);
+        slots.remember(OWNER, &slot, Keys::sample()).add(3);
+        assert!(slots.remembered(OWNER, LONG).unwrap().take(1));
+
+        let anew = slots.remember(OWNER, &slot, Keys::sample());
+        assert!(anew.has(2) && !anew.has(3));
+        slots.forget_keys(OWNER, &slot);
+        assert!(!slots.remember(OWNER, &slot, Keys::sample()).has(1));
+    }
+
+    #[test]
+    fn those_whose_time_is_over_make_room_unless_somebody_holds_their_slot() {
+        let slots = Slots::default();
+        let owners = || (1..=OWNERS as u128).map(Uuid::from_u128);
+        owners().for_each(|owner| drop(slots.slot(owner, LONG)));
+        let held = slots.slot(OWNER, LONG);
+        let serving = Uuid::from_u128(2);
+        slots.remember(serving, &slots.slot(serving, LONG), Keys::sample());
+
+        slots.slot(Uuid::nil(), LONG);
+
+        assert_eq!(slots.read().len(), 3);
+        assert!(Arc::ptr_eq(&held, &slots.slot(OWNER, LONG)) && slots.remembered(serving, LONG).is_some());
     }
 }
